@@ -1,0 +1,235 @@
+"""The composition root: builds every part of the bridge, starts and stops them."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import IO
+from urllib.parse import urlsplit
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from bridge.config import Settings
+from bridge.ids import WorkerId
+from bridge.liveperson.domains import DomainDirectory
+from bridge.liveperson.identity import IdentityProvider
+from bridge.liveperson.profiles import ProfileDirectory
+from bridge.ops import health
+from bridge.relay.service import BridgeService
+from bridge.relay.supervisor import CHANNEL, Supervisor
+from bridge.relay.threads import Threads
+from bridge.relay.tools import Lease, Tools
+from bridge.slack.app import build_bolt_app
+from bridge.slack.directory import Directory
+from bridge.slack.dispatch import Dispatch, bolt_dispatch
+from bridge.slack.errors import SlackError, SlackRefused
+from bridge.slack.ingress import Ingress
+from bridge.slack.requests import Verifier
+from bridge.slack.sender import Sender
+from bridge.slack.socket_mode import SocketMode
+from bridge.slack.workspaces import Workspaces
+from bridge.store.database import Database, open_database
+from bridge.store.migrate import upgrade
+from bridge.store.wakeups import Wakeups
+
+log = structlog.get_logger(__name__)
+
+SLACK_PATIENCE = 60.0
+"""Seconds between tries to reach Slack at the start, at most."""
+
+
+class AlreadyRunning(Exception):  # noqa: N818 - reads as what it says
+    """Another bridge uses this SQLite database."""
+
+    remedy = "Stop the other one, or give this one its own DATABASE_URL."
+
+
+async def serve(settings: Settings) -> int:
+    """Run the bridge until SIGTERM or SIGINT. Raises what keeps it from starting."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with running(settings, stop=stop):
+        await stop.wait()
+        log.info("bridge.stopping")
+    return 0
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[web.AppRunner]:
+    """The whole bridge, for the time of an `async with`.
+
+    What is built last is stopped first: no more requests, then no more sessions, then no store.
+    """
+    async with AsyncExitStack() as stack:
+        database = await _open_store(settings, stack)
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(
+                trust_env=True,
+                connector=aiohttp.TCPConnector(limit=200, limit_per_host=100),
+                timeout=aiohttp.ClientTimeout(total=30),
+            )
+        )
+        workspaces = Workspaces(
+            settings.slack_bot_token or "", http=http, api_url=settings.slack_api_url
+        )
+        tools = _tools(settings, database, http, workspaces)
+        supervisor = Supervisor(
+            tools, alone=not database.is_postgresql, capacity=settings.bridge_max_sessions
+        )
+        service = BridgeService(tools, supervisor)
+        dispatch = bolt_dispatch(build_bolt_app(workspaces, service))
+
+        socket_mode = _socket_mode(settings, dispatch, http)
+        runner = await _listen(settings, dispatch, database, workspaces, socket_mode)
+        stack.push_async_callback(runner.cleanup)
+        if not await _introduce(workspaces, stop):
+            yield runner
+            return
+
+        wakeups = Wakeups(database)
+        wakeups.subscribe(CHANNEL, supervisor.notified)
+        wakeups.on_gap(supervisor.missed)
+        stack.push_async_callback(supervisor.stop)
+        await supervisor.start()
+        await wakeups.start()
+        stack.push_async_callback(wakeups.stop)
+        if socket_mode is not None:
+            socket_mode.start()
+            stack.push_async_callback(socket_mode.stop)
+        stack.push_async_callback(_stop_sites, runner)
+        log.info(
+            "bridge.ready",
+            worker=tools.worker,
+            host=settings.host,
+            port=bound_port(runner),
+            mode="http" if socket_mode is None else "socket mode",
+            sessions=supervisor.count,
+        )
+        yield runner
+
+
+def bound_port(runner: web.AppRunner) -> int:
+    """The port that it listens on (PORT may be 0: any free one)."""
+    addresses = runner.addresses
+    return int(addresses[0][1]) if addresses else 0
+
+
+async def _open_store(settings: Settings, stack: AsyncExitStack) -> Database:
+    keys = settings.encryption_keys
+    database = await stack.enter_async_context(open_database(settings.database_url, keys=keys))
+    if not database.is_postgresql:
+        # One file, one bridge: it brings its own schema up to date, and nobody else may look on.
+        stack.enter_context(only_one(Path(f"{database.url.database}.lock")))
+        await upgrade(settings.database_url)
+    await database.check()
+    return database
+
+
+@contextmanager
+def only_one(path: Path) -> Iterator[IO[str]]:
+    """Hold a lock file for as long as this process lives. Raises `AlreadyRunning`."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyRunning("Another bridge is using this database.") from error
+        yield file
+
+
+def _tools(
+    settings: Settings, database: Database, http: aiohttp.ClientSession, workspaces: Workspaces
+) -> Tools:
+    domains = DomainDirectory(
+        http, csds_url=settings.liveperson_csds_url, allowed_hosts=settings.allowed_hosts
+    )
+    return Tools(
+        settings=settings,
+        worker=WorkerId(settings.bridge_worker_id or f"{socket.gethostname()}-{token_hex(3)}"),
+        database=database,
+        domains=domains,
+        identity=IdentityProvider(domains),
+        profiles=ProfileDirectory(domains),
+        workspaces=workspaces,
+        sender=Sender(workspaces),
+        names=Directory(workspaces),
+        threads=Threads(database),
+        lease=Lease(settings.bridge_lease_seconds),
+    )
+
+
+def _socket_mode(
+    settings: Settings, dispatch: Dispatch, http: aiohttp.ClientSession
+) -> SocketMode | None:
+    if settings.slack_app_token is None:
+        return None
+    return SocketMode(
+        dispatch, app_token=settings.slack_app_token, http=http, api_url=settings.slack_api_url
+    )
+
+
+async def _listen(
+    settings: Settings,
+    dispatch: Dispatch,
+    database: Database,
+    workspaces: Workspaces,
+    socket_mode: SocketMode | None,
+) -> web.AppRunner:
+    app = web.Application()
+    if settings.slack_signing_secret:
+        Ingress(dispatch, Verifier(settings.slack_signing_secret)).add_routes(app)
+
+    async def slack_ready() -> str | None:
+        if not workspaces.ready:
+            return "Slack has not answered yet."
+        if socket_mode is not None and not socket_mode.connected:
+            return "The Socket Mode connection is down."
+        return None
+
+    health.add_routes(app, {"database": database.ready, "slack": slack_ready})
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5.0)
+    await runner.setup()
+    await web.TCPSite(runner, settings.host, settings.port, reuse_address=True).start()
+    return runner
+
+
+async def _stop_sites(runner: web.AppRunner) -> None:
+    """Take no more requests; those under way are finished."""
+    for site in list(runner.sites):
+        await site.stop()
+
+
+async def _introduce(workspaces: Workspaces, stop: asyncio.Event) -> bool:
+    """Learn who we are in Slack, however long Slack is away. False if stopped meanwhile.
+
+    Raises `SlackRefused`: the token is wrong, and a person has to act.
+    """
+    wait = 1.0
+    while not stop.is_set():
+        try:
+            identity = await workspaces.start()
+        except SlackRefused:
+            raise
+        except SlackError as error:
+            log.warning("slack.unreachable", error=str(error), retry_in=wait)
+        else:
+            log.info("slack.identity", team=identity.team_name, host=urlsplit(identity.url).netloc)
+            return True
+        try:
+            async with asyncio.timeout(wait):
+                await stop.wait()
+        except TimeoutError:
+            wait = min(wait * 2, SLACK_PATIENCE)
+    return False
+
+
+__all__ = ["AlreadyRunning", "bound_port", "running", "serve"]

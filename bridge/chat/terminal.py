@@ -1,0 +1,132 @@
+"""A terminal for asyncio: lines typed at the bottom while other lines appear above them."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import os
+import sys
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TextIO
+
+PROMPT = "> "
+
+
+def printable(text: str) -> str:
+    """Take out what would drive the terminal (escape sequences and their like)."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+
+
+class Screen:
+    """Writes lines, and keeps the prompt below them once it has been shown."""
+
+    def __init__(self, out: TextIO) -> None:
+        """Write to `out`; on a terminal the prompt's line is reused."""
+        self._out = out
+        self._tty = out.isatty()
+        self._prompted = False
+
+    def say(self, text: str) -> None:
+        """Write a line (or some), made safe for the terminal."""
+        before = ("\r\x1b[K" if self._tty else "\n") if self._prompted else ""
+        self._write(f"{before}{printable(text)}\n{PROMPT if self._prompted else ''}")
+
+    def prompt(self) -> None:
+        """Ask for a line."""
+        self._prompted = True
+        self._write(PROMPT)
+
+    def leave(self) -> None:
+        """End the prompt's line: nothing more will be typed."""
+        if self._prompted:
+            self._prompted = False
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        encoding = self._out.encoding or "utf-8"
+        self._out.write(text.encode(encoding, "replace").decode(encoding))
+        self._out.flush()
+
+
+class Lines:
+    """The lines that are typed, as they come."""
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque()
+        self._something = asyncio.Event()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._partial = ""
+        self.ended = asyncio.Event()
+        """No more will come; there may still be some to take."""
+
+    async def wait(self) -> None:
+        """Wait until there is a line to take, or the end. Safe to cancel: nothing is taken."""
+        await self._something.wait()
+
+    def take(self) -> str | None:
+        """Take the next line; None at the end (Ctrl-D), again and again."""
+        line = self._lines.popleft() if self._lines else None
+        if not self._lines and not self.ended.is_set():
+            self._something.clear()
+        return line
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a line to take."""
+        return bool(self._lines)
+
+    def feed(self, data: bytes) -> None:
+        """Take what was typed; nothing means the end."""
+        *lines, self._partial = (self._partial + self._decoder.decode(data, not data)).split("\n")
+        self._lines += [line.rstrip("\r") for line in lines]
+        if not data:
+            if self._partial:
+                self._lines.append(self._partial)
+            self.ended.set()
+        if self._lines or self.ended.is_set():
+            self._something.set()
+
+
+@asynccontextmanager
+async def typed_lines(stdin: TextIO | None) -> AsyncIterator[Lines]:
+    """Read lines for the time of an `async with`, without a thread.
+
+    A thread that waits in `readline` could not be ended, and would hold the interpreter up.
+    """
+    lines = Lines()
+    if stdin is None:  # started without one
+        lines.feed(b"")
+        yield lines
+        return
+    loop = asyncio.get_running_loop()
+
+    def readable() -> None:
+        try:
+            data = os.read(stdin.fileno(), 65_536)
+        except BlockingIOError:
+            return
+        except OSError:  # the terminal is gone
+            data = b""
+        if not data:
+            loop.remove_reader(stdin.fileno())
+        lines.feed(data)
+
+    try:
+        loop.add_reader(stdin.fileno(), readable)
+    except (OSError, ValueError):  # a file, or a text in memory: all there is is there already
+        if text := stdin.read().encode("utf-8", "replace"):
+            lines.feed(text)
+        lines.feed(b"")
+        yield lines
+        return
+    try:
+        yield lines
+    finally:
+        loop.remove_reader(stdin.fileno())
+
+
+def streams(stdin: TextIO | None, stdout: TextIO | None) -> tuple[TextIO | None, TextIO]:
+    """Fill in the process's own streams."""
+    return stdin if stdin is not None else sys.stdin, stdout if stdout is not None else sys.stdout

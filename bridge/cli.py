@@ -1,0 +1,195 @@
+"""`lp-bridge …`: what is typed, and how mistakes are told.
+
+Each command loads what it needs by itself, so that `lp-bridge --help` answers at once. Errors that
+carry a remedy are told in one message, with exit status 2. Any other is a bug and keeps its
+traceback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import sys
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from bridge.config import Settings
+
+CANNOT_START = 2
+_ADDRESS_TROUBLE = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="slack-liveperson-bridge")
+def main() -> None:
+    """Talk to LivePerson from a Slack thread: one thread is one conversation."""
+
+
+@main.command()
+def serve() -> None:
+    """Run the bridge (Socket Mode when SLACK_APP_TOKEN is set, else HTTP)."""
+    settings = _settings(serving=True)
+    from bridge.app import serve as run
+
+    _run(run(settings), settings)
+
+
+@main.command()
+@click.option("--page-port", type=click.IntRange(0, 65_535), help="Port of the page; 0: any.")
+def demo(page_port: int | None) -> None:
+    """Try it here: both stand-ins, the real bridge, and a page that shows them."""
+    from bridge.sandbox.demo import run_demo
+
+    _run(run_demo() if page_port is None else run_demo(page_port=page_port))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Say in one line of JSON where it listens.")
+@click.option("--page-port", type=click.IntRange(0, 65_535), help="Port of the page; 0: any.")
+@click.option("--socket-mode", is_flag=True, help="Have the bridge connect in Socket Mode.")
+def sandbox(*, as_json: bool, page_port: int | None, socket_mode: bool) -> None:
+    """Run only the stand-ins for Slack and LivePerson."""
+    from bridge.sandbox.server import run_sandbox
+
+    _run(run_sandbox(as_json, page_port=page_port, socket_mode=socket_mode))
+
+
+@main.command()
+@click.argument("account")
+@click.option("--frames", is_flag=True, help="Show every frame.")
+def chat(account: str, *, frames: bool) -> None:
+    """Talk to ACCOUNT (a number or an alias) from here, without Slack."""
+    settings = _settings()
+    from bridge.chat import chat as run
+
+    found = settings.find_account(account)
+    known = settings.account(found.number if found else account)
+    _run(
+        run(
+            known.number,
+            csds_url=settings.liveperson_csds_url,
+            allowed_hosts=settings.allowed_hosts,
+            frames=frames,
+            mode=known.auth,
+            connector=known.connector,
+        ),
+        settings,
+    )
+
+
+@main.command()
+@click.option("--account", help="Also check LivePerson, for this account number or alias.")
+def doctor(account: str | None) -> None:
+    """Check everything the bridge needs, and say what to do where it is not well."""
+    from bridge.ops.examine import examine
+
+    _quiet()
+    _run(examine(account))
+
+
+@main.group(invoke_without_command=True)
+@click.option("--live", is_flag=True, help="Only those that are not over.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.pass_context
+def sessions(context: click.Context, *, live: bool, limit: int) -> None:
+    """List sessions and their states, newest first."""
+    if context.invoked_subcommand is None:
+        settings = _settings()
+        from bridge.ops.sessions import list_sessions
+
+        _run(list_sessions(settings, live=live, limit=limit), settings)
+
+
+@sessions.command("show")
+@click.argument("session")
+def show_session(session: str) -> None:
+    """Show the transcript of a session: ✓ delivered, … waiting, ✗ failed and why."""
+    settings = _settings()
+    from bridge.ops.sessions import show_session as run
+
+    _run(run(settings, session), settings)
+
+
+@sessions.command("close")
+@click.argument("session")
+def close_session(session: str) -> None:
+    """End a session's conversation, after what waits for LivePerson has been delivered."""
+    settings = _settings()
+    from bridge.ops.sessions import close_session as run
+
+    _run(run(settings, session), settings)
+
+
+@main.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Bring the database to this version's schema."""
+    settings = _settings()
+    from bridge.store.migrate import upgrade as run
+
+    async def upgraded() -> int:
+        before, after = await run(settings.database_url)
+        if before == after:
+            click.echo(f"The database is up to date (revision {after}).")
+        else:
+            click.echo(f"The database is at revision {after} now (before: {before or 'empty'}).")
+        return 0
+
+    _run(upgraded(), settings)
+
+
+def _settings(*, serving: bool = False) -> Settings:
+    """Read the configuration, and let the logs follow it; a tool logs only what is wrong."""
+    from bridge.config import ConfigError, load
+    from bridge.ops import logs
+
+    try:
+        settings = load()
+        if serving:
+            settings.require_serve()
+    except ConfigError as error:
+        _fail(str(error))
+    if serving:
+        logs.configure(settings.bridge_log_format, settings.bridge_log_level)
+    else:
+        told = "bridge_log_level" in settings.model_fields_set
+        _quiet(settings.bridge_log_level if told else "error")
+    return settings
+
+
+def _quiet(level: Any = "error") -> None:
+    from bridge.ops import logs
+
+    logs.configure("console", level)
+
+
+def _run(work: Coroutine[Any, Any, int], settings: Settings | None = None) -> NoReturn:
+    """Run a command to its end and exit with its status."""
+    try:
+        status = asyncio.run(work)
+    except OSError as error:
+        if settings is None or error.errno not in _ADDRESS_TROUBLE:
+            raise
+        _fail(
+            f"Cannot listen on {settings.host}, port {settings.port}: {os.strerror(error.errno)}.\n"
+            "Set HOST and PORT to an address of this machine that is free."
+        )
+    except Exception as error:
+        remedy = getattr(error, "remedy", None)
+        if not isinstance(remedy, str):
+            raise
+        _fail(f"{error}\n{remedy}")
+    sys.exit(status)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(CANNOT_START)

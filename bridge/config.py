@@ -1,0 +1,293 @@
+"""Settings: the environment and `bridge.toml`, read once into one typed object.
+
+A mistake is told in one message that names every variable concerned. No message repeats a value:
+it may be a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+DEFAULT_CONFIG = "bridge.toml"
+KEY_COMMAND = (
+    'python -c "from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())"'
+)
+WHERE = {
+    "SLACK_BOT_TOKEN": "your app at api.slack.com/apps → OAuth & Permissions → Bot User OAuth "
+    "Token (xoxb-…)",
+    "SLACK_SIGNING_SECRET": "your app → Basic Information → App Credentials → Signing Secret; not "
+    "needed with SLACK_APP_TOKEN (Socket Mode)",
+    "SLACK_CLIENT_ID": "your app → Basic Information → App Credentials → Client ID",
+    "SLACK_CLIENT_SECRET": "your app → Basic Information → App Credentials → Client Secret",
+    "BRIDGE_ENCRYPTION_KEYS": f"make a key with: {KEY_COMMAND}",
+}
+"""Where a person finds what is missing."""
+
+_TOKENS = {
+    "SLACK_BOT_TOKEN": ("xoxb-", "xoxe.xoxb-"),
+    "SLACK_APP_TOKEN": ("xapp-",),
+}
+Words = tuple[str, ...]
+Secret = Annotated[str | None, Field(repr=False)]
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used as it stands; the text says what to change, and where."""
+
+
+class AccountSettings(BaseModel):
+    """What is set for one LivePerson account; `[accounts.NUMBER]` in bridge.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    number: str
+    name: str | None = Field(default=None, max_length=80)
+    """What people call it."""
+    alias: str | None = Field(default=None, pattern=r"^[^\s\d]\S*$", max_length=40)
+    """A word to type in place of the number; it does not begin with a digit."""
+    auth: Literal["auto", "signup", "anonymous"] = "auto"
+    connector: str | None = None
+    skill: str | None = None
+    campaign: str | None = None
+    engagement: str | None = None
+    channels: tuple[str, ...] = ()
+    """Slack channels where it may be used, as `#name` or id; empty: everywhere."""
+
+
+class Settings(BaseModel):
+    """Everything that can be set. Fields are named as the environment variables.
+
+    Made by hand it knows nothing of the environment (the demo must not): see `load`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database_url: str = Field(default="sqlite:///lp-bridge.db", repr=False)
+    host: str = "0.0.0.0"  # noqa: S104 - a server, and the contract's default
+    port: int = Field(default=3000, ge=0, le=65_535)
+
+    slack_bot_token: Secret = None
+    slack_signing_secret: Secret = None
+    slack_app_token: Secret = None
+    slack_client_id: str | None = None
+    slack_client_secret: Secret = None
+    slack_api_url: str = "https://slack.com/api/"
+
+    liveperson_csds_url: str = "https://api.liveperson.net"
+    liveperson_allowed_hosts: Words = ("*.liveperson.net", "*.lpsnmedia.net")
+
+    bridge_accounts: Words = ()
+    bridge_config: Path | None = None
+    bridge_encryption_keys: Words = Field(default=(), repr=False)
+    bridge_worker_id: str | None = Field(default=None, max_length=128)
+    bridge_max_sessions: int = Field(default=10_000, ge=1)
+    bridge_lease_seconds: float = Field(default=15.0, ge=1.0)
+    bridge_log_format: Literal["json", "console"] | None = None
+    """None: console on a terminal, else json."""
+    bridge_log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    accounts: dict[str, AccountSettings] = Field(default_factory=dict)
+    """By number, from the file that BRIDGE_CONFIG names."""
+
+    @field_validator(
+        "liveperson_allowed_hosts", "bridge_accounts", "bridge_encryption_keys", mode="before"
+    )
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """A comma list, spaces around the commas allowed."""
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
+
+    @field_validator("bridge_log_format", "bridge_log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("bridge_accounts")
+    @classmethod
+    def _are_accounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(is_account(word) for word in value):
+            raise ValueError("must be a comma list of account numbers (1 to 20 digits each)")
+        return value
+
+    @field_validator("slack_api_url", "liveperson_csds_url")
+    @classmethod
+    def _is_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an address like https://host/")
+        if parts.scheme == "http" and not _is_local(parts.hostname):
+            raise ValueError("must begin with https:// (http:// is for this machine only)")
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _ends_with_slash(cls, value: str) -> str:
+        return value if value.endswith("/") else f"{value}/"  # method names are appended to it
+
+    @property
+    def encryption_keys(self) -> tuple[str, ...]:
+        """Fernet keys, the first encrypts."""
+        return self.bridge_encryption_keys
+
+    @property
+    def allowed_hosts(self) -> tuple[str, ...]:
+        """Patterns of the hosts that CSDS may send us to."""
+        return self.liveperson_allowed_hosts
+
+    @property
+    def uses_postgresql(self) -> bool:
+        """Whether DATABASE_URL names a PostgreSQL database."""
+        return self.database_url.strip().startswith("postgres")
+
+    def account(self, number: str) -> AccountSettings:
+        """What is set for the account `number`; the defaults if nothing is."""
+        return self.accounts.get(number) or AccountSettings(number=number)
+
+    def find_account(self, text: str) -> AccountSettings | None:
+        """The account that someone means by a number or an alias; None: none, or not allowed."""
+        word = text.strip()
+        number = word
+        if not is_account(word):
+            found = [a for a in self.accounts.values() if (a.alias or "").lower() == word.lower()]
+            if not word or not found:
+                return None
+            number = found[0].number
+        if self.bridge_accounts and number not in self.bridge_accounts:
+            return None
+        return self.account(number)
+
+    def known_accounts(self) -> list[AccountSettings]:
+        """The accounts that are named in BRIDGE_ACCOUNTS or bridge.toml and may be used."""
+        numbers = self.bridge_accounts or tuple(self.accounts)
+        return [self.account(number) for number in dict.fromkeys(numbers)]
+
+    def require_serve(self) -> None:
+        """Raise one `ConfigError` that names every variable which `lp-bridge serve` lacks."""
+        wanted = ["SLACK_BOT_TOKEN"]
+        if self.slack_app_token is None:
+            wanted.append("SLACK_SIGNING_SECRET")
+        if self.slack_client_id or self.slack_client_secret:
+            wanted += ["SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"]
+        if self.uses_postgresql or self.slack_client_id or self.slack_client_secret:
+            wanted.append("BRIDGE_ENCRYPTION_KEYS")
+        missing = [name for name in wanted if not getattr(self, name.lower())]
+        if missing:
+            raise ConfigError(_missing(missing))
+        for name, prefixes in _TOKENS.items():
+            token: str | None = getattr(self, name.lower())
+            if token and not token.startswith(prefixes):
+                hint = WHERE.get(name, "your app → Basic Information → App-Level Tokens")
+                raise ConfigError(f"{name} must begin with {prefixes[0]}: see {hint}.")
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the environment, and the file that BRIDGE_CONFIG names (`bridge.toml` if there is one).
+
+    Raise `ConfigError` with one message for all that is wrong.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for name in Settings.model_fields:
+        value = environ.get(name.upper(), "").strip()
+        if value and name != "accounts":
+            values[name] = value
+    path = Path(values.get("bridge_config") or DEFAULT_CONFIG)
+    if "bridge_config" in values or path.exists():
+        values["bridge_config"] = path
+        values["accounts"] = read_accounts(path)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        lines = [
+            f"  {str(fault['loc'][0]).upper()}: {_plainly(fault['msg'])}"
+            for fault in error.errors(include_url=False, include_input=False)
+        ]
+        raise ConfigError("\n".join(["The environment cannot be used:", *lines])) from None
+
+
+def read_accounts(path: Path) -> dict[str, AccountSettings]:
+    """Read the accounts in a bridge.toml. Raise `ConfigError`."""
+    try:
+        with path.open("rb") as file:
+            document = tomllib.load(file)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}. It is what BRIDGE_CONFIG names "
+            f"(by default {DEFAULT_CONFIG}, if there is one)."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}.") from None
+    faults = [f"[{key}] is not known; there is only [accounts.NUMBER]" for key in document]
+    faults = [fault for fault in faults if not fault.startswith("[accounts]")]
+    accounts: dict[str, AccountSettings] = {}
+    tables = document.get("accounts", {})
+    if not isinstance(tables, dict):
+        tables, faults = {}, [*faults, "accounts must be tables: [accounts.NUMBER]"]
+    for number, table in tables.items():
+        accounts.update(_account(number, table, faults))
+    aliases = [account.alias.lower() for account in accounts.values() if account.alias]
+    twice = sorted({alias for alias in aliases if aliases.count(alias) > 1})
+    faults += [f"alias {alias!r} is given to more than one account" for alias in twice]
+    if faults:
+        raise ConfigError("\n".join([f"{path} cannot be used:", *(f"  {it}" for it in faults)]))
+    return accounts
+
+
+def is_account(text: str) -> bool:
+    """Whether `text` is an account number: 1 to 20 ASCII digits."""
+    return text.isascii() and text.isdigit() and len(text) <= 20
+
+
+def _account(number: str, table: Any, faults: list[str]) -> dict[str, AccountSettings]:
+    where = f"[accounts.{number}]"
+    if not is_account(number):
+        faults.append(f"{where}: an account number has 1 to 20 digits")
+        return {}
+    if not isinstance(table, dict) or "number" in table:
+        faults.append(f"{where}: write it as a table; the number is in its name already")
+        return {}
+    try:
+        return {number: AccountSettings(number=number, **table)}
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            names = ".".join(str(part) for part in fault["loc"])
+            faults.append(f"{where} {names}: {_plainly(fault['msg'])}")
+        return {}
+
+
+def _missing(names: list[str]) -> str:
+    lines = [f"  {name}: {WHERE[name]}" for name in names]
+    return "\n".join(
+        [
+            "These environment variables are missing:",
+            *lines,
+            "(To look around without Slack: lp-bridge demo.)",
+        ]
+    )
+
+
+def _plainly(message: str) -> str:
+    known = {
+        "Extra inputs are not permitted": "is not known",
+        r"String should match pattern '^[^\s\d]\S*$'": "must be one word that begins with no digit",
+    }
+    return known.get(message, message.removeprefix("Value error, "))
+
+
+def _is_local(host: str) -> bool:
+    """This machine, a private network, or a name without a domain (a container's neighbour)."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(".localhost")
+    return address.is_loopback or address.is_private

@@ -1,0 +1,65 @@
+"""Escaping as Slack wants it, and the few characters that no text keeps."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_UNSEEN = dict.fromkeys(
+    [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0), 0x202D, 0x202E]
+)
+"""Controls that show nothing and are refused here or there (PostgreSQL: NUL), and the two bidi
+overrides, which make letters run backwards: with them an address reads as another one."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def escape(text: str) -> str:
+    """Make text literal in mrkdwn and in Slack's text fields (slack.md, "Text safety")."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def unescape(text: str) -> str:
+    """Undo `escape`: the only three entities that Slack uses."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def tidy(text: str) -> str:
+    """Return the text without invisible controls, with plain line ends and no broken characters.
+
+    What a person sees stays as it was, tabs and leading spaces included.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_UNSEEN)
+    if _SURROGATE.search(text):  # halves of a character, as a careless JSON encoder leaves them
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether nothing of the text can be seen (spaces, zero-width characters)."""
+    return all(char.isspace() or unicodedata.category(char) in {"Cf", "Cc"} for char in text)
+
+
+def one_line(text: str) -> str:
+    """Return the text as one tidy line without bidi controls: for names and echoes."""
+    kept = (
+        c for c in tidy(text) if not "\u202a" <= c <= "\u202e" and not "\u2066" <= c <= "\u2069"
+    )
+    return " ".join("".join(kept).split())
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return at most `limit` characters, the last of them … where something was left out."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def escaped_within(text: str, limit: int) -> str:
+    """Tidy, escape, and leave out of the end what would make the result exceed `limit`."""
+    text = tidy(text)
+    escaped = escape(text)
+    while len(escaped) > limit:
+        over = len(escaped) - limit
+        # One character costs at most five once escaped, so this never cuts too much by far.
+        text = shorten(text, max(1, len(text) - max(1, over // 5)))
+        escaped = escape(text)
+    return escaped

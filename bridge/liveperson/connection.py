@@ -1,0 +1,336 @@
+"""One websocket to LivePerson's messaging service (UMS, protocol §3).
+
+Matches responses to requests, hands notifications on, keeps itself alive, and says what its end
+means. It does not reconnect: that takes decisions (what to send again) which are its owner's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import msgspec
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from bridge.liveperson import requests, wire
+from bridge.liveperson.domains import DomainDirectory
+from bridge.liveperson.errors import (
+    ConnectionLost,
+    RequestRefused,
+    RequestTimeout,
+    ServerFailed,
+    Throttled,
+    UnreadableAnswer,
+    connection_lost,
+)
+from bridge.liveperson.identity import Credentials
+from bridge.liveperson.ids import AccountId, ConsumerId, ConversationId
+from bridge.liveperson.requests import ClientProperties, Request
+from bridge.liveperson.upgrade import upgrade
+from bridge.liveperson.wire import BadFrame, Notification, Response
+
+AT_ONCE = 10.0
+"""Seconds within which a close without any frame counts as "at once"."""
+
+logger = logging.getLogger(__name__)
+
+_JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
+
+OnFrame = Callable[[Literal["sent", "received"], str], None]
+
+
+class Connection:
+    """An open websocket of one consumer. Made by `Connection.open`."""
+
+    __slots__ = (
+        "_account",
+        "_answers",
+        "_bad_frame_seen",
+        "_closed",
+        "_heard",
+        "_ids",
+        "_on_frame",
+        "_on_notification",
+        "_opened_at",
+        "_request_timeout",
+        "_socket",
+        "consumer_id",
+    )
+
+    def __init__(
+        self,
+        socket: ClientConnection,
+        account: AccountId,
+        consumer_id: ConsumerId,
+        *,
+        on_notification: Callable[[Notification], None],
+        on_frame: OnFrame | None,
+        request_timeout: float,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.consumer_id = consumer_id
+        self._socket = socket
+        self._account = account
+        self._on_notification = on_notification
+        self._on_frame = on_frame
+        self._request_timeout = request_timeout
+        self._ids = itertools.count(1)
+        self._answers: dict[str, asyncio.Future[Response]] = {}
+        self._closed: asyncio.Future[ConnectionLost] = loop.create_future()
+        self._opened_at = loop.time()
+        self._heard = False
+        self._bad_frame_seen = False
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        directory: DomainDirectory,
+        account: AccountId,
+        credentials: Credentials,
+        *,
+        on_notification: Callable[[Notification], None],
+        on_frame: OnFrame | None = None,
+        client: ClientProperties = requests.BRIDGE,
+        open_timeout: float = 10.0,
+        request_timeout: float = 20.0,
+        ping_interval: float = 25.0,
+        ping_timeout: float = 20.0,
+    ) -> AsyncIterator[Connection]:
+        """Open a websocket for the time of an `async with`. All times are seconds.
+
+        `on_notification` is called in the order of arrival and must be quick; if it raises, that is
+        logged and the connection goes on. `on_frame` sees every frame as text, tokens
+        taken out; it must not raise.
+
+        Raises SocketRefused, TokenExpired (401), Throttled (429), ConnectionLost (anything else),
+        and what a domain look-up raises.
+        """
+        socket = await upgrade(
+            directory,
+            account,
+            credentials.jwt,
+            client,
+            open_timeout=open_timeout,
+            ping_interval=ping_interval,
+            ping_timeout=ping_timeout,
+        )
+        consumer = ConsumerId(credentials.consumer_id)
+        connection = cls(
+            socket,
+            account,
+            consumer,
+            on_notification=on_notification,
+            on_frame=on_frame,
+            request_timeout=request_timeout,
+        )
+        reader = asyncio.create_task(connection._read(), name=f"liveperson reader {account}")
+        try:
+            yield connection
+        finally:
+            try:
+                await socket.close()
+            finally:
+                socket.transport.abort()
+                await reader
+
+    # The end
+
+    @property
+    def closed(self) -> bool:
+        """Whether the websocket is closed."""
+        return self._closed.done()
+
+    async def wait_closed(self) -> ConnectionLost:
+        """Wait for the end of the websocket, and say what it means."""
+        return await asyncio.shield(self._closed)
+
+    def on_closed(self, callback: Callable[[], None]) -> None:
+        """Have `callback` called once the websocket is closed (soon, if it is already)."""
+        self._closed.add_done_callback(lambda _: callback())
+
+    # Requests. Each raises RequestRefused (4xx), Throttled (429) or ServerFailed (5xx), after which
+    # it is not done, or RequestTimeout or ConnectionLost, after which it may be done or not.
+
+    async def get_clock(self) -> int:
+        """Ask for the server's time, in milliseconds since 1970 (0 if it does not say).
+
+        Also a barrier: the server answers one socket's requests in order.
+        """
+        body = await self._ask(requests.get_clock())
+        time = body.get("currentTime")
+        return time if type(time) is int else 0
+
+    async def request_conversation(
+        self,
+        *,
+        skill_id: str | None = None,
+        campaign_id: str | None = None,
+        engagement_id: str | None = None,
+    ) -> ConversationId:
+        """Open a conversation. A consumer has at most one open: look for it first if unsure."""
+        request = requests.request_conversation(
+            self._account, skill_id=skill_id, campaign_id=campaign_id, engagement_id=engagement_id
+        )
+        return ConversationId(_id(request, await self._ask(request), "conversationId"))
+
+    async def publish_text(
+        self,
+        dialog_id: str,
+        text: str,
+        *,
+        external_id: str | None = None,
+        timeout: float | None = None,
+    ) -> int | None:
+        """Say something in a dialog; gives its sequence there, if LivePerson tells.
+
+        `external_id`: our name for it (1 to 64 characters), which LivePerson may repeat.
+        `timeout`: seconds, instead of the connection's.
+        """
+        request = requests.publish_text(dialog_id, text, external_id=external_id)
+        sequence = (await self._ask(request, timeout)).get("sequence")
+        return sequence if type(sequence) is int and sequence >= 0 else None
+
+    async def subscribe_events(self, dialog_id: str, from_seq: int) -> None:
+        """Get the dialog's events from sequence `from_seq` on as notifications, and new ones."""
+        await self._ask(requests.subscribe_events(dialog_id, from_seq))
+
+    async def subscribe_conversations(
+        self, *, states: Sequence[str] = ("OPEN",), since_ms: int = 0
+    ) -> str:
+        """Get the consumer's conversations and their changes as notifications.
+
+        Gives the subscription's id. `states`: OPEN, CLOSE. `since_ms`: leave out what has not
+        changed since (milliseconds since 1970).
+        """
+        request = requests.subscribe_conversations(states, since_ms)
+        return _id(request, await self._ask(request), "subscriptionId")
+
+    async def unsubscribe_conversations(self, subscription_id: str) -> None:
+        """End a subscription that `subscribe_conversations` has made."""
+        await self._ask(requests.unsubscribe_conversations(subscription_id))
+
+    async def close_conversation(self, conversation_id: str) -> None:
+        """Close a conversation."""
+        await self._ask(requests.close_conversation(conversation_id))
+
+    # How it works
+
+    async def _ask(self, request: Request, timeout: float | None = None) -> dict[str, Any]:
+        """Send a request and give its answer's body (empty unless it is an object)."""
+        if self._closed.done():
+            raise _again(self._closed.result())
+        seconds = self._request_timeout if timeout is None else timeout
+        request_id = str(next(self._ids))
+        answer = asyncio.get_running_loop().create_future()
+        self._answers[request_id] = answer
+        try:
+            async with asyncio.timeout(seconds):
+                frame = requests.encode(request, request_id)
+                if self._on_frame is not None:
+                    self._show("sent", frame)
+                await self._socket.send(frame, text=True)
+                response = await answer
+        except TimeoutError:
+            raise RequestTimeout(
+                f"LivePerson did not answer {request.type} within {seconds:g} s."
+            ) from None
+        except ConnectionClosed:
+            raise _again(await self.wait_closed()) from None
+        finally:
+            del self._answers[request_id]
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # seen: whoever asked is told in another way
+        return _body(request, response)
+
+    async def _read(self) -> None:
+        """Read until the websocket is closed, then tell everyone who waits."""
+        lost = ConnectionLost(None, "the reader ended")
+        try:
+            while True:
+                self._receive(await self._socket.recv(decode=False))
+        except ConnectionClosed as closed:
+            lost = self._meaning(closed)
+        finally:
+            self._closed.set_result(lost)
+            for answer in self._answers.values():
+                if not answer.done():
+                    answer.set_exception(_again(lost))
+
+    def _receive(self, raw: bytes) -> None:
+        self._heard = True
+        if self._on_frame is not None:
+            self._show("received", raw)
+        try:
+            frame = wire.decode(raw)
+        except BadFrame as error:
+            if not self._bad_frame_seen:
+                self._bad_frame_seen = True
+                logger.warning("a frame from LivePerson is ignored: %s", error)
+            return
+        if isinstance(frame, Response):
+            answer = self._answers.get(frame.request_id)
+            if answer is not None and not answer.done():
+                answer.set_result(frame)
+        elif frame is not None:
+            try:
+                self._on_notification(frame)
+            except Exception:  # the owner's mistake must not cost it the socket
+                logger.exception("a notification from LivePerson could not be handled")
+
+    def _meaning(self, closed: ConnectionClosed) -> ConnectionLost:
+        lived = asyncio.get_running_loop().time() - self._opened_at
+        at_once = not self._heard and lived < AT_ONCE
+        if closed.rcvd is not None and (closed.sent is None or closed.rcvd_then_sent):
+            return connection_lost(closed.rcvd.code, closed.rcvd.reason, at_once=at_once)
+        if closed.sent is not None:  # we closed it, or gave it up
+            return ConnectionLost(closed.sent.code, closed.sent.reason)
+        return connection_lost(None, "cut without a goodbye", at_once=at_once)
+
+    def _show(self, direction: Literal["sent", "received"], raw: bytes) -> None:
+        if self._on_frame is not None:
+            self._on_frame(direction, redacted(raw.decode("utf-8", "replace")))
+
+
+def redacted(text: str) -> str:
+    """Take tokens out of a frame's text."""
+    return _JWT.sub("(token)", text)
+
+
+def _again(lost: ConnectionLost) -> ConnectionLost:
+    """One exception for each who waits: a shared one would gather all their tracebacks."""
+    return type(lost)(
+        lost.close_code, lost.reason, at_once=lost.at_once, retry_after=lost.retry_after
+    )
+
+
+def _body(request: Request, response: Response) -> dict[str, Any]:
+    """Give the body of a good answer; raise what a bad one means."""
+    try:
+        body = msgspec.json.decode(response.body) if response.body else None
+    except (msgspec.MsgspecError, ValueError):
+        body = None
+    code = response.code
+    if code < 400:
+        return body if isinstance(body, dict) else {}
+    words = redacted(
+        body if isinstance(body, str) else bytes(response.body).decode("utf-8", "replace")
+    )
+    if code == 429:
+        raise Throttled(f"LivePerson asks us to slow down at {request.type}.", retry_after=1.0)
+    if code < 500:
+        raise RequestRefused(request.type, code, words)
+    raise ServerFailed(request.type, code, words)
+
+
+def _id(request: Request, body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise UnreadableAnswer(f"LivePerson's answer to {request.type} has no {name}.")
+    return value

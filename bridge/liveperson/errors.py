@@ -1,0 +1,246 @@
+"""What can go wrong with LivePerson, and what to do about it.
+
+Every error says what happened (`str(error)`, one plain sentence), has a stable `code`, a `remedy`
+for whoever is to act, and `retry_after` (seconds) where LivePerson wants to be left alone for a
+while. None of them carries a token.
+
+- `Permanent`: asking again changes nothing until a person acts.
+- `Transient`: wait, then try again. After `RequestTimeout`, and after `ConnectionLost` while a
+  request was in flight, it is unknown whether LivePerson did what was asked.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+SHOWN = 200
+"""How many characters of a foreign text go into an error."""
+
+
+def shown(text: str) -> str:
+    """Make a foreign text fit for one line of an error: printable, and not too long."""
+    line = "".join(c if c.isprintable() else " " for c in text[: SHOWN * 4]).strip()
+    return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
+
+
+class LivePersonError(Exception):
+    """The base of them all."""
+
+    code: ClassVar[str] = "liveperson"
+    remedy: str = "Try again; if it happens again, look at the log."
+
+    def __init__(
+        self, message: str, *, remedy: str | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        if remedy is not None:
+            self.remedy = remedy
+
+
+class Permanent(LivePersonError):  # noqa: N818  # reads as what it says
+    """Asking again changes nothing until a person acts."""
+
+    code = "permanent"
+
+
+class InvalidAccount(Permanent):
+    """What was typed is no account number."""
+
+    code = "invalid_account"
+    remedy = "Give the account number: digits only, such as 12345678."
+
+    def __init__(self, text: str) -> None:
+        said = f"“{shown(text[:30])}” is no account number." if text else "No account was named."
+        super().__init__(said)
+
+
+class AccountNotFound(Permanent):
+    """CSDS does not know the account."""
+
+    code = "account_not_found"
+    remedy = "Check the account number, and that its region is the one of LIVEPERSON_CSDS_URL."
+
+
+class HostNotAllowed(Permanent):
+    """CSDS names a host that the allow-list does not hold."""
+
+    code = "host_not_allowed"
+    remedy = "If the host is LivePerson's, add it to LIVEPERSON_ALLOWED_HOSTS; if not, report it."
+
+
+class ServiceMissing(Permanent):
+    """The account has no such LivePerson service."""
+
+    code = "service_missing"
+    remedy = "Ask LivePerson to enable messaging for this account."
+
+
+class ConnectorMissing(Permanent):
+    """The account has no connector for unauthenticated messaging."""
+
+    code = "connector_missing"
+    remedy = "Set up an unauthenticated messaging connector, or use the mode “signup” or “auto”."
+
+
+class SignInRefused(Permanent):
+    """IDP refuses to give a token."""
+
+    code = "sign_in_refused"
+    remedy = "Check the account's sign-in settings (mode and connector) with LivePerson."
+
+
+class IdentityLost(Permanent):
+    """The same consumer cannot be continued; only a new one can be made."""
+
+    code = "identity_lost"
+    remedy = "Start a new conversation."
+
+
+class SocketRefused(Permanent):
+    """The messaging service refuses the websocket."""
+
+    code = "socket_refused"
+    remedy = "Ask LivePerson whether messaging is enabled for this account."
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"The messaging service refuses the websocket (HTTP {status}).")
+        self.status = status
+
+
+class RequestRefused(Permanent):
+    """A request on the websocket was answered with a 4xx code (other than 429): not done."""
+
+    code = "request_refused"
+    remedy = (
+        "The conversation may be closed. If it is open, look at the log for LivePerson's words."
+    )
+
+    def __init__(self, request: str, status: int, body: str) -> None:
+        words = shown(body)
+        super().__init__(f"LivePerson refuses {request} ({status}{': ' if words else ''}{words}).")
+        self.request = request
+        self.status = status
+        self.body = words
+
+
+class Transient(LivePersonError):  # noqa: N818  # reads as what it says
+    """Wait, then try again."""
+
+    code = "transient"
+    remedy = "Wait a little and try again."
+
+
+class DomainsUnavailable(Transient):
+    """The domain look-up (CSDS) cannot be reached, or fails."""
+
+    code = "domains_unavailable"
+    remedy = "Check the network and LIVEPERSON_CSDS_URL, then try again."
+
+
+class SignInUnavailable(Transient):
+    """The token service, or what it needs to know the connector, cannot be reached, or fails."""
+
+    code = "sign_in_unavailable"
+    remedy = "LivePerson's sign-in service has trouble. Wait a little and try again."
+
+
+class Throttled(Transient):
+    """LivePerson says that we ask too often (429): not done."""
+
+    code = "throttled"
+    remedy = "LivePerson asks us to slow down. Wait a little and try again."
+
+
+class ServerFailed(Transient):
+    """A request on the websocket was answered with a 5xx code: not done."""
+
+    code = "server_failed"
+    remedy = "LivePerson has trouble. Wait a little and try again."
+
+    def __init__(self, request: str, status: int, body: str) -> None:
+        words = shown(body)
+        super().__init__(
+            f"LivePerson failed at {request} ({status}{': ' if words else ''}{words})."
+        )
+        self.request = request
+        self.status = status
+        self.body = words
+
+
+class RequestTimeout(Transient):
+    """No answer in time: it is unknown whether LivePerson did what was asked."""
+
+    code = "request_timeout"
+    remedy = "Reconnect, look whether it was done, and ask again if not."
+
+
+class UnreadableAnswer(RequestTimeout):
+    """LivePerson answered "done", but not in a form that can be read."""
+
+    code = "unreadable_answer"
+
+
+class ConnectionLost(Transient):
+    """The websocket is closed, or could not be opened."""
+
+    code = "connection_lost"
+    remedy = "Check the network. The connection is tried again by itself."
+
+    def __init__(
+        self,
+        close_code: int | None,
+        reason: str = "",
+        *,
+        at_once: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        self.close_code = close_code
+        self.reason = shown(reason)
+        self.at_once = at_once
+        """It closed before it ever answered: the same token will hardly fare better."""
+        details = [str(close_code)] if close_code is not None else []
+        details += [self.reason] if self.reason else []
+        told = f" ({': '.join(details)})" if details else ""
+        super().__init__(f"{self._what()}{told}.", retry_after=retry_after)
+
+    def _what(self) -> str:
+        return "The connection to LivePerson is lost"
+
+
+class TokenExpired(ConnectionLost):
+    """Close code 4401, or 401 on the upgrade: a fresh token is needed."""
+
+    code = "token_expired"
+    remedy = "Sign in again. If it happens at once, the account does not accept such tokens."
+
+    def _what(self) -> str:
+        return "LivePerson does not accept the token any more"
+
+
+class IdentityExpired(ConnectionLost):
+    """Close code 4407: the unauthenticated identity must be extended."""
+
+    code = "identity_expired"
+    remedy = "Extend the anonymous identity and sign in again."
+
+    def _what(self) -> str:
+        return "LivePerson wants the anonymous identity to be extended"
+
+
+class ClosedAtOnce(ConnectionLost):
+    """The websocket was closed before it ever answered."""
+
+    code = "closed_at_once"
+    remedy = "Check that messaging is enabled for this account and that no proxy cuts websockets."
+
+    def _what(self) -> str:
+        return "LivePerson closed the connection at once"
+
+
+def connection_lost(close_code: int | None, reason: str, *, at_once: bool) -> ConnectionLost:
+    """Tell what a closed websocket means. Codes: protocol §3."""
+    kind = {4401: TokenExpired, 4407: IdentityExpired}.get(
+        close_code or 0, ClosedAtOnce if at_once else ConnectionLost
+    )
+    return kind(close_code, reason, at_once=at_once)

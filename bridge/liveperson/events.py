@@ -1,0 +1,135 @@
+"""What can stand in a dialog: the events of LivePerson, as typed values (protocol §3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+DEPTH = 40
+"""How deep structured content may be nested; what is deeper is left out of its text."""
+
+
+class TextEvent(msgspec.Struct, frozen=True, gc=False):
+    """A message in words."""
+
+    content_type: str
+    """`text/plain`, `text/x-secure-link`, …"""
+    message: str
+
+    takes_sequence = True
+
+
+class FileEvent(msgspec.Struct, frozen=True, gc=False):
+    """A file in LivePerson's storage."""
+
+    caption: str
+    relative_path: str
+    file_type: str
+    """IMG, JPG, PNG, GIF, TXT, PDF, …"""
+
+    takes_sequence = True
+
+
+class RichEvent(msgspec.Struct, frozen=True):
+    """Structured content: cards, buttons, lists."""
+
+    content: dict[str, Any] | None
+
+    takes_sequence = True
+
+    @property
+    def text(self) -> str:
+        """The words in it, a line each, in order: what is left of it where it cannot be shown."""
+        lines: list[str] = []
+        _gather(self.content, lines, DEPTH)
+        return "\n".join(lines)
+
+
+class ChatStateEvent(msgspec.Struct, frozen=True, gc=False):
+    """Someone types, or stopped. Its sequence is always 0."""
+
+    chat_state: str
+    """ACTIVE, INACTIVE, GONE, COMPOSING or PAUSE."""
+
+    takes_sequence = False
+
+
+class AcceptStatusEvent(msgspec.Struct, frozen=True):
+    """A receipt."""
+
+    status: str
+    """ACCEPT, READ, ACCESS, NACK or ACTION."""
+    sequences: tuple[int, ...]
+
+    takes_sequence = True
+
+
+class UnknownEvent(msgspec.Struct, frozen=True, gc=False):
+    """Something that this client does not know."""
+
+    type: str
+    content_type: str | None
+
+    takes_sequence = True
+
+
+Event = TextEvent | FileEvent | RichEvent | ChatStateEvent | AcceptStatusEvent | UnknownEvent
+
+
+def read_event(event: Any) -> Event:
+    """Read an event's JSON, whatever it is."""
+    if not isinstance(event, dict):
+        return UnknownEvent("", None)
+    kind = _text(event.get("type"))
+    if kind == "ContentEvent":
+        return _content(event)
+    if kind == "ChatStateEvent":
+        return ChatStateEvent(_text(event.get("chatState")))
+    if kind == "AcceptStatusEvent":
+        listed = event.get("sequenceList")
+        numbers = listed if isinstance(listed, list) else [listed]
+        return AcceptStatusEvent(
+            _text(event.get("status")), tuple(n for n in numbers if type(n) is int)
+        )
+    if kind == "RichContentEvent":
+        # The published schema says `message`, LivePerson's own agent tooling sends `content`.
+        rich = event.get("content", event.get("message"))
+        return RichEvent(rich if isinstance(rich, dict) else None)
+    return UnknownEvent(kind, _text(event.get("contentType")) or None)
+
+
+def _content(event: dict[str, Any]) -> Event:
+    stated = _text(event.get("contentType")) or "text/plain"
+    content_type = stated.partition(";")[0].strip().lower()
+    message = event.get("message")
+    if isinstance(message, str):
+        return TextEvent(content_type, message)
+    if isinstance(message, dict) and isinstance(message.get("relativePath"), str):
+        return FileEvent(
+            _text(message.get("caption")),
+            message["relativePath"],
+            _text(message.get("fileType")),
+        )
+    return UnknownEvent("ContentEvent", content_type)
+
+
+_WORDS = ("text", "title", "caption")
+
+
+def _gather(node: Any, lines: list[str], depth: int) -> None:
+    if depth == 0:
+        return
+    if isinstance(node, list):
+        for item in node:
+            _gather(item, lines, depth - 1)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key in _WORDS and isinstance(value, str) and value.strip():
+                lines.append(value.strip())
+            elif key not in ("click", "metadata", "style"):
+                _gather(value, lines, depth - 1)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

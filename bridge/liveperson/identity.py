@@ -1,0 +1,260 @@
+"""Who asks: a consumer's token, obtained and renewed (IDP, protocol §2)."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import time
+from typing import Any, Literal
+from urllib.parse import quote
+
+import jwt
+import msgspec
+
+from bridge.liveperson.cache import Cache
+from bridge.liveperson.domains import CONFIGURATION, IDP, DomainDirectory
+from bridge.liveperson.errors import (
+    ConnectorMissing,
+    IdentityLost,
+    ServiceMissing,
+    SignInRefused,
+    SignInUnavailable,
+    Throttled,
+    shown,
+)
+from bridge.liveperson.ids import AccountId
+from bridge.liveperson.rest import Answer, Unreachable, call
+
+Mode = Literal["auto", "signup", "anonymous"]
+"""`auto`: anonymous where the account has the connector for it, else sign-up."""
+
+ANONYMOUS_METHOD = "lpTag.taglets.unAuthMessaging.lpUnauthFunction"
+"""`jsMethodName` of the connector for unauthenticated messaging."""
+THROTTLE_WAIT = 5.0
+"""Seconds: the least wait after a 429 or a 5xx of a sign-in."""
+DEFAULT_LIFE = 3600.0
+"""Seconds that a token is taken to live when it does not say."""
+CONNECTOR_TTL = 3600.0
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)
+
+
+class Credentials(msgspec.Struct, frozen=True, repr_omit_defaults=True):
+    """A consumer's identity at one account. Secret: store it encrypted."""
+
+    mode: Literal["signup", "anonymous"]
+    jwt: str
+    consumer_id: str
+    expires_at: float
+    """When the JWT expires, in seconds since 1970."""
+    external_token: str | None = None
+    """The anonymous identity's own token, from which JWTs are made."""
+    connector: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Credentials(mode={self.mode!r}, consumer_id={self.consumer_id!r}, jwt=…)"
+
+    def to_json(self) -> str:
+        """Write everything down, secrets included."""
+        return msgspec.json.encode(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Credentials:
+        """Read what `to_json` wrote; raises ValueError when it is something else."""
+        try:
+            return msgspec.json.decode(text, type=cls)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            raise ValueError("these are no LivePerson credentials") from None
+
+
+class _Tokens(msgspec.Struct):
+    jwt: Any = None
+    token: Any = None
+
+
+class _Connector(msgspec.Struct):
+    id: Any = None
+    configuration: Any = None
+    deleted: Any = False
+
+
+class IdentityProvider:
+    """Signs consumers in. One attempt a call: the caller decides when to try again."""
+
+    def __init__(self, directory: DomainDirectory, *, concurrency: int = 16) -> None:
+        """Let at most `concurrency` sign-ins be under way at a time."""
+        self._directory = directory
+        self._gate = asyncio.Semaphore(concurrency)
+        self._connectors: Cache[AccountId, str | None] = Cache()
+
+    async def sign_in(
+        self, account: AccountId, *, mode: Mode = "auto", connector: str | None = None
+    ) -> Credentials:
+        """Make a new consumer. `connector` saves looking for the anonymous connector's id.
+
+        Raises SignInRefused, ConnectorMissing (mode `anonymous` only), SignInUnavailable,
+        Throttled, and what a domain look-up raises.
+        """
+        async with self._gate:
+            if mode != "signup":
+                connector = connector or await self._find_connector(account)
+                if connector is not None:
+                    return await self._anonymous(account, connector)
+                if mode == "anonymous":
+                    raise ConnectorMissing(
+                        f"Account {account} has no connector for anonymous messaging."
+                    )
+            return await self._sign_up(account)
+
+    async def renew(
+        self, account: AccountId, credentials: Credentials, *, extend: bool = False
+    ) -> Credentials:
+        """Get a fresh token for the same consumer.
+
+        An anonymous consumer signs in again; the external token is refreshed first when it has
+        expired, or with `extend` (close code 4407). A signed-up one keeps the token for as long as
+        it lives. Raises IdentityLost when the consumer cannot be continued, else as `sign_in`.
+        """
+        if credentials.mode == "signup":
+            if credentials.expires_at > time.time():
+                return credentials
+            raise IdentityLost("The token has expired, and a signed-up consumer gets no other.")
+        external, connector = credentials.external_token, credentials.connector
+        if external is None or connector is None:
+            raise IdentityLost("The anonymous identity was not kept.")
+        async with self._gate:
+            if not extend and _expiry(external, unknown=0.0) > time.time():
+                try:
+                    fresh = await self._authenticate(account, connector, external)
+                except SignInRefused:  # clocks differ; refreshing it decides
+                    fresh = await self._extend(account, connector, external)
+            else:
+                fresh = await self._extend(account, connector, external)
+        if fresh.consumer_id != credentials.consumer_id:
+            raise IdentityLost("LivePerson continues the anonymous identity as somebody else.")
+        return fresh
+
+    async def _sign_up(self, account: AccountId) -> Credentials:
+        answer = await self._post(account, "signup", None)
+        return _credentials("signup", _token(_read(answer).jwt))
+
+    async def _anonymous(self, account: AccountId, connector: str) -> Credentials:
+        external = _token(_read(await self._post(account, "anonymous/authorize", None)).token)
+        return await self._authenticate(account, connector, external)
+
+    async def _extend(self, account: AccountId, connector: str, external: str) -> Credentials:
+        try:
+            answer = await self._post(account, "anonymous/authorize", {"id_token": external})
+            return await self._authenticate(account, connector, _token(_read(answer).token))
+        except SignInRefused as error:
+            raise IdentityLost(
+                "LivePerson does not continue the anonymous identity: it is too old, or unknown."
+            ) from error
+
+    async def _authenticate(self, account: AccountId, connector: str, external: str) -> Credentials:
+        path = f"app/{quote(connector, safe='')}/authenticate?v=3.0"
+        found = _read(await self._post(account, path, {"id_token": external}))
+        fresh = _credentials("anonymous", _token(found.token or found.jwt))
+        return msgspec.structs.replace(fresh, external_token=external, connector=connector)
+
+    async def _post(self, account: AccountId, path: str, body: dict[str, str] | None) -> Answer:
+        host = (await self._directory.lookup(account)).host(IDP)
+        url = self._directory.http_url(host, f"/api/account/{account}/{path}")
+        return await self._call("POST", url, body)
+
+    async def _call(self, method: str, url: str, body: dict[str, str] | None) -> Answer:
+        try:
+            answer = await call(self._directory.http, method, url, body=body)
+        except Unreachable as error:
+            raise _unavailable(error) from error
+        if answer.status == 429:
+            wait = max(answer.retry_after or 0.0, THROTTLE_WAIT)
+            raise Throttled("LivePerson's sign-in service asks us to slow down.", retry_after=wait)
+        if 400 <= answer.status < 500:
+            raise SignInRefused(f"LivePerson refuses to sign us in (HTTP {answer.status}).")
+        if not 200 <= answer.status < 300:
+            wait = max(answer.retry_after or 0.0, THROTTLE_WAIT)
+            raise SignInUnavailable(
+                f"LivePerson's sign-in service fails (HTTP {answer.status}).", retry_after=wait
+            )
+        return answer
+
+    async def _find_connector(self, account: AccountId) -> str | None:
+        async def fetch() -> tuple[str | None, float]:
+            return await self._ask_for_connector(account), CONNECTOR_TTL
+
+        return await self._connectors.get(account, fetch)
+
+    async def _ask_for_connector(self, account: AccountId) -> str | None:
+        try:
+            host = (await self._directory.lookup(account)).host(CONFIGURATION)
+        except ServiceMissing:
+            return None
+        path = f"/api/account/{account}/configuration/le-connectors/all-connectors"
+        try:
+            answer = await self._call("GET", self._directory.http_url(host, path), None)
+            listed = answer.read(list[_Connector] | _Connector)  # type: ignore[arg-type]  # msgspec decodes unions
+        except SignInRefused:  # the account publishes no configuration
+            return None
+        except Unreachable as error:
+            raise _unavailable(error) from error
+        return _anonymous_connector(listed)
+
+
+def _anonymous_connector(listed: Any) -> str | None:
+    for entry in listed if isinstance(listed, list) else [listed]:
+        settings = entry.configuration
+        method = settings.get("jsMethodName") if isinstance(settings, dict) else None
+        usable = isinstance(entry.id, str | int) and str(entry.id) and not entry.deleted
+        if method == ANONYMOUS_METHOD and usable:
+            return str(entry.id)
+    return None
+
+
+def _unavailable(error: Unreachable) -> SignInUnavailable:
+    return SignInUnavailable(
+        f"LivePerson's sign-in service cannot be used: {shown(str(error))}.",
+        retry_after=THROTTLE_WAIT,
+    )
+
+
+def _read(answer: Answer) -> _Tokens:
+    try:
+        return answer.read(_Tokens)
+    except Unreachable as error:
+        raise _unavailable(error) from error
+
+
+def _token(value: Any) -> str:
+    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
+        raise SignInUnavailable(
+            "LivePerson's sign-in service answered without a token.", retry_after=THROTTLE_WAIT
+        )
+    return value
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Read what a token says, unverified: LivePerson verifies it, we only need to know."""
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except (jwt.PyJWTError, RecursionError):
+        return {}
+    return claims
+
+
+def _expiry(token: str, *, unknown: float) -> float:
+    value = _claims(token).get("exp")
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return unknown
+
+
+def _credentials(mode: Literal["signup", "anonymous"], token: str) -> Credentials:
+    consumer = _claims(token).get("sub")
+    if not isinstance(consumer, str) or not consumer:
+        raise SignInUnavailable(
+            "LivePerson's sign-in service answered with a token that names no consumer.",
+            retry_after=THROTTLE_WAIT,
+        )
+    return Credentials(mode, token, consumer, _expiry(token, unknown=time.time() + DEFAULT_LIFE))

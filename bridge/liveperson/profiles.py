@@ -1,0 +1,94 @@
+"""Agents as consumers see them: nickname, full name, picture (protocol §3, "public profile")."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from bridge.liveperson.cache import Cache
+from bridge.liveperson.domains import CONFIGURATION, DomainDirectory
+from bridge.liveperson.errors import LivePersonError
+from bridge.liveperson.ids import AccountId, AgentId
+from bridge.liveperson.rest import Unreachable, call
+
+UNKNOWN_TTL = 60.0
+"""Seconds to remember that there is no profile to be had."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentProfile:
+    """What an agent shows of themselves."""
+
+    id: AgentId
+    nickname: str | None
+    full_name: str | None
+    picture_url: str | None
+    """Always https."""
+
+
+class _Profile(msgspec.Struct):
+    nickname: Any = None
+    full_name: Any = msgspec.field(default=None, name="fullName")
+    picture_url: Any = msgspec.field(default=None, name="pictureUrl")
+
+
+class ProfileDirectory:
+    """Looks agents up and remembers them. A profile is a nicety: it never raises."""
+
+    def __init__(
+        self, directory: DomainDirectory, ttl: float = 3600.0, *, deadline: float = 5.0
+    ) -> None:
+        """Remember profiles for `ttl` seconds; wait `deadline` seconds for one, and no longer."""
+        self._deadline = deadline
+        self._directory = directory
+        self._ttl = ttl
+        self._cache: Cache[tuple[AccountId, AgentId], AgentProfile | None] = Cache()
+
+    async def agent(self, account: AccountId, agent_id: AgentId) -> AgentProfile | None:
+        """Find an agent; None when unknown or not to be reached in time."""
+
+        async def fetch() -> tuple[AgentProfile | None, float]:
+            profile = await self._fetch(account, agent_id)
+            return profile, UNKNOWN_TTL if profile is None else self._ttl
+
+        return await self._cache.get((account, agent_id), fetch)
+
+    async def _fetch(self, account: AccountId, agent_id: AgentId) -> AgentProfile | None:
+        if not agent_id.strip("."):  # "" and "..": would name something else
+            return None
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await self._ask(account, agent_id)
+        except (LivePersonError, Unreachable, TimeoutError):
+            return None
+
+    async def _ask(self, account: AccountId, agent_id: AgentId) -> AgentProfile | None:
+        host = (await self._directory.lookup(account)).host(CONFIGURATION)
+        path = f"/api/account/{account}/configuration/le-users/users/{quote(agent_id, safe='')}"
+        url = self._directory.http_url(host, path)
+        answer = await call(self._directory.http, "GET", url)
+        if answer.status != 200:
+            return None
+        found = answer.read(_Profile)
+        return AgentProfile(
+            agent_id, _text(found.nickname), _text(found.full_name), _picture(found.picture_url)
+        )
+
+
+def _text(value: Any) -> str | None:
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def _picture(value: Any) -> str | None:
+    url = _text(value)
+    if url is None or len(url) > 2_048 or not url.isascii() or not url.isprintable():
+        return None
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return url if parts.scheme == "https" and parts.hostname else None

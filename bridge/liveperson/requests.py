@@ -1,0 +1,131 @@
+"""The requests that a consumer sends on the websocket, as LivePerson's schemas have them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+EXTERNAL_ID_LENGTH = 64
+"""Characters; LivePerson takes no longer name for an event."""
+
+
+class ExternalId(msgspec.Struct, tag_field="type", tag="ExternalId", frozen=True):
+    """The publisher's own name for an event; LivePerson may repeat it in the notification."""
+
+    id: str
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A request without its id, which belongs to one socket."""
+
+    type: str
+    body: dict[str, Any] | None = None
+    metadata: tuple[ExternalId, ...] = ()
+
+
+class _Frame(msgspec.Struct, tag_field="kind", tag="req", omit_defaults=True):
+    id: str
+    type: str
+    body: dict[str, Any] | None = None
+    metadata: tuple[ExternalId, ...] = ()
+
+
+class ClientProperties(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What we tell LivePerson about ourselves. Texts of up to 64 characters, versions of 32."""
+
+    app_id: str
+    app_version: str = ""
+    device_family: str = ""
+    os: str = ""
+    os_name: str = ""
+    os_version: str = ""
+    integration: str = ""
+    integration_version: str = ""
+    time_zone: str = ""
+    features: tuple[str, ...] = ()
+    """What this client can show: RICH_CONTENT, MULTI_DIALOG, … Say only what is true."""
+
+    def header(self) -> str:
+        """The `Client-Properties` header: JSON in ASCII."""
+        told = {"type": ".ClientProperties", **msgspec.to_builtins(self)}
+        return json.dumps(told, separators=(",", ":"))
+
+
+BRIDGE = ClientProperties(
+    app_id="slack-liveperson-bridge",
+    device_family="OTHER",
+    os="OTHER",
+    integration="BRAND_SDK",
+    features=("AUTO_MESSAGES",),
+)
+
+
+def encode(request: Request, request_id: str) -> bytes:
+    """Write the frame. Half surrogate pairs, which no JSON carries, become question marks."""
+    frame = _Frame(request_id, request.type, request.body, request.metadata)
+    return msgspec.json.encode(frame)
+
+
+def get_clock() -> Request:
+    """Ask for the server's time."""
+    return Request("GetClock")
+
+
+def request_conversation(
+    account: str,
+    *,
+    skill_id: str | None = None,
+    campaign_id: str | None = None,
+    engagement_id: str | None = None,
+) -> Request:
+    """Open a conversation. A campaign needs both its ids; with one alone it is left out."""
+    body: dict[str, Any] = {
+        "ttrDefName": "NORMAL",
+        "channelType": "MESSAGING",
+        "brandId": account,
+    }
+    if skill_id:
+        body["skillId"] = skill_id
+    if campaign_id and engagement_id:
+        body["campaignInfo"] = {"campaignId": campaign_id, "engagementId": engagement_id}
+    return Request("cm.ConsumerRequestConversation", body)
+
+
+def publish_text(dialog_id: str, text: str, *, external_id: str | None = None) -> Request:
+    """Say something. Raises ValueError for an `external_id` that LivePerson would not take."""
+    if external_id is not None and not 0 < len(external_id) <= EXTERNAL_ID_LENGTH:
+        raise ValueError(f"an external id has 1 to {EXTERNAL_ID_LENGTH} characters")
+    event = {
+        "type": "ContentEvent",
+        "contentType": "text/plain",
+        "message": text.encode("utf-8", "replace").decode(),
+    }
+    metadata = (ExternalId(external_id),) if external_id is not None else ()
+    return Request("ms.PublishEvent", {"dialogId": dialog_id, "event": event}, metadata)
+
+
+def subscribe_events(dialog_id: str, from_seq: int) -> Request:
+    """Get the dialog's events from that sequence on (it included), and every new one."""
+    body = {"dialogId": dialog_id, "fromSeq": from_seq}
+    return Request("ms.SubscribeMessagingEvents", body)
+
+
+def subscribe_conversations(states: Sequence[str], since_ms: int) -> Request:
+    """Get the consumer's conversations in those states, and every change to one."""
+    body = {"minLastUpdatedTime": since_ms, "convState": list(states)}
+    return Request("cqm.SubscribeExConversations", body)
+
+
+def unsubscribe_conversations(subscription_id: str) -> Request:
+    """End a subscription of conversations."""
+    return Request("cqm.UnsubscribeExConversations", {"subscriptionId": subscription_id})
+
+
+def close_conversation(conversation_id: str) -> Request:
+    """Close a conversation."""
+    field = {"field": "ConversationStateField", "conversationState": "CLOSE"}
+    body = {"conversationId": conversation_id, "conversationField": [field]}
+    return Request("cm.UpdateConversationField", body)

@@ -1,0 +1,206 @@
+"""`lp-bridge doctor`: check everything the bridge needs, step by step, with the remedy for each."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from bridge.liveperson.connection import Connection
+from bridge.liveperson.domains import IDP, MESSAGING, DomainDirectory
+from bridge.liveperson.errors import LivePersonError, shown
+from bridge.liveperson.identity import Credentials, IdentityProvider, Mode
+from bridge.liveperson.ids import parse_account
+from bridge.liveperson.rest import Unreachable, call, http_session
+
+DEADLINE = 10.0
+"""Seconds for one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool | None
+    """None: not looked at, because an earlier step failed or there is nothing to look at."""
+    detail: str
+    """What was found; no secret."""
+    remedy: str = ""
+    """What to do, when it is not well."""
+
+
+Step = Callable[[], Awaitable[Check]]
+"""A check that somebody else provides; it raises nothing."""
+
+
+async def run_doctor(
+    *,
+    csds_url: str,
+    allowed_hosts: Sequence[str],
+    account: str | None = None,
+    mode: Mode = "auto",
+    connector: str | None = None,
+    configuration: Step | None = None,
+    database: Step | None = None,
+    slack_token: str | None = None,
+    slack_api_url: str = "https://slack.com/api/",
+    slack_scopes: Collection[str] = (),
+) -> list[Check]:
+    """Check configuration, database, Slack and LivePerson, in this order.
+
+    `configuration` and `database` are provided by whoever knows them. `slack_scopes`: those that
+    the token should have. Without `account`, LivePerson is not looked at.
+    """
+    checks = [await step() for step in (configuration, database) if step is not None]
+    checks.append(await check_slack(slack_token, api_url=slack_api_url, scopes=slack_scopes))
+    if account is None:
+        checks.append(
+            Check("LivePerson", None, "not looked at: name an account with --account to do so")
+        )
+    else:
+        checks += await check_liveperson(
+            account,
+            csds_url=csds_url,
+            allowed_hosts=allowed_hosts,
+            mode=mode,
+            connector=connector,
+        )
+    return checks
+
+
+async def check_liveperson(
+    account: str,
+    *,
+    csds_url: str,
+    allowed_hosts: Sequence[str],
+    mode: Mode = "auto",
+    connector: str | None = None,
+    deadline: float = DEADLINE,
+) -> list[Check]:
+    """Walk a consumer's way, domains → token → socket; stop at the first step that fails.
+
+    Opens no conversation: no agent is rung. `deadline`: seconds for the socket to open, and to
+    answer.
+    """
+    checks: list[Check] = []
+    steps = ["LivePerson domains", "LivePerson token", "LivePerson socket"]
+    try:
+        number = parse_account(account)
+        async with http_session() as http:
+            directory = DomainDirectory(http, csds_url=csds_url, allowed_hosts=allowed_hosts)
+            domains = await directory.lookup(number)
+            hosts = {service: domains.host(service) for service in (IDP, MESSAGING)}
+            detail = ", ".join(f"{service} {host}" for service, host in hosts.items())
+            checks.append(Check(steps[0], True, f"account {number}: {detail}"))
+
+            credentials = await IdentityProvider(directory).sign_in(
+                number, mode=mode, connector=connector
+            )
+            checks.append(Check(steps[1], True, _who(credentials)))
+
+            async with Connection.open(
+                directory,
+                number,
+                credentials,
+                on_notification=lambda _: None,
+                open_timeout=deadline,
+                request_timeout=deadline,
+            ) as ums:
+                await ums.get_clock()
+            checks.append(Check(steps[2], True, f"{hosts[MESSAGING]} answers"))
+    except LivePersonError as error:
+        failed = steps[len(checks)]
+        checks.append(Check(failed, False, str(error), error.remedy))
+        checks += [
+            Check(step, None, f"not looked at: {failed} comes first")
+            for step in steps[len(checks) :]
+        ]
+    return checks
+
+
+def _who(credentials: Credentials) -> str:
+    if credentials.mode == "signup":
+        return f"signed up as consumer {credentials.consumer_id}"
+    return (
+        f"signed in anonymously as consumer {credentials.consumer_id}, "
+        f"connector {credentials.connector}"
+    )
+
+
+class _AuthTest(msgspec.Struct):
+    ok: Any = None
+    error: Any = None
+    team: Any = None
+    user: Any = None
+
+
+async def check_slack(
+    token: str | None,
+    *,
+    api_url: str = "https://slack.com/api/",
+    scopes: Collection[str] = (),
+) -> Check:
+    """Ask Slack (`auth.test`) whether the bot token works and has those scopes."""
+    name = "Slack token"
+    if not token:
+        return Check(
+            name,
+            False,
+            "SLACK_BOT_TOKEN is not set.",
+            "Copy the Bot User OAuth Token from the Slack app's page, “OAuth & Permissions”.",
+        )
+    try:
+        async with http_session() as http:
+            url = f"{api_url.rstrip('/')}/auth.test"
+            answer = await call(
+                http, "POST", url, headers={"Authorization": f"Bearer {token}"}, deadline=DEADLINE
+            )
+            if answer.status >= 500:
+                raise Unreachable(f"HTTP {answer.status}")
+            found = answer.read(_AuthTest)
+    except Unreachable as error:
+        return Check(
+            name,
+            False,
+            f"Slack cannot be asked: {shown(str(error))}.",
+            "Check the network and SLACK_API_URL.",
+        )
+    if found.ok is not True:
+        return Check(
+            name,
+            False,
+            f"Slack refuses the token ({shown(str(found.error))}).",
+            "Install the app to the workspace again, and copy its new Bot User OAuth Token.",
+        )
+    granted = {scope.strip() for scope in answer.headers.get("X-OAuth-Scopes", "").split(",")}
+    missing = sorted(set(scopes) - granted)
+    if missing:
+        return Check(
+            name,
+            False,
+            f"The token lacks the scopes {', '.join(missing)}.",
+            "Add them under “OAuth & Permissions” (or use app_manifest.yml) and install it again.",
+        )
+    return Check(name, True, f"bot {shown(str(found.user))} in {shown(str(found.team))}")
+
+
+def healthy(checks: Sequence[Check]) -> bool:
+    """Tell whether nothing is wrong."""
+    return all(check.ok is not False for check in checks)
+
+
+def render(checks: Sequence[Check]) -> str:
+    """Write the checks for a terminal, one or two lines each."""
+    words = {True: "ok", False: "WRONG", None: "skipped"}
+    width = max((len(check.name) for check in checks), default=0)
+    lines = []
+    for check in checks:
+        lines.append(f"{words[check.ok]:<8} {check.name:<{width}}  {check.detail}")
+        if check.ok is False and check.remedy:
+            first, *more = check.remedy.splitlines()
+            lines.append(f"{'':<8} {'':<{width}}  → {first}")
+            lines += [f"{'':<8} {'':<{width}}    {line.strip()}" for line in more]
+    return "\n".join(lines)

@@ -1,0 +1,82 @@
+"""`lp-bridge doctor`: hand the doctor what it has to look at, and show what it found."""
+
+from __future__ import annotations
+
+import click
+
+from bridge.config import ConfigError, Settings, is_account, load
+from bridge.ops.doctor import Check, healthy, render, run_doctor
+from bridge.slack import scopes
+from bridge.store.database import is_there, open_database
+from bridge.store.errors import StoreError
+
+
+async def examine(account: str | None) -> int:
+    """Check everything and print it; give the exit status, 1 if anything is wrong."""
+    try:
+        settings = load()
+    except ConfigError as error:
+        checks = [Check("Configuration", False, "It cannot be used.", _indented(error))]
+    else:
+        checks = await _examine(settings, account)
+    click.echo(render(checks))
+    return 0 if healthy(checks) else 1
+
+
+async def _examine(settings: Settings, account: str | None) -> list[Check]:
+    async def configuration() -> Check:
+        return check_configuration(settings)
+
+    async def database() -> Check:
+        return await check_database(settings)
+
+    found = None if account is None else settings.find_account(account)
+    known = settings.account(found.number if found else account or "")
+    checks = await run_doctor(
+        csds_url=settings.liveperson_csds_url,
+        allowed_hosts=settings.allowed_hosts,
+        account=None if account is None else known.number,
+        mode=known.auth,
+        connector=known.connector,
+        configuration=configuration,
+        database=database,
+        slack_token=settings.slack_bot_token,
+        slack_api_url=settings.slack_api_url,
+        slack_scopes=scopes.required(),
+    )
+    if is_account(known.number) and found is None:
+        said = f"The bridge refuses {known.number}: it is not among BRIDGE_ACCOUNTS."
+        checks.append(
+            Check("Account", False, said, "Add it there, or unset BRIDGE_ACCOUNTS to allow any.")
+        )
+    return checks
+
+
+def check_configuration(settings: Settings) -> Check:
+    """See whether `lp-bridge serve` has all it needs."""
+    name = "Configuration"
+    try:
+        settings.require_serve()
+    except ConfigError as error:
+        return Check(name, False, "lp-bridge serve could not start with it.", _indented(error))
+    way = "Socket Mode" if settings.slack_app_token else f"HTTP on port {settings.port}"
+    file = f", {settings.bridge_config} names {len(settings.accounts)} accounts"
+    return Check(name, True, way + (file if settings.bridge_config else ""))
+
+
+async def check_database(settings: Settings) -> Check:
+    """See whether the database answers, is migrated, and opens with the keys."""
+    name = "Database"
+    kind = "PostgreSQL" if settings.uses_postgresql else "SQLite"
+    try:
+        if not is_there(settings.database_url):
+            return Check(name, None, "SQLite, not there yet: lp-bridge serve will make it")
+        async with open_database(settings.database_url, keys=settings.encryption_keys) as database:
+            await database.check()
+    except StoreError as error:
+        return Check(name, False, str(error), error.remedy)
+    return Check(name, True, f"{kind}, up to date")
+
+
+def _indented(error: ConfigError) -> str:
+    return str(error).replace("\n", "\n" + " " * 11)

@@ -1,0 +1,57 @@
+"""Named places at which a test can have this process die, as by `kill -9`.
+
+Set `BRIDGE_TEST_CRASH_AT` to `name` or `name:n` (the nth time). Only tests do; without it a point
+is a call of an empty function.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from typing import Final
+
+POINTS: Final = (
+    # Slack → LivePerson
+    "inbox.committed",  # stored, Slack not yet acknowledged
+    "publish.before",  # about to be sent
+    "publish.answered",  # LivePerson has it, the row does not say so
+    "publish.noted",  # the row says so
+    # LivePerson → Slack
+    "read.before",  # received, not stored
+    "read.stored",  # stored with the cursor, not handed to the poster
+    "post.before",  # about to be posted
+    "post.answered",  # in the thread, the row does not say so
+    "post.noted",  # the row says so
+    # Opening and closing
+    "session.committed",  # the command is stored, Slack not yet acknowledged
+    "card.answered",  # the card is in the channel, the session does not know its thread
+    "card.noted",
+    "signed_in.noted",
+    "open.before",  # about to ask for a conversation; that it asks is stored
+    "open.answered",  # opened, not stored
+    "open.noted",
+    "close.committed",  # "End conversation" is stored, Slack not yet acknowledged
+    "close.answered",  # LivePerson has closed it, nothing says so
+    "finish.noted",  # over, what there is to say about it not yet posted
+)
+"""Every point, in the order of a session's life. A test runs through all of them."""
+
+_ARMED = os.environ.get("BRIDGE_TEST_CRASH_AT")
+_passed: Counter[str] = Counter()
+
+
+def _die(point: str) -> None:
+    name, _, count = (_ARMED or "").partition(":")
+    if point == name:
+        _passed[point] += 1
+        if _passed[point] >= int(count or 1):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _pass(point: str) -> None:
+    return
+
+
+crash_point = _die if _ARMED else _pass
+"""Call with a name of `POINTS`, at that place."""

@@ -1,0 +1,85 @@
+"""What a person is told while LivePerson cannot be reached."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from bridge.liveperson.backoff import Backoff
+from bridge.liveperson.errors import Transient
+from bridge.relay.decisions import State
+from bridge.relay.record import Record, notice
+from bridge.relay.tools import Timings
+from bridge.slack.views import notices
+
+log = structlog.get_logger(__name__)
+
+
+class Outage:
+    """The time without a connection: how long to wait, and when to say so.
+
+    What is over within `outage_grace` is not worth a word. What lasts is told once, and so is its
+    end; both are states of the session, so a new owner tells neither again.
+    """
+
+    def __init__(self, record: Record, timings: Timings) -> None:
+        self._record = record
+        self._timings = timings
+        self._backoff = Backoff(first=timings.retry_first, cap=timings.retry_cap)
+        self._since: float | None = None
+
+    @property
+    def lasting(self) -> bool:
+        """Whether more than one try has failed."""
+        return self._since is not None
+
+    def begin(self, error: Transient) -> tuple[float, float | None]:
+        """A try failed. Returns when to try again and when to tell (loop times; None: told)."""
+        now = asyncio.get_running_loop().time()
+        log.info(
+            "session.connection_lost",
+            session=self._record.row.id,
+            error=error.code,
+            detail=str(error),
+        )
+        if self._since is None:
+            self._since = now
+        again = now + self._backoff.next(error.retry_after)
+        row = self._record.row
+        if row.state == State.CONNECTING:
+            told = row.reason == _reason(error)
+        else:
+            told = row.state not in (State.WAITING, State.ACTIVE)
+        return again, None if told else self._since + self._timings.outage_grace
+
+    async def tell(self, error: Transient) -> None:
+        """Say in the thread that the connection is away."""
+        row = self._record.row
+        if row.state == State.CONNECTING:
+            first = [] if row.reason else [notice(notices.connecting_slowly(str(error)))]
+            await self._record.write(*first, reason=_reason(error))
+        elif row.state in (State.WAITING, State.ACTIVE):
+            await self._record.write(
+                notice(notices.connection_lost()), state=State.RECONNECTING.value
+            )
+
+    async def over(self) -> None:
+        """The connection is back and everything missed is read: say so if its end was awaited."""
+        self._since = None
+        row = self._record.row
+        if row.state == State.RECONNECTING:
+            state = State.ACTIVE if row.agent_id else State.WAITING
+            await self._record.write(
+                notice(notices.connection_restored()), state=state.value, reason=None
+            )
+        elif row.reason:
+            await self._record.write(reason=None)
+
+    def stable(self) -> None:
+        """The connection has held for a while: the next loss is a new one."""
+        self._backoff.reset()
+
+
+def _reason(error: Transient) -> str:
+    return f"{error} {error.remedy}"

@@ -1,0 +1,339 @@
+"""The inbox of one session on its way to LivePerson: in thread order, each once.
+
+At most one message is unanswered at a time. LivePerson's answer marks it as sent, and so does its
+echo, whichever comes first. Where neither comes, the outcome is unknown: nothing is sent until the
+dialog has been read again and the message was looked for among our own (`Reader`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import bisect
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.content.from_slack import (
+    LIVEPERSON_TEXT_LIMIT,
+    names_in,
+    relayed,
+    split,
+    to_plain,
+)
+from bridge.ids import InboxId, TeamId
+from bridge.liveperson.connection import Connection
+from bridge.liveperson.errors import (
+    ConnectionLost,
+    RequestRefused,
+    RequestTimeout,
+    ServerFailed,
+    Throttled,
+)
+from bridge.liveperson.ids import ConversationId, DialogId
+from bridge.relay.crashpoints import crash_point
+from bridge.relay.decisions import Sent, State
+from bridge.relay.pump import Pump
+from bridge.relay.record import Record, mark, notice
+from bridge.relay.tools import Tools
+from bridge.slack.views import notices
+from bridge.store import inbox, outbox
+from bridge.store.rows import InboxRow, NewOutbox, OutboxRow
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What LivePerson refused (or, without an error, the closing that it accepted)."""
+
+    row: InboxRow
+    error: RequestRefused | None
+
+
+class Publisher:
+    """Publishes what waits, while there is a connection."""
+
+    def __init__(
+        self,
+        record: Record,
+        tools: Tools,
+        *,
+        failed: Callable[[Exception], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._record = record
+        self._tools = tools
+        self._waiting: list[InboxRow] = []
+        self._in_flight: InboxRow | None = None
+        self._known: set[InboxId] = set()
+        self._finished: deque[InboxId] = deque(maxlen=64)
+        self._reload = False
+        self._confirmed: dict[InboxId, tuple[str, int | None]] = {}
+        self._deadline: asyncio.Timeout | None = None
+        self._connection: Connection | None = None
+        self._dialog: DialogId | None = None
+        self.unnumbered: list[Sent] = []
+        """Messages that LivePerson took without telling their sequence."""
+        self.doubtful = False
+        """Whether one of the waiting messages may have been published already."""
+        self.refusal: Refusal | None = None
+        """LivePerson refused a message, or was asked to close: is the conversation still open?"""
+        self._wake = wake
+        self.sent: Callable[[str, int], None] = lambda dialog, sequence: None
+        """Called with each sequence that LivePerson gave to a message of ours."""
+        self.pump = Pump(f"publisher {record.row.id}", self._work, failed)
+
+    async def load(self) -> None:
+        """Take over what a former owner left; it may have published the first of it."""
+        async with self._tools.database.read() as connection:
+            rows = await inbox.waiting(connection, self._record.row.id)
+            left = await inbox.unnumbered(connection, self._record.row.id)
+        self.unnumbered = [as_sent(row, acknowledged=True) for row in left]
+        self.add(rows)
+        self.doubtful = bool(rows)
+
+    async def refresh(self) -> None:
+        """Look for rows that somebody else has committed."""
+        self._reload = True
+        if self._connection is not None:
+            self.pump.kick()  # never beside a message that is just being noted as sent
+        elif not self.pump.busy:
+            await self._read()
+
+    async def _read(self) -> None:
+        self._reload = False
+        async with self._tools.database.read() as connection:
+            self.add(await inbox.waiting(connection, self._record.row.id))
+
+    def add(self, rows: Sequence[InboxRow]) -> None:
+        """Queue rows that are committed; known ones are passed over."""
+        for row in rows:
+            if row.id not in self._known and row.id not in self._finished:
+                self._known.add(row.id)
+                bisect.insort(self._waiting, row, key=lambda each: each.order)
+        if self._connection is not None:
+            self.pump.kick()
+
+    def attach(self, connection: Connection, dialog: DialogId) -> None:
+        """Start publishing to a dialog over a connection whose replay has been read."""
+        self._connection, self._dialog = connection, dialog
+        self._in_flight, self.doubtful = None, False
+        self.pump.kick()
+
+    async def detach(self) -> None:
+        """Stop publishing; what is under way stays in doubt."""
+        self._connection = None
+        await self.pump.stop()
+        if self._in_flight is not None and self._in_flight.id not in self._confirmed:
+            self.doubtful = True
+
+    @property
+    def asked_to_close(self) -> bool:
+        """Whether someone pressed "End conversation" and nothing is waiting before that."""
+        return bool(self._waiting) and self._waiting[0].kind == "close"
+
+    @property
+    def waiting(self) -> list[InboxRow]:
+        """What waits, in thread order."""
+        return list(self._waiting)
+
+    # What the reader asks and tells
+
+    def candidates(self) -> list[Sent]:
+        """Messages that an own event of unknown sequence may be, in order of sending."""
+        if self.doubtful and self._in_flight is None:
+            rows = [row for row in self._waiting if row.kind == "message" and row.text is not None]
+        else:
+            rows = [] if self._in_flight is None else [self._in_flight]
+        return [
+            *self.unnumbered,
+            *(as_sent(row) for row in rows if row.id not in self._confirmed),
+        ]
+
+    def confirm(self, row: InboxId, dialog: str, sequence: int) -> None:
+        """The dialog shows the message under this sequence: its answer need not come any more."""
+        self.unnumbered = [each for each in self.unnumbered if each.row != row]
+        self._confirmed[row] = (dialog, sequence)
+        if self._in_flight is not None and self._in_flight.id == row and self._deadline:
+            # The answer normally follows at once; wait for it only shortly.
+            self._deadline.reschedule(asyncio.get_running_loop().time() + 0.2)
+
+    def unwritten(self) -> list[tuple[InboxId, str, int | None]]:
+        """Messages known to be sent whose rows do not say so yet."""
+        return [(row, dialog, sequence) for row, (dialog, sequence) in self._confirmed.items()]
+
+    def written(self, rows: Sequence[InboxId]) -> None:
+        """The rows say so now."""
+        for row in rows:
+            if self._confirmed.pop(row, None) is not None:
+                self._remove(row)
+
+    # The work
+
+    async def _work(self) -> None:
+        while self._connection is not None and self.refusal is None:
+            if self._reload:
+                await self._read()
+            if not self._waiting:
+                return
+            row = self._waiting[0]
+            if row.id in self._confirmed:
+                await self._note_sent(row)
+            elif row.kind == "close":
+                await self._close(row)
+            elif row.text is None:
+                await self._prepare(row)
+            else:
+                await self._publish(row)
+
+    async def _prepare(self, row: InboxRow) -> None:
+        """Give a row its words for LivePerson, now that the names in it can be looked up."""
+        texts = await self._texts(row)
+        rows = await self._record.commit(
+            lambda connection: inbox.set_texts(connection, self._record.row.id, row.id, texts)
+        )
+        self._waiting = [each for each in self._waiting if each.id != row.id]
+        self._known.discard(row.id)
+        self.add(rows)
+
+    async def _texts(self, row: InboxRow) -> list[str]:
+        team = self._record.row.team_id
+        users, channels = names_in(row.source)
+        stranger = row.user_id != self._record.row.opener_id
+        await self._tools.names.resolve(
+            team, {*users, *({row.user_id} if stranger else ())}, set(channels)
+        )
+        return translate(row.source, row.user_id if stranger else None, self._tools, team) or [
+            row.source
+        ]
+
+    async def _publish(self, row: InboxRow) -> None:
+        """Publish one message. Raises a `Transient` where the outcome is unknown."""
+        connection, dialog, text = self._connection, self._dialog, row.text
+        if connection is None or dialog is None or text is None:
+            return
+        self._record.check_lease()
+        crash_point("publish.before")
+        self._in_flight = row
+        try:
+            async with asyncio.timeout(self._tools.timings.request_timeout * 2) as self._deadline:
+                sequence = await connection.publish_text(dialog, text, external_id=marker(row.id))
+            if sequence is not None or row.id not in self._confirmed:
+                self._confirmed[row.id] = (dialog, sequence)
+        except Throttled as error:
+            self._in_flight = None
+            await asyncio.sleep(error.retry_after or 1.0)
+            return
+        except RequestRefused as error:
+            self._in_flight = None
+            self.refusal = Refusal(row, error)
+            self._wake()
+            return
+        except (TimeoutError, RequestTimeout, ServerFailed, ConnectionLost) as error:
+            if row.id not in self._confirmed:
+                self.doubtful = True
+                if isinstance(error, TimeoutError):
+                    raise RequestTimeout("LivePerson did not answer a message.") from error
+                raise
+        finally:
+            self._deadline = None
+        await self._note_sent(row)
+
+    async def _note_sent(self, row: InboxRow) -> None:
+        dialog, sequence = self._confirmed[row.id]
+        crash_point("publish.answered")
+        await self._record.commit(
+            lambda connection: inbox.mark_sent(connection, row.id, dialog, sequence)
+        )
+        crash_point("publish.noted")
+        if sequence is None:
+            self.unnumbered.append(as_sent(row, acknowledged=True))
+        else:
+            self.sent(dialog, sequence)
+        self._confirmed.pop(row.id, None)
+        self._in_flight = None
+        self._remove(row.id)
+
+    async def give_up(self, rows: Sequence[InboxRow], reason: str, remedy: str) -> None:
+        """Tell that messages will not be delivered: on each of them, and once in the thread."""
+        if not rows:
+            return
+
+        async def work(connection: AsyncConnection) -> list[OutboxRow]:
+            await inbox.mark_failed(connection, [row.id for row in rows], reason)
+            return await outbox.add(connection, self._record.row.id, said)
+
+        said = not_delivered(rows, reason, remedy)
+        added = await self._record.commit(work)
+        for row in rows:
+            self._remove(row.id)
+        self._record.changed(added)
+
+    async def _close(self, row: InboxRow) -> None:
+        """End the conversation, as the person asked. The card says so until LivePerson confirms."""
+        connection, conversation = self._connection, self._record.row.conversation_id
+        if connection is None or conversation is None:
+            return
+        if self._record.row.state != State.CLOSING:
+            await self._record.write(state=State.CLOSING.value)
+        self._record.check_lease()
+        error: RequestRefused | None = None
+        try:
+            await connection.close_conversation(ConversationId(conversation))
+        except Throttled as throttled:
+            await asyncio.sleep(throttled.retry_after or 1.0)
+            return
+        except RequestRefused as refused:
+            error = refused
+        crash_point("close.answered")
+        self.refusal = Refusal(row, error)
+        self._wake()
+
+    async def settled(self) -> None:
+        """The session has looked: the conversation is still open. Go on."""
+        refusal, self.refusal = self.refusal, None
+        if refusal is None:
+            return
+        if refusal.error is not None:
+            await self.give_up([refusal.row], str(refusal.error), refusal.error.remedy)
+        elif refusal.row.kind == "close":  # taken, and takes effect: the notification follows
+            await self._record.commit(
+                lambda connection: inbox.mark_sent(connection, refusal.row.id, None, None)
+            )
+            self._remove(refusal.row.id)
+        self.pump.kick()
+
+    def _remove(self, row: InboxId) -> None:
+        self._waiting = [each for each in self._waiting if each.id != row]
+        self._known.discard(row)
+        self._finished.append(row)
+
+
+def translate(source: str, writer: str | None, tools: Tools, team: TeamId) -> list[str] | None:
+    """A Slack text in the words and parts that LivePerson gets; None while a name is unknown."""
+    names = tools.names.names(team)
+    plain = to_plain(source, names)
+    if plain is None:
+        return None
+    name = None
+    if writer is not None and (name := names.user(writer)) is None:
+        return None
+    return split(relayed(plain, writer=name), LIVEPERSON_TEXT_LIMIT)
+
+
+def not_delivered(rows: Sequence[InboxRow], reason: str, remedy: str) -> list[NewOutbox]:
+    """A mark on each message, and a word about all of them."""
+    stamps = dict.fromkeys(row.message_ts for row in rows if row.kind == "message")
+    if not stamps:
+        return []
+    return [*(mark(ts) for ts in stamps), notice(notices.not_delivered(reason, remedy))]
+
+
+def marker(row: InboxId) -> str:
+    """What goes along with a message, for servers that echo it (`ExternalId`, at most 64)."""
+    return f"lpb-{row}"
+
+
+def as_sent(row: InboxRow, *, acknowledged: bool = False) -> Sent:
+    """A row as the decisions see it."""
+    return Sent(row=row.id, text=row.text, marker=marker(row.id), acknowledged=acknowledged)

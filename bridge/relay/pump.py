@@ -1,0 +1,56 @@
+"""Work that is done while there is some: at most one task, none while idle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+
+class Pump:
+    """Runs `work` whenever it is kicked, never twice at a time.
+
+    A session that waits costs no task this way. An error of `work` goes to `failed`, once; the pump
+    then stands still until it is kicked again.
+    """
+
+    def __init__(
+        self, name: str, work: Callable[[], Awaitable[None]], failed: Callable[[Exception], None]
+    ) -> None:
+        self._name = name
+        self._work = work
+        self._failed = failed
+        self._again = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is work under way."""
+        return self._task is not None
+
+    def kick(self) -> None:
+        """Have the work done, now or right after the run that is under way."""
+        self._again = True
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=self._name)
+
+    async def drained(self) -> None:
+        """Wait until there is nothing under way."""
+        while self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def stop(self) -> None:
+        """Cancel what is under way and wait for its end."""
+        self._again = False
+        if self._task is not None:
+            self._task.cancel()
+            await self.drained()
+
+    async def _run(self) -> None:
+        try:
+            while self._again:
+                self._again = False
+                await self._work()
+        except Exception as error:  # noqa: BLE001 - the owner decides; nothing is swallowed
+            self._failed(error)
+        finally:
+            self._task = None

@@ -1,0 +1,287 @@
+"""What the listeners call: each answer is given only after the commit that makes it true."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
+from bridge.relay.crashpoints import crash_point
+from bridge.relay.decisions import State
+from bridge.relay.publisher import translate
+from bridge.relay.record import mark, notice
+from bridge.relay.supervisor import CHANNEL, Supervisor
+from bridge.relay.targets import resolve
+from bridge.relay.threads import Thread
+from bridge.relay.tools import Tools
+from bridge.relay.types import (
+    AccountInfo,
+    ConnectCommand,
+    Connecting,
+    Disposition,
+    Refused,
+    SessionSummary,
+    ThreadMessage,
+)
+from bridge.relay.words import Word, word_for_bridge
+from bridge.slack.views import notices, refusals
+from bridge.store import inbox, outbox, sessions
+from bridge.store.rows import InboxRow, NewOutbox, SessionRow
+from bridge.store.wakeups import notify
+
+log = structlog.get_logger(__name__)
+
+NOTE_PREFIX = "//"
+CLOSED_WORDS_MS = 60_000
+"""A closed thread answers with words at most this often; the mark comes on each message."""
+
+
+class BridgeService:
+    """Opens sessions, takes messages, ends sessions, lists them."""
+
+    def __init__(self, tools: Tools, supervisor: Supervisor) -> None:
+        self._tools = tools
+        self._supervisor = supervisor
+
+    async def connect(self, command: ConnectCommand) -> Connecting | Refused:
+        """Open a session, once per `request_key`. Its thread and its conversation follow.
+
+        Raises `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        target = resolve(self._tools.settings, command)
+        if isinstance(target, Refused):
+            return target
+        if self._supervisor.full:
+            return Refused(refusals.bridge_full())
+        key = command.request_key[:255]
+        values = {
+            "id": new_session_id(),
+            "request_key": key,
+            "team_id": command.team,
+            "channel_id": command.channel,
+            "opener_id": command.user,
+            "response_url": command.response_url,
+            "account": target.account,
+            "label": target.label,
+            "state": State.CONNECTING.value,
+        }
+        worker = self._tools.worker
+
+        async def work(connection: AsyncConnection) -> tuple[SessionRow | None, bool]:
+            added = await sessions.add_session(connection, values, worker)
+            if added is not None:
+                return added, True
+            return await sessions.session_by_request(connection, key), False
+
+        row, fresh = await self._tools.database.writer.run(work)
+        crash_point("session.committed")
+        if row is None:
+            return Refused(refusals.trouble("The request could not be stored.", "Try again."))
+        if fresh or (row.live and row.epoch == 1):  # a first try's commit may have taken effect
+            log.info("session.opened", session=row.id, account=row.account)
+            self._supervisor.adopt(row, fresh=fresh)
+        return Connecting(row.id, target.label)
+
+    async def message(self, message: ThreadMessage) -> Disposition:
+        """Take a thread message: committed when this returns.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then it must not be acknowledged.
+        """
+        thread = await self._tools.threads.find((message.team, message.channel, message.thread_ts))
+        if thread is None:
+            return Disposition.FOREIGN
+        bot = self._tools.workspaces.bot_user_id(message.team)
+        if (word := word_for_bridge(message.text, bot)) is not None:
+            return await self._word(thread, message, word)
+        if message.text.lstrip().startswith(NOTE_PREFIX):
+            return await self._keep(thread, message, "note", Disposition.NOTE, _locked(message))
+        if not message.text.strip():
+            said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
+            items = _constant(said if message.files else [])
+            return await self._keep(thread, message, "note", Disposition.NOTE, items)
+        return await self._relay(thread, message)
+
+    async def _relay(self, thread: Thread, message: ThreadMessage) -> Disposition:
+        session = thread.session
+        writer = message.user if message.user != thread.opener else None
+        texts = translate(message.text, writer, self._tools, message.team)
+
+        async def work(connection: AsyncConnection) -> tuple[bool, list[InboxRow], bool]:
+            live = await sessions.lock_live(connection, session)
+            rows = await inbox.add_message(
+                connection,
+                session=session,
+                team=message.team,
+                channel=message.channel,
+                ts=message.ts,
+                user=message.user,
+                source=message.text,
+                texts=texts,
+                state="waiting" if live else "failed",
+                error=None if live else "The conversation was over already.",
+            )
+            said: list[NewOutbox] = []
+            if rows and not live:
+                said = await self._closed_answer(connection, session, message.ts)
+            elif rows and message.files:
+                said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
+            await self._say(connection, session, said)
+            return live, rows, bool(said)
+
+        live, rows, said = await self._tools.database.writer.run(work)
+        crash_point("inbox.committed")
+        if not (live and rows and self._supervisor.deliver(session, rows)) or said:
+            self._wake(session)
+        if not rows:
+            return Disposition.DUPLICATE
+        return Disposition.ACCEPTED if live else Disposition.CLOSED
+
+    async def _closed_answer(
+        self, connection: AsyncConnection, session: SessionId, ts: MessageTs
+    ) -> list[NewOutbox]:
+        """Say that the conversation is over: a mark on the message, and words now and then."""
+        row = await sessions.session_by_id(connection, session)
+        since = sessions.now_ms() - CLOSED_WORDS_MS
+        if row is None:
+            return []
+        if await outbox.count_since(connection, session, "closed", since):
+            return [mark(ts)]
+        told = notice(notices.thread_closed(row.account))
+        return [mark(ts), NewOutbox(kind="closed", payload=told.payload)]
+
+    async def _word(self, thread: Thread, message: ThreadMessage, word: Word) -> Disposition:
+        if word is Word.END:
+            await self._end(thread.session, message.user, message.team, message.channel, message.ts)
+            return Disposition.WORD
+        bot = self._tools.workspaces.bot_user_id(message.team)
+
+        async def items(connection: AsyncConnection) -> list[NewOutbox]:
+            row = await sessions.session_by_id(connection, thread.session)
+            if word is Word.STATUS and row is not None:
+                said = notices.status(row.label or row.account, row.state, row.agent_name)
+            else:
+                said = notices.word_help(bot)
+            return [notice(said)]
+
+        return await self._keep(thread, message, "word", Disposition.WORD, items)
+
+    async def _keep(
+        self, thread: Thread, message: ThreadMessage, kind: str, kept: Disposition, items: Items
+    ) -> Disposition:
+        """Note a message that is not for LivePerson, and answer it, once."""
+
+        async def work(connection: AsyncConnection) -> bool:
+            rows = await inbox.add_message(
+                connection,
+                session=thread.session,
+                team=message.team,
+                channel=message.channel,
+                ts=message.ts,
+                user=message.user,
+                source="",  # what stays in Slack is not copied
+                texts=[""],
+                kind=kind,
+                state="kept",
+            )
+            if rows:
+                await self._say(connection, thread.session, await items(connection))
+            return bool(rows)
+
+        added = await self._tools.database.writer.run(work)
+        self._wake(thread.session)
+        return kept if added else Disposition.DUPLICATE
+
+    async def _say(
+        self, connection: AsyncConnection, session: SessionId, items: list[NewOutbox]
+    ) -> None:
+        """Add to the outbox of a session that another worker may own, and wake that worker."""
+        if items:
+            await sessions.call_for_attention(connection, session)
+            await outbox.add(connection, session, items)
+            await notify(connection, CHANNEL, "")
+        await notify(connection, CHANNEL, session)
+
+    def _wake(self, session: SessionId) -> None:
+        """Have the session look, if it runs here; a closed one runs nowhere until it is claimed."""
+        if not self._supervisor.look(session):
+            self._supervisor.claim_soon()
+
+    async def end(self, session: SessionId, user: UserId, team: TeamId, key: str) -> Refused | None:
+        """End a conversation (the card's button); `key` is the click's own timestamp. Idempotent.
+
+        A session of another workspace is none that this one can see.
+        """
+        async with self._tools.database.read() as connection:
+            row = await sessions.session_by_id(connection, session)
+        if row is None or row.team_id != team:
+            return Refused(refusals.no_such_session())
+        if row.live:
+            await self._end(session, user, team, row.channel_id, MessageTs(key))
+        return None
+
+    async def _end(
+        self, session: SessionId, user: UserId, team: TeamId, channel: ChannelId, ts: MessageTs
+    ) -> None:
+        async def work(connection: AsyncConnection) -> list[InboxRow]:
+            if not await sessions.lock_live(connection, session):
+                return []
+            rows = await inbox.add_message(
+                connection,
+                session=session,
+                team=team,
+                channel=channel,
+                ts=ts,
+                user=user,
+                source="",
+                texts=[""],
+                kind="close",
+            )
+            await notify(connection, CHANNEL, session)
+            return rows
+
+        rows = await self._tools.database.writer.run(work)
+        crash_point("close.committed")
+        self._supervisor.deliver(session, rows)
+
+    async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
+        """The open sessions that this person has opened, newest first."""
+        async with self._tools.database.read() as connection:
+            found = await connection.execute(sessions.listing(team=team, user=user, live=True))
+        return [
+            SessionSummary(
+                session=row.id,
+                channel=row.channel_id,
+                thread_ts=row.thread_ts,
+                opener=row.opener_id,
+                account=row.account,
+                label=row.label or row.account,
+                state=row.state,
+                agent=row.agent_name,
+                created_at=row.created_at,
+            )
+            for row in found
+        ]
+
+    def accounts(self, channel: ChannelId | None) -> list[AccountInfo]:
+        """The accounts that are set up, for this channel."""
+        return [
+            AccountInfo(account=known.number, label=known.name or known.number, alias=known.alias)
+            for known in self._tools.settings.known_accounts()
+            if not known.channels or channel is None or channel in known.channels
+        ]
+
+
+Items = Callable[[AsyncConnection], Awaitable[list[NewOutbox]]]
+
+
+def _constant(items: list[NewOutbox]) -> Items:
+    async def give(connection: AsyncConnection) -> list[NewOutbox]:
+        return items
+
+    return give
+
+
+def _locked(message: ThreadMessage) -> Items:
+    return _constant([mark(message.ts, "lock")])

@@ -1,0 +1,334 @@
+"""One session's actor: keeps a thread and a conversation together, from the card to the end.
+
+It owns everything that belongs to the session: the connection, the publisher (Slack → LivePerson),
+the reader (LivePerson → outbox) and the poster (outbox → Slack). What fails for a while is tried
+again here; what fails for good is told to the person here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from contextlib import AsyncExitStack
+
+import structlog
+
+from bridge.ids import SessionId
+from bridge.liveperson.connection import Connection
+from bridge.liveperson.errors import (
+    ConnectionLost,
+    IdentityExpired,
+    IdentityLost,
+    Permanent,
+    RequestRefused,
+    TokenExpired,
+    Transient,
+)
+from bridge.liveperson.identity import Credentials
+from bridge.liveperson.ids import AccountId, DialogId
+from bridge.liveperson.wire import Notification
+from bridge.relay import ending
+from bridge.relay.agents import Agents
+from bridge.relay.conversation import Conversation
+from bridge.relay.crashpoints import crash_point
+from bridge.relay.decisions import Happening, Observed, State
+from bridge.relay.outage import Outage
+from bridge.relay.poster import Poster, ThreadGoneError
+from bridge.relay.publisher import Publisher
+from bridge.relay.reader import Reader
+from bridge.relay.record import Record
+from bridge.relay.tools import Tools
+from bridge.slack.views import notices
+from bridge.store.rows import SessionRow
+
+log = structlog.get_logger(__name__)
+
+STABLE_SECONDS = 30.0
+"""A connection that has held for so long has worked."""
+EXPIRY_MARGIN = 30.0
+"""Seconds before its end at which a token is renewed rather than used."""
+
+
+class Session:
+    """Runs one session until it is over and everything it had to say is said."""
+
+    def __init__(self, row: SessionRow, tools: Tools, *, fresh: bool) -> None:
+        """`fresh`: nobody has run this session before, so nothing of it is in doubt."""
+        self.record = Record(row, tools)
+        self._tools = tools
+        self._fresh = fresh
+        self._wake = asyncio.Event()
+        self._failure: Exception | None = None
+        self._gone: ThreadGoneError | None = None
+        self._look = False
+        self._expired: TokenExpired | IdentityExpired | None = None
+        self._cut_at_once = 0
+        self._refused = 0
+        self._agents = Agents(AccountId(row.account), tools.profiles)
+        self._account = tools.settings.account(row.account)
+        self.publisher = Publisher(self.record, tools, failed=self._fail_with, wake=self._wake.set)
+        self.poster = Poster(self.record, tools, failed=self._fail_with)
+        self.reader = Reader(self.record, tools, self.publisher, self._agents)
+        self._conversation = Conversation(self.record, self.reader, self._agents, self._account)
+        self._outage = Outage(self.record, tools.timings)
+
+    @property
+    def id(self) -> SessionId:
+        """The session's id."""
+        return self.record.row.id
+
+    async def run(self) -> None:
+        """Run to the end. Raises `FencedError` if another worker has taken the session over."""
+        try:
+            if not self._fresh:
+                await self.poster.load()
+                await self.publisher.load()
+                await self.reader.load()
+            while self.record.row.live:
+                await self._live()
+            await self._drain()
+        finally:
+            await self.publisher.detach()
+            await self.poster.pump.stop()
+
+    def look(self) -> None:
+        """Something was committed for this session by somebody else: read it, soon."""
+        self._look = True
+        self._wake.set()
+
+    # Being live
+
+    async def _live(self) -> None:
+        """One connection's life, and what its end means."""
+        try:
+            await self._have_thread()
+            await self._connect()
+        except ThreadGoneError as error:
+            await self._thread_gone(error)
+        except Permanent as error:
+            await self._fail(error)
+        except Transient as error:
+            await self._lost(error)
+
+    async def _have_thread(self) -> None:
+        """Have a thread before there is a conversation. Raises `ThreadGoneError`."""
+        self._raise_failure()
+        if self._gone is not None:
+            return
+        self.poster.pump.kick()
+        if self.record.row.thread_ts is None:
+            await self.poster.pump.drained()
+            self._raise_failure()
+
+    async def _connect(self) -> None:
+        if self._cancelled_early():
+            by_us = Observed(Happening.CLOSED, by="CONSUMER")
+            await ending.finish_closed(self.record, self.publisher, by_us)
+            return
+        async with AsyncExitStack() as gate:
+            await gate.enter_async_context(self._tools.connecting)
+            credentials = await self._credentials()
+            async with Connection.open(
+                self._tools.domains,
+                self._agents.account,
+                credentials,
+                on_notification=self._receive,
+                request_timeout=self._tools.timings.request_timeout,
+            ) as connection:
+                connection.on_closed(self._wake.set)
+                try:
+                    await self._attach(connection)
+                    await gate.aclose()
+                    await self._online(connection)
+                finally:
+                    await self.publisher.detach()
+                    if isinstance(self._failure, Transient):
+                        self._failure = None  # it was about this connection
+
+    def _cancelled_early(self) -> bool:
+        """Whether the person ended it before LivePerson was asked for anything."""
+        row = self.record.row
+        return (
+            row.conversation_id is None
+            and row.opening_since is None
+            and any(each.kind == "close" for each in self.publisher.waiting)
+        )
+
+    async def _credentials(self) -> Credentials:
+        row, identity = self.record.row, self._tools.identity
+        if row.credentials is None:
+            credentials = await identity.sign_in(
+                self._agents.account, mode=self._account.auth, connector=self._account.connector
+            )
+        else:
+            held = Credentials.from_json(row.credentials)
+            if self._expired is None and held.expires_at > time.time() + EXPIRY_MARGIN:
+                return held
+            credentials = await identity.renew(
+                self._agents.account, held, extend=isinstance(self._expired, IdentityExpired)
+            )
+            if credentials.jwt == held.jwt:  # it cannot be renewed, only tried again
+                self._refused += 1
+                if self._refused > self._tools.timings.opening_tries:
+                    raise IdentityLost("LivePerson does not accept this consumer any more.")
+        self._expired = None
+        await self.record.write(
+            credentials=credentials.to_json(), consumer_id=credentials.consumer_id
+        )
+        crash_point("signed_in.noted")
+        return credentials
+
+    async def _attach(self, connection: Connection) -> None:
+        """Bring a new connection up to date: the conversation, its dialogs, what is in doubt."""
+        await self._conversation.attach(connection)
+        self._cut_at_once = 0
+        await self.reader.read_again(connection, patient=self.publisher.doubtful)
+        if self._conversation.closed is None and self._gone is None:
+            self.publisher.attach(connection, DialogId(self.record.row.conversation_id or ""))
+            self._refused = 0
+            await self._outage.over()
+
+    async def _online(self, connection: Connection) -> None:
+        since = time.monotonic()
+        quiet = self._tools.timings.quiet
+        while True:
+            self._wake.clear()
+            self._raise_failure()
+            if connection.closed:
+                raise await connection.wait_closed()
+            if time.monotonic() - since > STABLE_SECONDS:
+                self._outage.stable()
+            await self._refresh()
+            await self.reader.absorb()
+            await self._conversation.observe()
+            if self.publisher.refusal is not None:
+                await self._look_at_refusal(connection)
+            if (closed := self._conversation.closed) is not None:
+                await self.publisher.detach()
+                await self.reader.read_again(connection, patient=True)
+                await ending.finish_closed(self.record, self.publisher, closed)
+                return
+            if self._gone is not None:
+                await self._leave(connection, self._gone)
+                return
+            if self.reader.gap or self.reader.stale:
+                await self.reader.read_again(connection, patient=False)
+            elif not await self._woken(quiet * random.uniform(0.75, 1.25)):
+                await self._conversation.look(connection)
+                self.reader.stale = True
+
+    async def _look_at_refusal(self, connection: Connection) -> None:
+        """LivePerson refused a message, or accepted the closing: is the conversation open?"""
+        await self._conversation.look(connection)
+        await self._conversation.observe()
+        if self._conversation.closed is None:
+            await self.publisher.settled()
+
+    def _receive(self, notification: Notification) -> None:
+        self.reader.receive(notification)
+        self._wake.set()
+
+    async def _refresh(self) -> None:
+        if self._look:
+            self._look = False
+            self.poster.refresh()
+            await self.publisher.refresh()
+
+    async def _woken(self, timeout: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wake.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # Trouble
+
+    def _fail_with(self, error: Exception) -> None:
+        if self._gone is not None and isinstance(error, ThreadGoneError):
+            return  # known; the conversation is being ended
+        self._failure = error
+        self._wake.set()
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    async def _fail(self, error: Permanent) -> None:
+        log.warning("session.failed", session=self.id, error=error.code, detail=str(error))
+        await ending.finish(
+            self.record,
+            self.publisher,
+            State.FAILED,
+            reason=f"{error} {error.remedy}",
+            told=notices.failed(str(error), error.remedy),
+        )
+
+    async def _lost(self, error: Transient) -> None:
+        """Wait for better times; tell the person if they do not come at once."""
+        if isinstance(error, TokenExpired | IdentityExpired):
+            self._expired = error
+        if self.record.row.conversation_id is None and isinstance(error, ConnectionLost):
+            self._cut_at_once += 1
+            if self._cut_at_once >= self._tools.timings.opening_tries:
+                await self._fail(Permanent(str(error), remedy=error.remedy))
+                return
+        if self._outage.lasting:
+            self._tools.domains.forget(self._agents.account)  # perhaps they have moved
+        again, tell_at = self._outage.begin(error)
+        if tell_at is not None and tell_at <= again:
+            await self._pause_until(tell_at)
+            await self._outage.tell(error)
+        await self._pause_until(again)
+
+    async def _pause_until(self, deadline: float) -> None:
+        """Wait, unless the thread is gone or the person gives up meanwhile."""
+        loop = asyncio.get_running_loop()
+        while (left := deadline - loop.time()) > 0:
+            self._wake.clear()
+            await self._refresh()
+            if self._failure is not None or self._cancelled_early():
+                return
+            await self._woken(left)
+
+    async def _thread_gone(self, error: ThreadGoneError) -> None:
+        """Nothing can be told in the thread any more: tell the opener, end the conversation."""
+        log.warning("session.thread_gone", session=self.id, error=error.error.code)
+        self._gone = error
+        await self.poster.say_elsewhere(error.error)
+        if self.record.row.conversation_id is None and self.record.row.opening_since is None:
+            await self._finish_gone(error)
+
+    async def _leave(self, connection: Connection, gone: ThreadGoneError) -> None:
+        """Close a conversation whose thread is gone."""
+        self.record.check_lease()
+        try:
+            await connection.close_conversation(self.record.row.conversation_id or "")
+        except RequestRefused as error:
+            log.info("session.closed_already", session=self.id, detail=str(error))
+        await self._finish_gone(gone)
+
+    async def _finish_gone(self, gone: ThreadGoneError) -> None:
+        reason = f"{gone.error} {gone.error.remedy}"
+        await ending.finish(self.record, self.publisher, State.FAILED, reason=reason, told=None)
+
+    # The end
+
+    async def _drain(self) -> None:
+        """Post what is left, then let go of the session."""
+        while self.record.row.thread_ts is not None or self._gone is None:
+            self.poster.pump.kick()
+            await self.poster.pump.drained()
+            failure, self._failure = self._failure, None
+            if isinstance(failure, ThreadGoneError):
+                log.warning("session.not_told", session=self.id, error=failure.error.code)
+                if self.poster.waiting:
+                    continue
+            elif failure is not None:
+                raise failure
+            if await ending.let_go(self.record, self._tools.worker):
+                return
+            self.poster.refresh()
+        await ending.let_go(self.record, self._tools.worker)

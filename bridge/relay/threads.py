@@ -1,0 +1,95 @@
+"""Which thread is whose: the look-up that every Slack message passes.
+
+A message outside any bridged thread must cost no database query, so unknown threads are remembered
+as well. Both memories are safe: a session is committed before its card is posted, so a thread that
+is younger than its session's row is never judged unknown while a card is under way; and whether a
+session is still live is not remembered here but asked in the transaction that stores the message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, ts_key
+from bridge.store import sessions
+from bridge.store.database import Database
+
+REMEMBERED = 100_000
+"""Threads kept in memory, known and unknown together."""
+CARD_WAIT = 2.0
+"""Seconds that a message waits for a card of its channel to be committed."""
+CARD_AGE_MS = 10 * 60 * 1000
+"""A card that has been under way for longer than this holds nobody up."""
+
+Key = tuple[TeamId, ChannelId, MessageTs]
+
+
+class UndecidedError(Exception):
+    """A card of this channel is being posted; whether it is this thread is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """A bridged thread."""
+
+    session: SessionId
+    opener: UserId
+
+
+class Threads:
+    """Remembers which thread belongs to which session."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: OrderedDict[Key, Thread | None] = OrderedDict()
+        self._news = asyncio.Event()
+
+    def learn(self, key: Key, thread: Thread) -> None:
+        """Note a new thread, and wake the messages that wait for it."""
+        self._remember(key, thread)
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def find(self, key: Key) -> Thread | None:
+        """The thread's session, or None if it is none of ours.
+
+        Raises `UndecidedError` if a card is under way and does not arrive in time: the caller must
+        not acknowledge, so that Slack asks again.
+        """
+        try:
+            thread = self._known[key]
+        except KeyError:
+            return await self._look_up(key)
+        self._known.move_to_end(key)
+        return thread
+
+    async def _look_up(self, key: Key) -> Thread | None:
+        try:
+            async with asyncio.timeout(CARD_WAIT):
+                while True:
+                    news = self._news  # taken before the look, so that none can be missed
+                    found, pending = await self._query(key)
+                    if found is not None or not pending:
+                        self._remember(key, found)
+                        return found
+                    await news.wait()
+        except TimeoutError:
+            raise UndecidedError(f"a card is being posted in {key[1]}") from None
+
+    async def _query(self, key: Key) -> tuple[Thread | None, bool]:
+        team, channel, thread_ts = key
+        since = sessions.now_ms() - CARD_AGE_MS
+        async with self._database.read() as connection:
+            rows = await sessions.threads_of(connection, team, channel, thread_ts, since)
+        for session, opener, found in rows:
+            if found is not None:
+                return Thread(session, opener), False
+        return None, bool(rows) and ts_key(thread_ts)[0] * 1000 >= since
+
+    def _remember(self, key: Key, thread: Thread | None) -> None:
+        self._known[key] = thread
+        self._known.move_to_end(key)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)

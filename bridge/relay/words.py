@@ -1,0 +1,32 @@
+"""Words for the bridge itself: in a thread, `@LP Bridge end` is not for the agent."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from bridge.ids import UserId
+
+
+class Word(StrEnum):
+    """What one can say to the bridge in a thread."""
+
+    STATUS = "status"
+    END = "end"
+    HELP = "help"
+
+
+def word_for_bridge(text: str, bot: UserId | None) -> Word | None:
+    """The word, if a message is addressed to the bridge: it begins by mentioning it.
+
+    Anything that is no word of ours asks for help; it is never passed on to the agent.
+    """
+    if not bot:
+        return None
+    found = re.match(rf"\s*<@{re.escape(bot)}(?:\|[^>]*)?>[\s:,]*(\S*)", text)
+    if found is None:
+        return None
+    try:
+        return Word(found[1].lower().strip(".!?`*_"))
+    except ValueError:
+        return Word.HELP

@@ -1,0 +1,140 @@
+// Right: what an agent of the brand sees and does.
+import { $, avatar, clock, composer, h, reconcile, stickToEnd } from "./dom.js";
+import { item, itemsUnder, post } from "./stream.js";
+
+let chosen = null;
+let agent = null;
+
+const STATES = { ringing: "Ringing", active: "Open", closed: "Closed" };
+const TITLES = {
+  accept: "Take the conversation as the agent chosen above",
+  "take-over": "The script stops answering here, you do",
+  "hand-back": "Let the script answer here again",
+  transfer: "Hand it to the account’s other agent",
+  close: "Close the conversation for the consumer too",
+};
+const RANK = { ringing: 0, active: 1, closed: 2 };
+
+const conversations = () => itemsUnder("conversation/").sort((a, b) =>
+  RANK[a.state] - RANK[b.state] || b.opened_at - a.opened_at);
+
+async function act(verb, more = {}) {
+  const answer = await post(`api/agent/${verb}`, { conversation: chosen, agent, ...more });
+  $("agent-error").textContent = answer.error ?? "";
+  return !answer.error;
+}
+
+function conversationNode(conversation) {
+  const current = conversation.id === chosen;
+  return h("li", {}, h("button", {
+    type: "button", class: `conversation ${conversation.state}`, "aria-current": current ? "true" : null,
+    dataset: { focus: conversation.id, conversation: conversation.id },
+    onclick: () => choose(conversation.id),
+  },
+  h("i", { class: "lamp", "aria-hidden": "true" }),
+  h("span", { class: "conversation-name" }, conversation.account_name),
+  h("small", {}, `No. ${conversation.number} · ${STATES[conversation.state] ?? conversation.state}`
+    + (conversation.agent ? ` · ${conversation.agent}` : "")),
+  h("span", { class: "conversation-last" }, conversation.last ?? "")));
+}
+
+function eventNode(event) {
+  if (event.who === "system") {
+    return h("li", { class: "event system" }, event.text, " ", h("time", {}, clock(event.at)));
+  }
+  return h("li", { class: `event ${event.who}${event.audience === "agents" ? " private" : ""}` },
+    avatar(event.name),
+    h("div", { class: "bubble" },
+      h("div", { class: "byline" }, h("b", {}, event.name),
+        event.audience === "agents" ? h("small", {}, "only agents see this") : null,
+        h("time", {}, clock(event.at)),
+        event.sequence === null ? null
+          : h("small", { class: "sequence", title: "The dialog’s sequence number" }, `#${event.sequence}`)),
+      h("div", { class: "text" }, event.text)));
+}
+
+export function choose(id) {
+  chosen = id;
+  draw();
+  $("talk-scroll").scrollTop = $("talk-scroll").scrollHeight;
+}
+
+function actions(conversation) {
+  const button = (label, verb, style = "", more = {}) => h("button", {
+    type: "button", class: style, title: TITLES[verb], dataset: { focus: verb, verb }, onclick: () => act(verb, more),
+  }, label);
+  if (conversation.state === "ringing") return [button("Accept", "accept", "primary")];
+  if (conversation.state === "closed") return [];
+  return [
+    conversation.scripted ? button("Take over", "take-over") : button("Hand back", "hand-back"),
+    button("Transfer", "transfer"),
+    button("Close", "close", "danger"),
+  ];
+}
+
+function drawTalk() {
+  const conversation = chosen && item(`conversation/${chosen}`);
+  $("agent-empty").hidden = Boolean(conversation);
+  $("talk-body").hidden = !conversation;
+  if (!conversation) return;
+  $("talk-title").textContent = conversation.title;
+  $("talk-state").textContent = conversation.detail;
+  const print = JSON.stringify([conversation.id, conversation.state, conversation.scripted]);
+  const holder = $("talk-actions");
+  if (holder.dataset.print !== print) {
+    holder.dataset.print = print;
+    const focused = holder.contains(document.activeElement);
+    holder.replaceChildren(...actions(conversation));
+    if (focused) (holder.querySelector("button") ?? $("agent-composer")).focus();
+  }
+  const note = $("script-note");
+  note.hidden = conversation.state === "closed" || !conversation.scripted;
+  note.textContent = conversation.state === "ringing"
+    ? "The script picks up in a moment. Accept to be quicker."
+    : "The script answers here. Type to take over.";
+  const events = itemsUnder(`event/${chosen}/`).sort((a, b) => a.position - b.position);
+  stickToEnd($("talk-scroll"), () =>
+    reconcile($("talk-events"), events.map((it) => [it.position, it]), eventNode));
+  const open = conversation.state !== "closed";
+  const box = $("agent-composer");
+  box.disabled = !open;
+  $("agent-form").hidden = !open;
+  box.placeholder = conversation.state === "ringing"
+    ? "Answer… (accepts it as well)" : `Answer as ${agentName()}…`;
+}
+
+const agentName = () => (item("meta")?.agents ?? []).find(([id]) => id === agent)?.[1] ?? "the agent";
+
+export function draw() {
+  const meta = item("meta");
+  if (!meta) return;
+  agent ??= meta.agents[0]?.[0] ?? null;
+  const select = $("agent-select");
+  if (select.options.length !== meta.agents.length) {
+    select.replaceChildren(...meta.agents.map(([value, label]) => h("option", { value }, label)));
+    select.value = agent;
+  }
+  const all = conversations();
+  // A conversation that rings is shown by itself, unless another open one is being read.
+  const current = chosen && item(`conversation/${chosen}`);
+  const ringing = all.find((it) => it.state === "ringing");
+  if (!current || (current.state === "closed" && ringing && document.activeElement !== $("agent-composer"))) {
+    chosen = (ringing ?? all[0])?.id ?? null;
+  }
+  $("agent").classList.toggle("none", all.length === 0);
+  reconcile($("conversations"), all.map((it) => [it.id, { ...it, current: it.id === chosen }]), conversationNode);
+  const on = item("script")?.on ?? false;
+  $("script-switch").setAttribute("aria-checked", String(on));
+  drawTalk();
+}
+
+export function start() {
+  composer($("agent-form"), $("agent-composer"), (text) => act("say", { text }));
+  $("agent-select").addEventListener("change", (event) => {
+    agent = event.target.value;
+    draw();
+  });
+  $("script-switch").addEventListener("click", async () => {
+    await post("api/agent/script", { on: $("script-switch").getAttribute("aria-checked") !== "true" });
+  });
+}

@@ -1,0 +1,112 @@
+"""The Bolt app: who is asking, which listeners answer, and what Slack hears when one fails.
+
+Bolt sees verified, parsed requests only (see `ingress`), and runs each to its end before Slack is
+answered: nothing goes on behind an acknowledgement, and what fails is not acknowledged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import structlog
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.authorization.async_authorize import AsyncAuthorize
+from slack_bolt.context.async_context import AsyncBoltContext
+from slack_bolt.response import BoltResponse
+
+from bridge.ids import TeamId
+from bridge.slack.dispatch import kind_of
+from bridge.slack.errors import SlackRefused
+from bridge.slack.listeners import register_listeners
+from bridge.slack.listeners.service import Service
+from bridge.slack.requests import Body
+from bridge.slack.workspaces import Workspaces
+
+COMMAND_FAILED: Final = (
+    ":warning: The bridge could not do that just now. If nothing has appeared in a minute, please"
+    " try again."
+)
+
+log = structlog.get_logger(__name__)
+
+
+class Authorize(AsyncAuthorize):
+    """Tells Bolt who we are in the request's workspace; asks Slack once, then remembers.
+
+    A passing failure raises, so that the request fails and Slack delivers it again: Bolt's own
+    way out is an answer of 200, and the event would be lost.
+    """
+
+    def __init__(self, workspaces: Workspaces) -> None:
+        self._workspaces = workspaces
+
+    async def __call__(
+        self,
+        *,
+        context: AsyncBoltContext,
+        enterprise_id: str | None,
+        team_id: str | None,
+        user_id: str | None,
+        actor_enterprise_id: str | None = None,
+        actor_team_id: str | None = None,
+        actor_user_id: str | None = None,
+    ) -> AuthorizeResult | None:
+        """Return our identity there, or None where the bridge is not installed."""
+        try:
+            identity = await self._workspaces.identity(TeamId(team_id) if team_id else None)
+        except SlackRefused as error:
+            if error.code == "foreign_team":
+                return None
+            raise
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=identity.team,
+            url=identity.url,
+            bot_id=identity.bot,
+            bot_user_id=identity.bot_user,
+            bot_token=identity.token,
+        )
+
+
+def build_bolt_app(workspaces: Workspaces, service: Service) -> AsyncApp:
+    """Build the app with all listeners; they call `service`."""
+    logger = logging.getLogger("bridge.slack.bolt")
+    # Bolt warns when it sees a token in the environment beside a client of ours; and at DEBUG it
+    # logs whole requests.
+    logger.setLevel(logging.ERROR)
+    app = AsyncApp(
+        name="lp-bridge",
+        logger=logger,
+        client=workspaces.template,
+        authorize=Authorize(workspaces),  # type: ignore[arg-type] # declared as a function, takes both
+        process_before_response=True,
+        request_verification_enabled=False,
+        ssl_check_enabled=False,
+        url_verification_enabled=False,
+        attaching_function_token_enabled=False,
+        attaching_conversation_kwargs_enabled=False,
+    )
+    logger.setLevel(logging.INFO)
+
+    async def carry_session(
+        context: AsyncBoltContext,
+        next: Callable[[], Awaitable[Any]],  # noqa: A002 - Bolt's name
+    ) -> Any:
+        context["http"] = workspaces.http
+        return await next()
+
+    app.middleware(carry_session)
+    app.error(answer_failure)
+    register_listeners(app, service)
+    return app
+
+
+async def answer_failure(error: Exception, body: Body) -> BoltResponse:
+    """Log what went wrong; tell a person who waits for a command, and have the rest retried."""
+    log.error("slack_request_failed", kind=kind_of(body), exc_info=error)
+    if "command" in body:
+        return BoltResponse(status=200, body=COMMAND_FAILED)  # commands are never redelivered
+    return BoltResponse(status=500)

@@ -1,0 +1,92 @@
+"""One Web API call: a deadline around it, and every way it can end sorted into our three errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from typing import Any, Final
+
+import aiohttp
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web.async_slack_response import AsyncSlackResponse
+
+from bridge.slack.errors import SlackError, SlackRefused, SlackUnavailable, SlackUnknown
+
+DEADLINE: Final = 15.0
+"""Seconds for one call. slack_sdk's own `timeout` is ignored when it is given a session."""
+
+_RATE_LIMITED: Final = frozenset({"ratelimited", "rate_limited"})
+_NOT_DONE: Final = frozenset({"request_timeout", "service_unavailable"})
+# Slack says of these two that some aspect of the operation may have succeeded before the error.
+_PERHAPS_DONE: Final = frozenset({"internal_error", "fatal_error"})
+
+
+async def call(
+    request: Awaitable[AsyncSlackResponse], *, deadline: float = DEADLINE
+) -> AsyncSlackResponse:
+    """Await one call of `AsyncWebClient`, for at most `deadline` seconds.
+
+    Raises `SlackRefused`, `SlackUnavailable` (certainly not done) or `SlackUnknown`.
+    """
+    try:
+        async with asyncio.timeout(deadline):
+            return await request
+    except SlackApiError as error:
+        # The chain is cut: the SDK's text repeats the whole answer.
+        raise _from_answer(error) from None
+    except (TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise from_transport(error) from None
+
+
+def from_transport(error: BaseException) -> SlackError:
+    """Sort a failure below HTTP: was the request sent or not?"""
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return SlackUnavailable("Slack could not be reached.", code="unreachable")
+    if isinstance(error, TimeoutError):
+        return SlackUnknown("Slack did not answer in time.", code="timeout")
+    return SlackUnknown("The connection to Slack broke before the answer.", code="connection_lost")
+
+
+def from_status(status: int, headers: Mapping[str, str]) -> SlackError | None:
+    """Sort an HTTP status; None when it is a success."""
+    if status < 300:
+        return None
+    if status == 429:
+        return SlackUnavailable(
+            "Slack asked for a slower pace.", code="ratelimited", retry_after=_retry_after(headers)
+        )
+    if status >= 500:
+        return SlackUnknown(f"Slack failed with status {status}.", code=f"http_{status}")
+    return SlackRefused(f"Slack refused with status {status}.", code=f"http_{status}")
+
+
+def _from_answer(error: SlackApiError) -> SlackError:
+    response: Any = error.response
+    # For a body that is not JSON the SDK hands over aiohttp's response instead of its own.
+    status: int = getattr(response, "status_code", None) or getattr(response, "status", None) or 0
+    headers: Mapping[str, str] = getattr(response, "headers", None) or {}
+    failure = from_status(status, headers)
+    if failure is not None:
+        return failure
+    data = getattr(response, "data", None)
+    code = data.get("error") if isinstance(data, dict) else None
+    if not isinstance(code, str) or code in _PERHAPS_DONE:
+        return SlackUnknown(
+            "Slack's answer does not tell whether it was done.",
+            code=code if isinstance(code, str) else "unreadable_answer",
+        )
+    if code in _RATE_LIMITED:
+        return SlackUnavailable(
+            "Slack asked for a slower pace.", code="ratelimited", retry_after=_retry_after(headers)
+        )
+    if code in _NOT_DONE:
+        return SlackUnavailable("Slack is not available at the moment.", code=code)
+    return SlackRefused(f"Slack refused: {code}.", code=code)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    text = next((v for k, v in headers.items() if k.lower() == "retry-after"), "1")
+    try:
+        return max(1.0, float(text))
+    except ValueError:
+        return 1.0

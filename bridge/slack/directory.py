@@ -1,0 +1,178 @@
+"""People's and channels' names, for translation: asked once, remembered for a while, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from bridge.ids import TeamId
+from bridge.slack.calls import call
+from bridge.slack.errors import SlackError
+from bridge.slack.workspaces import Workspaces
+
+KEPT: Final = 10_000
+"""Names that are remembered."""
+TTL: Final = 3600.0
+"""Seconds a name is believed."""
+UNKNOWN_TTL: Final = 60.0
+"""Seconds before a name that could not be found out is asked for again."""
+RESOLVE_DEADLINE: Final = 3.0
+PLACEHOLDERS: Final = {"user": "someone", "channel": "a channel"}
+
+_Kind = Literal["user", "channel"]
+_Key = tuple[_Kind, TeamId, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    name: str
+    until: float
+
+
+class TeamNames:
+    """One workspace's names as far as they are known now: no I/O. See `content.names.Names`."""
+
+    def __init__(self, directory: Directory, team: TeamId) -> None:
+        self._directory = directory
+        self._team = team
+
+    def user(self, user_id: str) -> str | None:
+        """The person's display name, or None when it has not been resolved."""
+        return self._directory.cached_user(self._team, user_id)
+
+    def channel(self, channel_id: str) -> str | None:
+        """The channel's name without `#`, or None when it has not been resolved."""
+        return self._directory.cached_channel(self._team, channel_id)
+
+
+class Directory:
+    """Names of users and channels, as far as they are known; `resolve` makes them known.
+
+    A name that Slack does not tell (unknown id, no permission, no answer) becomes a placeholder
+    that reads well in a sentence, so that no message waits for a name.
+    """
+
+    def __init__(
+        self,
+        workspaces: Workspaces,
+        *,
+        kept: int = KEPT,
+        ttl: float = TTL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._workspaces = workspaces
+        self._kept = kept
+        self._ttl = ttl
+        self._clock = clock
+        self._names: OrderedDict[_Key, _Known] = OrderedDict()
+        self._asking: dict[_Key, asyncio.Lock] = {}
+
+    def names(self, team: TeamId) -> TeamNames:
+        """One workspace's names, for the translation."""
+        return TeamNames(self, team)
+
+    def cached_user(self, team: TeamId, user_id: str) -> str | None:
+        """The person's name if it is known now."""
+        return self._cached(("user", team, user_id))
+
+    def cached_channel(self, team: TeamId, channel_id: str) -> str | None:
+        """The channel's name if it is known now."""
+        return self._cached(("channel", team, channel_id))
+
+    async def user(self, team: TeamId, user_id: str) -> str:
+        """The person's name, asked of Slack if need be; never fails."""
+        return await self._name(("user", team, user_id))
+
+    async def channel(self, team: TeamId, channel_id: str) -> str:
+        """The channel's name without `#`, asked of Slack if need be; never fails."""
+        return await self._name(("channel", team, channel_id))
+
+    async def resolve(
+        self,
+        team: TeamId,
+        users: Iterable[str] = (),
+        channels: Iterable[str] = (),
+        *,
+        deadline: float = RESOLVE_DEADLINE,
+    ) -> None:
+        """Make these names known within `deadline` seconds; what is not becomes a placeholder."""
+        keys: list[_Key] = [("user", team, user_id) for user_id in users]
+        keys += [("channel", team, channel_id) for channel_id in channels]
+        missing = [key for key in keys if self._cached(key) is None]
+        if not missing:
+            return
+        try:
+            async with asyncio.timeout(deadline), asyncio.TaskGroup() as group:
+                for key in missing:
+                    group.create_task(self._name(key))
+        except TimeoutError:
+            for key in missing:
+                if self._cached(key) is None:
+                    self._remember(key, PLACEHOLDERS[key[0]], UNKNOWN_TTL)
+
+    def _cached(self, key: _Key) -> str | None:
+        known = self._names.get(key)
+        if known is None or known.until <= self._clock():
+            return None
+        self._names.move_to_end(key)
+        return known.name
+
+    def _remember(self, key: _Key, name: str, ttl: float) -> None:
+        self._names[key] = _Known(name, self._clock() + ttl)
+        self._names.move_to_end(key)
+        while len(self._names) > self._kept:
+            self._names.popitem(last=False)
+
+    async def _name(self, key: _Key) -> str:
+        name = self._cached(key)
+        if name is not None:
+            return name
+        lock = self._asking.setdefault(key, asyncio.Lock())
+        try:
+            async with lock:  # whoever waited finds the answer of the first
+                name = self._cached(key)
+                if name is None:
+                    name = await self._ask(key)
+                return name
+        finally:
+            if not lock.locked():
+                self._asking.pop(key, None)
+
+    async def _ask(self, key: _Key) -> str:
+        kind, team, item = key
+        ttl = self._ttl
+        try:
+            client = await self._workspaces.client(team)
+            if kind == "user":
+                answer = await call(client.users_info(user=item))
+                name = _user_name(answer.get("user"))
+            else:
+                answer = await call(client.conversations_info(channel=item))
+                name = _channel_name(answer.get("channel"))
+        except SlackError:
+            name = None
+        if name is None:
+            name, ttl = PLACEHOLDERS[kind], UNKNOWN_TTL
+        self._remember(key, name, ttl)
+        return name
+
+
+def _user_name(user: Any) -> str | None:
+    if not isinstance(user, dict):
+        return None
+    profile = user.get("profile")
+    candidates = [user.get("real_name"), user.get("name")]
+    if isinstance(profile, dict):
+        candidates[:0] = [profile.get("display_name"), profile.get("real_name")]
+    return next(
+        (name.strip() for name in candidates if isinstance(name, str) and name.strip()), None
+    )
+
+
+def _channel_name(channel: Any) -> str | None:
+    name = channel.get("name") if isinstance(channel, dict) else None
+    return name if isinstance(name, str) and name else None

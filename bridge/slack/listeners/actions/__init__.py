@@ -1,0 +1,15 @@
+"""Buttons."""
+
+from __future__ import annotations
+
+from slack_bolt.app.async_app import AsyncApp
+
+from bridge.slack.listeners.actions import again, end, unknown
+from bridge.slack.listeners.service import Service
+
+
+def register(app: AsyncApp, service: Service) -> None:
+    """Register the buttons, the catch-all last."""
+    end.register(app, service)
+    again.register(app, service)
+    unknown.register(app, service)

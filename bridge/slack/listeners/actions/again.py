@@ -1,0 +1,43 @@
+"""The button "Start again" of a conversation that is over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
+
+from bridge.ids import ChannelId, TeamId, UserId
+from bridge.relay.types import ConnectCommand, Refused
+from bridge.slack.listeners import answers
+from bridge.slack.listeners.service import Service
+from bridge.slack.requests import Body
+from bridge.slack.views.blocks import AGAIN
+
+
+def register(app: AsyncApp, service: Service) -> None:
+    """Start a session with the same account, in a thread of its own."""
+
+    async def again_callback(
+        ack: AsyncAck, action: dict[str, Any], body: Body, context: AsyncBoltContext
+    ) -> None:
+        channel = body.get("channel")
+        outcome = await service.connect(
+            ConnectCommand(
+                team=TeamId(context.team_id or ""),
+                channel=ChannelId(context.channel_id or ""),
+                user=UserId(context.user_id or ""),
+                target=str(action.get("value") or ""),
+                request_key=str(body.get("trigger_id") or action.get("action_ts") or ""),
+                response_url=body.get("response_url"),
+                channel_name=channel.get("name") if isinstance(channel, dict) else None,
+            )
+        )
+        answer = (
+            answers.refused(outcome) if isinstance(outcome, Refused) else answers.opening(outcome)
+        )
+        await answers.whisper(context["http"], body, answer)
+        await ack()
+
+    app.action(AGAIN)(again_callback)

@@ -1,0 +1,61 @@
+"""What a person hears at once after a command or a click; the rest is told in the thread."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import aiohttp
+import structlog
+
+from bridge.content.rendered import Rendered
+from bridge.ids import MessageTs
+from bridge.relay.types import Connecting, Refused
+from bridge.slack.errors import SlackError
+from bridge.slack.responses import respond
+from bridge.slack.text import escape
+from bridge.slack.views import blocks
+
+WHISPER_DEADLINE: Final = 1.5
+"""Seconds to answer a click: Slack waits 3 for the acknowledgement that follows."""
+
+log = structlog.get_logger(__name__)
+
+
+def opening(outcome: Connecting) -> Rendered:
+    """Say that the thread is coming."""
+    text = f"Opening a conversation with *{escape(outcome.label)}* … Its thread appears here."
+    return Rendered(text=text, blocks=[blocks.section(text)])
+
+
+def refused(outcome: Refused) -> Rendered:
+    """Say why it cannot be done; `Refused.text` is escaped already."""
+    return Rendered(text=outcome.text, blocks=[blocks.section(outcome.text)])
+
+
+def unknown_button() -> Rendered:
+    """Say that a button does nothing any more."""
+    text = "This button is from another version of the bridge and does nothing any more."
+    return Rendered(text=text, blocks=[blocks.section(text)])
+
+
+async def whisper(http: aiohttp.ClientSession, body: dict[str, Any], answer: Rendered) -> None:
+    """Tell only the person who clicked, in the thread of the button.
+
+    What the click asked for is committed by now, so a failure to say so is logged and no more.
+    """
+    response_url = body.get("response_url")
+    if not isinstance(response_url, str) or not response_url:
+        return
+    container = body.get("container")
+    thread_ts = container.get("thread_ts") if isinstance(container, dict) else None
+    try:
+        await respond(
+            http,
+            response_url,
+            text=answer.text,
+            blocks=answer.blocks,
+            thread_ts=MessageTs(thread_ts) if isinstance(thread_ts, str) else None,
+            deadline=WHISPER_DEADLINE,
+        )
+    except SlackError as error:
+        log.warning("click_not_answered", code=error.code)

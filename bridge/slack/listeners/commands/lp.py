@@ -1,0 +1,74 @@
+"""`/lp connect …`, `/lp list`, `/lp accounts`, `/lp help`. Only the asker sees the answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
+
+from bridge.content.rendered import Rendered
+from bridge.ids import ChannelId, TeamId, UserId
+from bridge.relay.types import ConnectCommand, Refused
+from bridge.slack.listeners import answers
+from bridge.slack.listeners.commands.words import parse
+from bridge.slack.listeners.service import Service
+from bridge.slack.views.accounts_list import accounts_list
+from bridge.slack.views.help import help_text
+from bridge.slack.views.sessions_list import sessions_list
+
+COMMAND = "/lp"
+
+
+def register(app: AsyncApp, service: Service) -> None:
+    """Answer `/lp`."""
+
+    async def lp_callback(
+        ack: AsyncAck, command: dict[str, Any], context: AsyncBoltContext
+    ) -> None:
+        us = context.authorize_result
+        answer = await answer_command(
+            service, command, TeamId(context.team_id or ""), us.url if us is not None else None
+        )
+        await ack(
+            text=answer.text,
+            blocks=answer.blocks,
+            response_type="ephemeral",
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+
+    app.command(COMMAND)(lp_callback)
+
+
+async def answer_command(
+    service: Service, command: dict[str, Any], team: TeamId, workspace_url: str | None = None
+) -> Rendered:
+    """Do what the command says and return what to tell the person.
+
+    `command` is Slack's form; `workspace_url` (auth.test's `url`) makes links to threads.
+    """
+    words = parse(str(command.get("text") or ""))
+    channel = ChannelId(str(command["channel_id"]))
+    user = UserId(str(command["user_id"]))
+    if words.verb == "connect":
+        outcome = await service.connect(
+            ConnectCommand(
+                team=team,
+                channel=channel,
+                user=user,
+                target=words.target,
+                request_key=str(command["trigger_id"]),
+                response_url=command.get("response_url"),
+                channel_name=command.get("channel_name"),
+            )
+        )
+        return (
+            answers.refused(outcome) if isinstance(outcome, Refused) else answers.opening(outcome)
+        )
+    if words.verb == "list":
+        return sessions_list(await service.sessions(team, user), workspace_url=workspace_url)
+    if words.verb == "accounts":
+        return accounts_list(service.accounts(channel))
+    return help_text()

@@ -1,0 +1,35 @@
+"""What listeners need of the relay. `bridge.relay.service.BridgeService` is it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bridge.ids import ChannelId, SessionId, TeamId, UserId
+from bridge.relay.types import (
+    AccountInfo,
+    ConnectCommand,
+    Connecting,
+    Disposition,
+    Refused,
+    SessionSummary,
+    ThreadMessage,
+)
+
+
+class Service(Protocol):
+    """Every method returns only after what it promises is committed; a failure raises."""
+
+    async def connect(self, command: ConnectCommand) -> Connecting | Refused:
+        """Start a session; asked again with the same `request_key`, start no second one."""
+
+    async def message(self, message: ThreadMessage) -> Disposition:
+        """Take a message; asked again with the same identity, take no second one."""
+
+    async def end(self, session: SessionId, user: UserId, team: TeamId, key: str) -> Refused | None:
+        """End a session; ending it again does no harm."""
+
+    async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
+        """List the open sessions that this person may see."""
+
+    def accounts(self, channel: ChannelId | None) -> list[AccountInfo]:
+        """List the accounts that may be connected to from this channel."""

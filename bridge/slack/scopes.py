@@ -1,0 +1,52 @@
+"""What the app must be allowed to do in Slack, and why: one line per method, event and feature.
+
+`app_manifest.yml` declares exactly this, `doctor` compares it with what the token was granted, and
+a test compares it with the calls and listeners in the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+METHODS: Final[dict[str, frozenset[str]]] = {
+    "auth.test": frozenset(),
+    "chat.postMessage": frozenset({"chat:write", "chat:write.customize"}),
+    "chat.update": frozenset({"chat:write"}),
+    "chat.postEphemeral": frozenset({"chat:write"}),
+    "conversations.history": frozenset(
+        {"channels:history", "groups:history", "im:history", "mpim:history"}
+    ),
+    "conversations.replies": frozenset(
+        {"channels:history", "groups:history", "im:history", "mpim:history"}
+    ),
+    # Names of mentioned channels; direct messages cannot be mentioned.
+    "conversations.info": frozenset({"channels:read", "groups:read"}),
+    "reactions.add": frozenset({"reactions:write"}),
+    "users.info": frozenset({"users:read"}),
+    # Called with the app token (`connections:write`), not with the bot's.
+    "apps.connections.open": frozenset(),
+}
+"""Web API methods that the bridge calls, with the bot scopes that they need."""
+
+EVENTS: Final[dict[str, frozenset[str]]] = {
+    "message.channels": frozenset({"channels:history"}),
+    "message.groups": frozenset({"groups:history"}),
+    "message.im": frozenset({"im:history"}),
+    "message.mpim": frozenset({"mpim:history"}),
+}
+"""Events that the app subscribes to, with the bot scopes that they need."""
+
+COMMANDS: Final[dict[str, frozenset[str]]] = {"/lp": frozenset({"commands"})}
+"""Slash commands."""
+
+
+def required() -> frozenset[str]:
+    """Return every bot scope that the app needs."""
+    tables = (METHODS, EVENTS, COMMANDS)
+    return frozenset().union(*(scopes for table in tables for scopes in table.values()))
+
+
+def missing(granted: Iterable[str]) -> list[str]:
+    """Return what a token lacks, sorted. `granted`: `Identity.scopes`."""
+    return sorted(required() - frozenset(granted))

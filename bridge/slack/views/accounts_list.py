@@ -1,0 +1,58 @@
+"""`/lp accounts`: what can be connected to from here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bridge.content.rendered import Rendered
+from bridge.slack.text import escaped_within, one_line, person_name, shorten
+from bridge.slack.views import blocks
+
+SHOWN = 30
+"""Keeps the message within Slack's limits; the rest is counted."""
+
+
+class AccountLine(Protocol):
+    """What a line needs to know (`bridge.relay.types.AccountInfo` has it)."""
+
+    @property
+    def account(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def alias(self) -> str | None: ...
+
+
+def accounts_list(accounts: Sequence[AccountLine], *, any_account: bool = True) -> Rendered:
+    """Return the list; `any_account` tells what an empty one means: all, or none."""
+    if not accounts:
+        told = (
+            "Any LivePerson account can be reached: type `/lp connect` and its number."
+            if any_account
+            else "No account can be reached from this channel. Ask whoever runs the bridge."
+        )
+        return Rendered(text=told, blocks=[blocks.section(told)])
+    shown = [
+        blocks.header("Accounts that can be reached from here"),
+        blocks.rich_text(blocks.rich_list(*(_line(account) for account in accounts[:SHOWN]))),
+    ]
+    if len(accounts) > SHOWN:
+        shown.append(blocks.hint(f"And {len(accounts) - SHOWN} more."))
+    named = ", ".join(_name(account) for account in accounts[:SHOWN])
+    told = f"Accounts that can be reached from here: {named}"
+    return Rendered(text=escaped_within(told, blocks.TEXT), blocks=shown)
+
+
+def _line(account: AccountLine) -> blocks.Element:
+    target = shorten(one_line(account.alias or "") or account.account, 40)
+    return blocks.rich_section(
+        blocks.words(_name(account), bold=True),
+        blocks.words(": "),
+        blocks.words(f"/lp connect {target}", code=True),
+    )
+
+
+def _name(account: AccountLine) -> str:
+    label = shorten(person_name(account.label) or "", 40)
+    return f"{label} ({account.account})" if label and label != account.account else account.account

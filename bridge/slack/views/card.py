@@ -1,0 +1,81 @@
+"""The session's card: the thread's first message, updated as the state changes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bridge.content.rendered import Rendered
+from bridge.ids import UserId
+from bridge.slack.text import escaped_within, person_name, shorten
+from bridge.slack.views import blocks
+from bridge.slack.views.states import State, light, state_words
+
+REASON = 600
+"""How much of a reason is shown, in characters."""
+
+_TALK = "Reply in this thread to write to the agent. "
+_NOTE = "Begin a message with `//` to keep it among yourselves."
+_HINTS: dict[State, str] = {
+    "connecting": f"You can write already: replies in this thread will be passed on. {_NOTE}",
+    "waiting": f"You can write already: the agent will see your replies in this thread. {_NOTE}",
+    "active": _TALK + _NOTE,
+    "reconnecting": f"You can go on writing: replies are kept and passed on in order. {_NOTE}",
+    "closing": "Replies in this thread are no longer passed on.",
+    "closed": "Replies in this thread are no longer passed on.",
+    "failed": "Replies in this thread are not passed on.",
+}
+
+
+class CardModel(msgspec.Struct, frozen=True):
+    """What the card shows. The agent's picture is not on it: Slack refuses a whole message whose
+    image it cannot fetch, and these are other people's servers."""
+
+    session: str
+    account: str
+    label: str | None
+    """The account's name for people."""
+    state: State
+    agent_name: str | None
+    agent_avatar: str | None
+    opener: UserId
+    reason: str | None
+    """Why it closed or failed, plain words for the person."""
+    live: bool
+    """False once closed or failed: nothing more is expected from LivePerson."""
+
+
+def card(model: CardModel) -> Rendered:
+    """Return the card: account, state, agent, who opened it, and the buttons that apply now."""
+    facts = [
+        blocks.words("Status  ", bold=True),
+        blocks.words(f"{light(model.state)} {state_words(model.state, model.agent_name)}\n"),
+    ]
+    if agent := person_name(model.agent_name):
+        facts += [blocks.words("Agent  ", bold=True), blocks.words(f"{agent}\n")]
+    facts += [blocks.words("Account  ", bold=True), blocks.words(f"{model.account}\n")]
+    facts += [blocks.words("Opened by  ", bold=True), blocks.user(model.opener)]
+
+    shown = [blocks.header(account_name(model)), blocks.rich_text(blocks.rich_section(*facts))]
+    if model.reason and not model.live:
+        shown.append(blocks.paragraph(shorten(model.reason, REASON)))
+    shown.append(blocks.hint(_HINTS[model.state]))
+    if not model.live:
+        shown.append(blocks.actions(blocks.again_button(model.account)))
+    elif model.state in {"connecting", "waiting", "active", "reconnecting"}:
+        end = blocks.button("End conversation", blocks.END, model.session, style="danger")
+        shown.append(blocks.actions(end))
+    return Rendered(text=summary(model), blocks=shown)
+
+
+def summary(model: CardModel) -> str:
+    """Return the card in one line of escaped mrkdwn, for notifications and screen readers."""
+    line = f"{account_name(model)}: {state_words(model.state, model.agent_name)}"
+    if model.reason and not model.live:
+        line += f". {shorten(model.reason, REASON)}"
+    return escaped_within(line, blocks.TEXT)
+
+
+def account_name(model: CardModel) -> str:
+    """Return the account as people know it."""
+    name = person_name(model.label)
+    return name if name and name != model.account else f"LivePerson account {model.account}"

@@ -1,0 +1,167 @@
+"""What the bridge tells in the thread: short, in plain words, and what to do where that helps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bridge.content.rendered import Rendered
+from bridge.ids import UserId
+from bridge.slack.text import escaped_within, one_line, person_name, shorten
+from bridge.slack.views import blocks
+from bridge.slack.views.states import light, state_words
+
+WORDS: dict[str, str] = {
+    "status": "how the conversation stands",
+    "end": "end the conversation",
+    "help": "this list",
+}
+"""The words that the bridge answers to when it is mentioned in a thread."""
+
+
+def waiting() -> Rendered:
+    """The conversation is in the queue."""
+    return _aside("🟡 Waiting for an agent. You can write already: nothing gets lost.")
+
+
+def waiting_until(milliseconds: int) -> Rendered:
+    """LivePerson says when somebody will be there (milliseconds since 1970)."""
+    told = "🟡 No agent is free at the moment. An agent is expected "
+    return Rendered(
+        text=f"{told}{blocks.utc(milliseconds)}.",
+        blocks=[blocks.hint(f"{told}{blocks.clock_markup(milliseconds)}.")],
+    )
+
+
+def joined(name: str | None) -> Rendered:
+    """An agent took the conversation."""
+    return _aside(f"🟢 {person_name(name) or 'An agent'} joined the conversation.")
+
+
+def left(name: str | None) -> Rendered:
+    """The agent went, and nobody has followed yet."""
+    return _aside(
+        f"🟡 {person_name(name) or 'The agent'} left the conversation. Waiting for another agent."
+    )
+
+
+def transferred(name: str | None) -> Rendered:
+    """The conversation is on its way to another agent; `name` is the new one's, if known."""
+    to = person_name(name)
+    if to is None:
+        return _aside("🟡 The conversation is being passed on. Waiting for another agent.")
+    return _aside(f"🟢 The conversation was passed on to {to}.")
+
+
+def closed_by(who: str, agent: str | None = None) -> Rendered:
+    """The conversation is over; `who` and `agent` as for `closed_words`."""
+    told = closed_words(who, agent)
+    return _aside(f"⚪ {told} To talk again, press “Start again” on the first message.")
+
+
+def closed_words(who: str, agent: str | None = None) -> str:
+    """Return who ended it, in one plain sentence: fit for the card's reason.
+
+    `who` is `agent`, `consumer` (somebody in Slack), `system`, or anything else.
+    """
+    return {
+        "agent": f"{person_name(agent) or 'The agent'} ended the conversation.",
+        "consumer": "The conversation was ended from Slack.",
+        "system": "LivePerson ended the conversation by itself, as it does after a long silence.",
+    }.get(who, "The conversation was ended.")
+
+
+def connecting_slowly(reason: str) -> Rendered:
+    """The conversation is not open yet, and it is being tried again."""
+    told = _sentences("Connecting takes longer than usual.", reason)
+    return _aside(f"🟠 {told} The bridge goes on trying by itself; nothing you write gets lost.")
+
+
+def thread_unreachable(label: str, reason: str, remedy: str | None) -> Rendered:
+    """Tell the opener elsewhere that the thread cannot be written to, so that it is over."""
+    name = person_name(label) or "LivePerson"
+    what = f"The conversation with {name} could not go on, because its thread cannot be reached."
+    shown = f"🔴 {_sentences(what, reason, remedy)}"
+    return Rendered(text=escaped_within(shown, blocks.TEXT), blocks=[blocks.paragraph(shown)])
+
+
+def connection_lost() -> Rendered:
+    """The socket is gone; messages wait."""
+    return _aside(
+        "🟠 The connection to LivePerson was lost and is being restored. "
+        "You can go on writing: messages are kept and passed on in order."
+    )
+
+
+def connection_restored() -> Rendered:
+    """The socket is back."""
+    return _aside("🟢 The connection is back. What was waiting is on its way.")
+
+
+def failed(reason: str, remedy: str | None, account: str | None = None) -> Rendered:
+    """The session cannot go on; with an account, a button offers to start again."""
+    told = _sentences("The conversation could not go on.", reason, remedy)
+    return _with_again(f"🔴 {told}", account)
+
+
+def thread_closed(account: str) -> Rendered:
+    """Somebody wrote into a thread whose conversation is over."""
+    return _with_again(
+        "⚪ This conversation has ended, so your message was not passed on. "
+        "You can start another one:",
+        account,
+    )
+
+
+def not_delivered(reason: str, remedy: str | None) -> Rendered:
+    """Messages, each marked with a reaction, could not be passed on."""
+    return _aside(f"⚠️ {_sentences('What is marked ⚠️ was not delivered.', reason, remedy)}")
+
+
+def files_not_relayed(names: Sequence[str]) -> Rendered:
+    """Files were attached; only the words go to the agent."""
+    shown = [f"“{shorten(one_line(name), 60)}”" for name in names[:3] if one_line(name)]
+    more = len(names) - len(shown)
+    if not shown:
+        subject = "The file was" if more <= 1 else f"{more} files were"
+    else:
+        others = f" and {more} more" if more else ""
+        subject = ", ".join(shown) + others + (" was" if len(names) == 1 else " were")
+    return _aside(
+        f"🟠 {subject} not passed on: only text reaches the agent. Send a link, or describe it."
+    )
+
+
+def status(label: str, state: str, agent: str | None) -> Rendered:
+    """Answer the word `status`: how the conversation stands."""
+    name = person_name(label) or "LivePerson"
+    return _aside(f"{light(state)} {name}: {state_words(state, agent)}")
+
+
+def word_help(bot: UserId | None, words: Sequence[str] = tuple(WORDS)) -> Rendered:
+    """Answer `help`, or a word that the bridge does not know, in a thread."""
+    name = f"<@{bot}>" if bot else "@LP Bridge"
+    lines = [f"• {name} `{word}`: {WORDS[word]}" for word in words if word in WORDS]
+    lines.append("• a message that begins with `//` stays in Slack, as a note among colleagues")
+    lines.append("• everything else in this thread goes to the agent")
+    known = ", ".join(word for word in words if word in WORDS)
+    return Rendered(
+        text=f"Words that the bridge understands in a thread: {known}.",
+        blocks=[blocks.section("*In this thread*\n" + "\n".join(lines))],
+    )
+
+
+def _aside(text: str) -> Rendered:
+    return Rendered(text=escaped_within(text, blocks.TEXT), blocks=[blocks.aside(text)])
+
+
+def _with_again(text: str, account: str | None) -> Rendered:
+    shown = [blocks.paragraph(text)]
+    if account:
+        shown.append(blocks.actions(blocks.again_button(account)))
+    return Rendered(text=escaped_within(text, blocks.TEXT), blocks=shown)
+
+
+def _sentences(*parts: str | None) -> str:
+    """Join sentences, each with its full stop, none of them endless."""
+    tidy = (shorten(one_line(part), 400) for part in parts if part and part.strip())
+    return " ".join(part if part[-1] in ".!?…:" else f"{part}." for part in tidy if part)

@@ -1,0 +1,87 @@
+"""Answers to `/lp connect` that goes wrong: what is the matter, and what to type instead.
+
+Each is mrkdwn, escaped, ready for `bridge.relay.types.Refused`.
+"""
+
+from __future__ import annotations
+
+from bridge.ids import UserId
+from bridge.slack.text import echo, escape, one_line, shorten
+
+_USAGE = "`/lp connect 12345678`"
+
+
+def nothing_given() -> str:
+    """`/lp connect` alone."""
+    return f"Which account? Add its number: {_USAGE}. `/lp accounts` shows the ones by name."
+
+
+def not_an_account(typed: str) -> str:
+    """Neither a number nor an alias: letters, an emoji, a sentence."""
+    return (
+        f"{echo(typed)} is neither an account number nor a name that the bridge knows. "
+        f"Account numbers have digits only: {_USAGE}. `/lp accounts` shows the names."
+    )
+
+
+def number_too_long(typed: str) -> str:
+    """Digits, but more than any account has."""
+    return (
+        f"{echo(typed)} is too long for an account number: they have 20 digits at most. "
+        f"Please check it and try again: {_USAGE}."
+    )
+
+
+def mistyped(typed: str) -> str:
+    """Choose the answer for what is no account and no alias."""
+    shown = one_line(typed)
+    if not shown:
+        return nothing_given()
+    if shown.isascii() and shown.isdigit() and len(shown) > 20:
+        return number_too_long(shown)
+    return not_an_account(typed)
+
+
+def account_not_allowed(typed: str) -> str:
+    """The account is a number, but not one that this bridge may reach."""
+    return (
+        f"This bridge is not set up for account {echo(typed)}. "
+        "`/lp accounts` shows the ones that it is; to add one, ask whoever runs the bridge."
+    )
+
+
+def channel_not_allowed(label: str) -> str:
+    """The account may be used, but not from this channel."""
+    name = echo(label)
+    return (
+        f"{name} cannot be opened from this channel. "
+        "`/lp accounts` shows what can; to change that, ask whoever runs the bridge."
+    )
+
+
+def not_in_channel(bot: UserId | None) -> str:
+    """The bridge cannot post here, because nobody invited it."""
+    name = f"<@{bot}>" if bot else "`@LP Bridge`"
+    return (
+        "The bridge cannot post in this channel yet, because it is not a member. "
+        f"Type `/invite` with {name} here, then connect again."
+    )
+
+
+def bridge_full() -> str:
+    """This process owns as many sessions as it may."""
+    return (
+        "The bridge holds as many conversations as it can at the moment. "
+        "Please try again in a few minutes, or end one that is no longer needed."
+    )
+
+
+def no_such_session() -> str:
+    """A button of a session that is not there, or is another workspace's."""
+    return "This conversation is no longer known. Start a new one with `/lp connect`."
+
+
+def trouble(reason: str, remedy: str | None) -> str:
+    """Any other reason, in words that come from an error."""
+    said = (shorten(one_line(part), 400) for part in (reason, remedy) if part)
+    return escape(" ".join(part if part[-1] in ".!?…" else f"{part}." for part in said if part))

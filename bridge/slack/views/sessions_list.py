@@ -1,0 +1,92 @@
+"""`/lp list`: the conversations, with a way to each thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bridge.content.links import link_element
+from bridge.content.rendered import Rendered
+from bridge.ids import ChannelId, MessageTs, UserId
+from bridge.slack.text import escaped_within, person_name, shorten
+from bridge.slack.views import blocks
+from bridge.slack.views.states import light
+
+SHOWN = 15
+"""Enough to find one's own; keeps the message within Slack's limits."""
+
+
+class SessionLine(Protocol):
+    """What a line needs to know (`bridge.relay.types.SessionSummary` has it)."""
+
+    @property
+    def channel(self) -> ChannelId: ...
+    @property
+    def thread_ts(self) -> MessageTs | None: ...
+    @property
+    def opener(self) -> UserId: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def agent(self) -> str | None: ...
+    @property
+    def created_at(self) -> int: ...
+
+
+def sessions_list(sessions: Sequence[SessionLine], *, workspace_url: str | None = None) -> Rendered:
+    """Return the list; `workspace_url` (auth.test's `url`) makes links to the threads."""
+    if not sessions:
+        told = "No conversations are open. Start one with `/lp connect` and an account number."
+        return Rendered(text=told, blocks=[blocks.section(told)])
+    count = len(sessions)
+    title = "1 conversation" if count == 1 else f"{count} conversations"
+    lines = [_line(session, workspace_url) for session in sessions[:SHOWN]]
+    shown = [blocks.header(title), blocks.rich_text(blocks.rich_list(*lines))]
+    if count > SHOWN:
+        shown.append(blocks.hint(f"And {count - SHOWN} more."))
+    named = "; ".join(_words(session) for session in sessions[:SHOWN])
+    return Rendered(text=escaped_within(f"{title}: {named}", blocks.TEXT), blocks=shown)
+
+
+def _line(session: SessionLine, workspace_url: str | None) -> blocks.Element:
+    label = _label(session)
+    url = thread_url(workspace_url, session.channel, session.thread_ts)
+    line = [
+        blocks.words(f"{light(session.state)} "),
+        link_element(url, label) if url else blocks.words(label, bold=True),
+    ]
+    if agent := _agent(session):
+        line.append(blocks.words(f" with {agent}"))
+    line += [
+        blocks.words(f", {session.state}, in "),
+        blocks.channel(session.channel),
+        blocks.words(", opened by "),
+        blocks.user(session.opener),
+        blocks.words(", "),
+        blocks.clock(session.created_at),
+    ]
+    return blocks.rich_section(*line)
+
+
+def thread_url(
+    workspace_url: str | None, channel: ChannelId, thread_ts: MessageTs | None
+) -> str | None:
+    """Return the address of a thread in the workspace, as Slack's permalinks are built."""
+    if not workspace_url or not thread_ts:
+        return None
+    return f"{workspace_url.rstrip('/')}/archives/{channel}/p{thread_ts.replace('.', '')}"
+
+
+def _words(session: SessionLine) -> str:
+    agent = _agent(session)
+    return f"{_label(session)}{f' with {agent}' if agent else ''} ({session.state})"
+
+
+def _label(session: SessionLine) -> str:
+    return shorten(person_name(session.label) or "A conversation", 40)
+
+
+def _agent(session: SessionLine) -> str:
+    return shorten(person_name(session.agent) or "", 40)

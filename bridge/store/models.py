@@ -1,0 +1,207 @@
+"""The schema: sessions, their dialogs, the inbox and the outbox, and the workers.
+
+Every table that grows carries the session's id, so that the data shards by session. Times are
+integers: milliseconds since 1970, UTC. What these rows promise is in `docs` of `bridge.relay`.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy import (
+    text as sql_text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from bridge.store.encryption import EncryptedText
+
+# SQLite counts rows by itself only in an INTEGER primary key.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    """All tables of the bridge."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Worker(Base):
+    """One bridge process that owns sessions, for as long as its heart beats."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    started_at: Mapped[int] = mapped_column(BigInteger)
+    heartbeat_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Session(Base):
+    """One thread paired with one conversation."""
+
+    __tablename__ = "sessions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    request_key: Mapped[str] = mapped_column(String(255), unique=True)
+    """Identity of the command or click that asked for it: a redelivery opens nothing new."""
+
+    team_id: Mapped[str] = mapped_column(String(32))
+    channel_id: Mapped[str] = mapped_column(String(32))
+    thread_ts: Mapped[str | None] = mapped_column(String(32))
+    """The card's ts, which is the thread's; None until the card is posted."""
+    opener_id: Mapped[str] = mapped_column(String(32))
+    response_url: Mapped[str | None] = mapped_column(EncryptedText)
+    """Where to answer the command when no thread can be opened."""
+
+    account: Mapped[str] = mapped_column(String(20))
+    label: Mapped[str | None] = mapped_column(String(80))
+    """The account's name for people, from the configuration."""
+    state: Mapped[str] = mapped_column(String(16))
+    live: Mapped[bool] = mapped_column(Boolean, default=True)
+    """False once closed or failed: nothing more is expected from LivePerson."""
+    reason: Mapped[str | None] = mapped_column(Text)
+    """Why it closed or failed, in words for the person."""
+    conversation_id: Mapped[str | None] = mapped_column(String(64))
+    opening_since: Mapped[int | None] = mapped_column(BigInteger)
+    """When a conversation was first asked for: from then on, look before asking again."""
+    consumer_id: Mapped[str | None] = mapped_column(String(128))
+    credentials: Mapped[str | None] = mapped_column(EncryptedText)
+    agent_id: Mapped[str | None] = mapped_column(String(128))
+    agent_name: Mapped[str | None] = mapped_column(String(255))
+    agent_avatar: Mapped[str | None] = mapped_column(Text)
+    card_shown: Mapped[str | None] = mapped_column(String(64))
+    """Fingerprint of what the card shows; differs from what it should show: update it."""
+
+    owner: Mapped[str | None] = mapped_column(String(128))
+    epoch: Mapped[int] = mapped_column(Integer, default=0)
+    """Raised by each claim; guards every write of the owner."""
+    attention: Mapped[bool] = mapped_column(Boolean, default=False)
+    """A session that is no longer live has something to post, and wants an owner for it."""
+
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    active_at: Mapped[int] = mapped_column(BigInteger)
+    closed_at: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint("team_id", "channel_id", "thread_ts", name="uq_sessions_thread"),
+        Index(
+            "ix_sessions_wanted",
+            "active_at",
+            postgresql_where=sql_text("live OR attention"),
+            sqlite_where=sql_text("live OR attention"),
+        ),
+        Index("ix_sessions_team", "team_id", "channel_id", "created_at"),
+    )
+
+
+class Dialog(Base):
+    """One dialog of a conversation, and how far it has been read."""
+
+    __tablename__ = "dialogs"
+
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id"), primary_key=True)
+    dialog_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    dialog_type: Mapped[str] = mapped_column(String(32), default="MAIN")
+    state: Mapped[str] = mapped_column(String(16), default="OPEN")
+    cursor: Mapped[int] = mapped_column(Integer, default=-1)
+    """Sequence of the last event that has been dealt with; -1: none."""
+
+
+class Inbox(Base):
+    """Slack → LivePerson: one thing to tell LivePerson, committed before Slack is acknowledged."""
+
+    __tablename__ = "inbox"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id"))
+    team_id: Mapped[str] = mapped_column(String(32))
+    channel_id: Mapped[str] = mapped_column(String(32))
+    message_ts: Mapped[str] = mapped_column(String(32))
+    kind: Mapped[str] = mapped_column(String(16))
+    """`message`, `close` (end the conversation), `note` or `word` (stay in Slack)."""
+    part: Mapped[int] = mapped_column(Integer, default=0)
+    """A long message leaves in several parts."""
+
+    user_id: Mapped[str] = mapped_column(String(32))
+    source: Mapped[str] = mapped_column(Text)
+    """The text as Slack sent it (mrkdwn)."""
+    text: Mapped[str | None] = mapped_column(Text)
+    """The text as LivePerson gets it; None until the names in it are known."""
+    state: Mapped[str] = mapped_column(String(16), default="waiting")
+    """`waiting`, `sent`, `failed`, or `kept` (not for LivePerson)."""
+    dialog_id: Mapped[str | None] = mapped_column(String(64))
+    sequence: Mapped[int | None] = mapped_column(Integer)
+    """The number that LivePerson gave it, once known."""
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    finished_at: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint(
+            "team_id", "channel_id", "message_ts", "kind", "part", name="uq_inbox_event"
+        ),
+        Index(
+            "ix_inbox_waiting",
+            "session_id",
+            postgresql_where=sql_text("state = 'waiting'"),
+            sqlite_where=sql_text("state = 'waiting'"),
+        ),
+        Index("ix_inbox_session", "session_id", "sequence"),
+    )
+
+
+class Outbox(Base):
+    """LivePerson → Slack: one thing to show in the thread."""
+
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id"))
+    dialog_id: Mapped[str] = mapped_column(String(64))
+    """For what the bridge itself says: `bridge:` and a random word, `sequence` 0."""
+    sequence: Mapped[int] = mapped_column(Integer)
+    part: Mapped[int] = mapped_column(Integer, default=0)
+
+    kind: Mapped[str] = mapped_column(String(16))
+    """`agent` (what the agent wrote), `notice` (what the bridge tells), `mark` (a reaction)."""
+    payload: Mapped[str] = mapped_column(Text)
+    """JSON of `bridge.slack.sender.Post` or `Mark`."""
+    state: Mapped[str] = mapped_column(String(16), default="waiting")
+    """`waiting`, `posted` or `failed`."""
+    slack_ts: Mapped[str | None] = mapped_column(String(32))
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    finished_at: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint("session_id", "dialog_id", "sequence", "part", name="uq_outbox_event"),
+        Index(
+            "ix_outbox_waiting",
+            "session_id",
+            postgresql_where=sql_text("state = 'waiting'"),
+            sqlite_where=sql_text("state = 'waiting'"),
+        ),
+    )
+
+
+SESSIONS = Base.metadata.tables["sessions"]
+DIALOGS = Base.metadata.tables["dialogs"]
+INBOX = Base.metadata.tables["inbox"]
+OUTBOX = Base.metadata.tables["outbox"]
+WORKERS = Base.metadata.tables["workers"]

@@ -1,0 +1,100 @@
+"""Tell the database's own trouble from a mistake in what it was asked."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from enum import Enum
+
+import psycopg
+from sqlalchemy import exc
+
+
+class Outage(Enum):
+    """What kind of trouble an error stands for."""
+
+    BUSY = "busy"
+    """Another transaction is in the way; the connection is fine."""
+    DOWN = "down"
+    """The database cannot be asked at present; take a new connection."""
+
+
+# https://sqlite.org/rescode.html, primary codes.
+_SQLITE_BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
+_SQLITE_DOWN = frozenset(
+    {
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_POSTGRES_BUSY = frozenset({"40001", "40P01", "55P03"})  # serialization, deadlock, lock
+_POSTGRES_DOWN = ("08", "25006", "25P03", "28", "3D", "53", "57", "58", "XX")
+"""Connection, read-only standby, idle in transaction, authorization, no such database, resources,
+operator, system, internal."""
+
+
+def outage(error: BaseException) -> Outage | None:
+    """Classify `error`; None means that the request itself was at fault."""
+    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+        return Outage.DOWN
+    if isinstance(error, exc.TimeoutError | TimeoutError | OSError):
+        return Outage.DOWN  # no connection came free; no answer; no socket
+    if isinstance(error, exc.PendingRollbackError | exc.ResourceClosedError):
+        return Outage.DOWN  # an earlier failure took the connection away
+    for cause in _causes(error):
+        if isinstance(cause, sqlite3.Error):
+            return _of_sqlite(cause)
+        if isinstance(cause, psycopg.Error):
+            return _of_postgres(cause)
+    return None
+
+
+def describe(error: BaseException) -> str:
+    """Say in one line what the database said: no statement, no parameters, no address."""
+    for cause in _causes(error):
+        if isinstance(cause, psycopg.Error):
+            state = f", SQLSTATE {cause.sqlstate}" if cause.sqlstate else ""
+            # The text of a failed connection attempt names host and user: leave it out.
+            return (cause.diag.message_primary or type(cause).__name__) + state
+        if isinstance(cause, sqlite3.Error):
+            return str(cause)
+    return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The driver's error, however deep SQLAlchemy has wrapped it."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if current is None or id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        waiting += [getattr(current, "orig", None), current.__cause__]
+
+
+def _of_sqlite(error: sqlite3.Error) -> Outage | None:
+    # pysqlite's own errors ("Cannot operate on a closed database") carry no code.
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return Outage.DOWN if "clos" in str(error).lower() else None
+    if code & 0xFF in _SQLITE_BUSY:
+        return Outage.BUSY
+    return Outage.DOWN if code & 0xFF in _SQLITE_DOWN else None
+
+
+def _of_postgres(error: psycopg.Error) -> Outage | None:
+    if error.sqlstate is None:
+        return Outage.DOWN if isinstance(error, psycopg.OperationalError) else None
+    if error.sqlstate in _POSTGRES_BUSY:
+        return Outage.BUSY
+    return Outage.DOWN if error.sqlstate.startswith(_POSTGRES_DOWN) else None

@@ -1,0 +1,98 @@
+"""Rows as values: what queries return and the relay works with. No row travels as a dict."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from bridge.ids import (
+    ChannelId,
+    InboxId,
+    MessageTs,
+    OutboxId,
+    SessionId,
+    TeamId,
+    UserId,
+    ts_key,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class SessionRow:
+    """A session as its owner holds it: the owner is the only one who changes it."""
+
+    id: SessionId
+    team_id: TeamId
+    channel_id: ChannelId
+    thread_ts: MessageTs | None
+    opener_id: UserId
+    response_url: str | None
+    account: str
+    label: str | None
+    state: str
+    live: bool
+    reason: str | None
+    conversation_id: str | None
+    opening_since: int | None
+    consumer_id: str | None
+    credentials: str | None
+    agent_id: str | None
+    agent_name: str | None
+    agent_avatar: str | None
+    card_shown: str | None
+    epoch: int
+    attention: bool
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialogRow:
+    """A dialog and its cursor."""
+
+    dialog_id: str
+    dialog_type: str
+    state: str
+    cursor: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """One thing that waits for LivePerson."""
+
+    id: InboxId
+    message_ts: MessageTs
+    kind: str
+    part: int
+    user_id: UserId
+    source: str
+    text: str | None
+
+    @property
+    def order(self) -> tuple[tuple[int, int], int, int]:
+        """Thread order: by Slack's timestamp, then by part."""
+        return ts_key(self.message_ts), self.part, self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """One thing that waits for Slack."""
+
+    id: OutboxId
+    session_id: SessionId
+    kind: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOutbox:
+    """One thing to show in the thread.
+
+    Its identity is made before the transaction, so that a transaction that is run again (its first
+    commit may have taken effect) adds nothing twice.
+    """
+
+    kind: str
+    payload: str
+    dialog_id: str = field(default_factory=lambda: f"bridge:{secrets.token_hex(8)}")
+    sequence: int = 0
+    part: int = 0

@@ -1,0 +1,262 @@
+"""The group-committing writer: whatever waits to be written shares one transaction and one commit.
+
+A commit costs a flush to the disk, whether it carries one row or a hundred. So one task gathers all
+waiting works, runs them one after the other in one transaction, commits once, and only then hands
+each its result. While it commits, the next batch gathers by itself: an idle bridge commits at once,
+a busy one in batches.
+
+One bad work spoils nothing for the others. A batch first runs without savepoints (the usual case,
+and cheap). If a work raises, everything is rolled back and the batch runs again, each work in a
+savepoint of its own; what raises again gets its own error, the others are committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.store.errors import StoreUnavailable
+from bridge.store.outages import Outage, describe, outage
+
+T = TypeVar("T")
+Work = Callable[[AsyncConnection], Awaitable[T]]
+
+log = logging.getLogger(__name__)
+
+BATCH = 256
+"""Works in one transaction at most: bounds how long a late one waits, and how long locks last."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
+"""Seconds between attempts while the database is busy or down."""
+CLEAN_UP_SECONDS = 5.0
+"""How long undoing a failed attempt may take before its connection is abandoned."""
+
+
+class _Item:
+    """One work, and whoever waits for it."""
+
+    __slots__ = ("begun", "future", "work")
+
+    def __init__(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
+        self.work = work
+        self.future = future
+        self.begun = False
+
+
+class _Raised:
+    """What a work raised, kept apart from results."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class Writer:
+    """Runs works in shared transactions. It starts by itself; its owner calls `stop`."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[AsyncConnection]],
+        *,
+        deadline: float = 10.0,
+        batch: int = BATCH,
+    ) -> None:
+        """Take connections from `connect`, one at a time; `deadline` in seconds."""
+        self._connect = connect
+        self._deadline = deadline
+        self._batch = batch
+        self._waiting: deque[_Item] = deque()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._connection: AsyncConnection | None = None
+        self._committing = False
+        self._stopping = False
+        self._trouble: str | None = None
+        self.commits = 0
+        """How many transactions were committed."""
+
+    async def run(self, work: Work[T], *, deadline: float | None = None) -> T:
+        """Run `work` in a transaction and return its result, once that is committed.
+
+        `work` must be safe to run again: a batch that fails before its commit is run from its
+        start, so `work` must change nothing but the database, and await nothing but its connection.
+        It must not commit or roll back.
+
+        Raise what `work` raises (it then wrote nothing), or `StoreUnavailable` when the database
+        stays busy or down for `deadline` seconds (the writer's own by default), or when the
+        connection is lost during the commit. Cancelling the waiter disturbs nobody else; its work
+        is dropped unless it has begun.
+        """
+        if self._stopping:
+            raise StoreUnavailable("The bridge is shutting down: nothing is written any more.")
+        loop = asyncio.get_running_loop()
+        item = _Item(work, loop.create_future())
+        self._waiting.append(item)
+        self._wake.set()
+        if self._task is None or self._task.done():
+            self._task = loop.create_task(self._write_all(), name="store-writer")
+        seconds = self._deadline if deadline is None else deadline
+        try:
+            await asyncio.wait({item.future}, timeout=seconds)
+            if item.future.done():
+                result: T = item.future.result()
+                return result
+        finally:
+            if not item.future.cancel():
+                item.future.exception()  # a waiter that was cancelled has no use for it
+        raise StoreUnavailable(
+            f"The database did not take it in {seconds:g} s: {self._trouble or 'busy'}.",
+            certain=not item.begun,
+        )
+
+    async def stop(self, deadline: float = 10.0) -> None:
+        """Write what waits already, refuse what comes, let go of the connection.
+
+        What is not written after `deadline` seconds gets `StoreUnavailable`.
+        """
+        self._stopping = True
+        self._wake.set()
+        if self._task is not None:
+            _, late = await asyncio.wait({self._task}, timeout=deadline)
+            for task in late:
+                task.cancel()
+                await asyncio.wait({task})
+        self._refuse(self._waiting, "The bridge shut down meanwhile.")
+        self._waiting.clear()
+        await self._let_go(broken=False)
+
+    async def _write_all(self) -> None:
+        while True:
+            while self._waiting:
+                count = min(self._batch, len(self._waiting))
+                await self._write([self._waiting.popleft() for _ in range(count)])
+            if self._stopping:
+                return
+            self._wake.clear()
+            await self._wake.wait()
+
+    async def _write(self, batch: list[_Item]) -> None:
+        """Write `batch`: try until it is written, or nobody waits for it any more."""
+        isolated = False
+        pause = FIRST_PAUSE
+        try:
+            while batch := [item for item in batch if not item.future.done()]:
+                try:
+                    async with asyncio.timeout(self._deadline):
+                        outcomes = await self._attempt(batch, isolated=isolated)
+                except Exception as error:  # noqa: BLE001 - told to those who wait for it
+                    if await self._clean_up(batch, error):
+                        await asyncio.sleep(pause)
+                        pause = min(pause * 2, LONGEST_PAUSE)
+                    elif isolated or len(batch) == 1:
+                        self._deliver(batch, [_Raised(error)] * len(batch))
+                    else:
+                        isolated = True
+                else:
+                    self._trouble = None
+                    self._deliver(batch, outcomes)
+        except BaseException:  # the writer itself is being stopped
+            self._refuse(batch, "The bridge shut down meanwhile.")
+            await self._let_go(broken=True)
+            raise
+
+    async def _attempt(self, batch: list[_Item], *, isolated: bool) -> list[Any]:
+        """Run `batch` in one transaction; return what each returned or, if isolated, raised."""
+        self._committing = False
+        if self._connection is None:
+            self._connection = await self._connect()
+        connection = self._connection
+        await connection.begin()
+        outcomes: list[Any] = []
+        for item in batch:
+            if item.future.done():  # its waiter was told that nothing is written: so be it
+                outcomes.append(None)
+                continue
+            item.begun = True
+            run = _in_savepoint if isolated else _plainly
+            outcomes.append(await run(connection, item.work))
+        self._committing = True
+        await connection.commit()
+        self.commits += 1
+        return outcomes
+
+    async def _clean_up(self, batch: list[_Item], error: Exception) -> bool:
+        """Undo a failed attempt. Return whether the database was to blame, and not a work."""
+        kind = outage(error)
+        if kind is Outage.DOWN:
+            await self._let_go(broken=True)
+        else:
+            await self._roll_back()
+        if kind is not None:
+            trouble = describe(error)
+            if trouble != self._trouble:
+                log.warning("The database does not take writes: %s", trouble)
+            self._trouble = trouble
+        if self._committing and kind is Outage.DOWN:
+            self._refuse(batch, f"The connection was lost during a commit: {self._trouble}.")
+        for item in batch:
+            item.begun = False
+        return kind is not None
+
+    async def _roll_back(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            async with asyncio.timeout(CLEAN_UP_SECONDS):
+                await self._connection.rollback()
+        except Exception as error:  # noqa: BLE001 - whatever it is, a new connection cures it
+            log.debug("Rolling back failed: %s", describe(error))
+            await self._let_go(broken=True)
+
+    async def _let_go(self, *, broken: bool) -> None:
+        """Give the connection back; a broken one is closed, and what it had begun is undone."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            async with asyncio.timeout(CLEAN_UP_SECONDS):
+                if broken:
+                    await connection.invalidate()
+                await connection.close()
+        except Exception as error:  # noqa: BLE001 - it is of no use any more, whatever it says
+            log.debug("Closing a connection failed: %s", describe(error))
+
+    def _deliver(self, batch: list[_Item], outcomes: list[Any]) -> None:
+        for item, outcome in zip(batch, outcomes, strict=True):
+            if item.future.done():
+                continue  # its waiter has left
+            if isinstance(outcome, _Raised):
+                item.future.set_exception(outcome.error)
+            else:
+                item.future.set_result(outcome)
+
+    def _refuse(self, batch: Iterable[_Item], what: str) -> None:
+        for item in batch:
+            if not item.future.done():
+                item.future.set_exception(StoreUnavailable(what, certain=not item.begun))
+
+
+async def _plainly(connection: AsyncConnection, work: Work[Any]) -> Any:
+    try:
+        return await work(connection)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # Not ours to obey: it would take the writer, and all who wait for it, down.
+        raise RuntimeError("a work was cancelled from within") from None
+
+
+async def _in_savepoint(connection: AsyncConnection, work: Work[Any]) -> Any:
+    try:
+        async with connection.begin_nested():
+            return await _plainly(connection, work)
+    except Exception as error:
+        if outage(error) is not None:
+            raise
+        return _Raised(error)

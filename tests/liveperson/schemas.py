@@ -1,0 +1,45 @@
+"""LivePerson's published schemas, to check the frames that we send."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / ".." / "shared" / "liveperson"
+UNLISTED = ("GetClock", "InitConnection")
+"""Requests that the published union leaves out, or in which it is wrong: a known deviation."""
+
+
+@cache
+def checker(name: str) -> Callable[[Any], list[str]]:
+    """Give a function that lists what is wrong with a frame; skips the test without schemas."""
+    program = FOLDER / "check_frame.py"
+    if not program.exists():
+        pytest.skip("LivePerson's schemas are not beside this repository")
+    spec = importlib.util.spec_from_file_location("check_frame", program)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    schemas = module.load(True)
+    validator = module.Validator({"$ref": module.BASE + name}, registry=module.registry_of(schemas))
+
+    def check(frame: Any) -> list[str]:
+        return [
+            reason for error in validator.iter_errors(frame) for reason in module.reasons(error)
+        ]
+
+    return check
+
+
+def faults(frame: dict[str, Any]) -> list[str]:
+    """List what is wrong with a request frame."""
+    frame = json.loads(json.dumps(frame))
+    name = "infra/req.json" if frame.get("type") in UNLISTED else "ws/consumerRequests.json"
+    return checker(name)(frame)

@@ -1,0 +1,150 @@
+"""`lp-bridge doctor`: each step, and what it says when the step fails."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bridge.ops.doctor import Check, check_liveperson, check_slack, healthy, render, run_doctor
+from bridge.sandbox.liveperson import LivePersonSandbox
+from bridge.sandbox.wire import Wire
+from tests.liveperson.standin import Reply, StandIn
+
+STEPS = ("LivePerson domains", "LivePerson token", "LivePerson socket")
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[LivePersonSandbox]:
+    async with LivePersonSandbox(Wire()) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("account", "token"),
+    [("12345678", "signed in anonymously"), ("87654321", "signed up"), (" 12345678 ", "connector")],
+)
+async def test_all_is_well(sandbox: LivePersonSandbox, account: str, token: str) -> None:
+    checks = await check_liveperson(account, csds_url=sandbox.base_url, allowed_hosts=["127.0.0.1"])
+    assert [(check.name, check.ok) for check in checks] == [(step, True) for step in STEPS]
+    assert token in checks[1].detail
+    assert "eyJ" not in render(checks)
+    assert healthy(checks)
+    assert sandbox.conversations == {}
+
+
+@pytest.mark.parametrize(
+    ("account", "good", "detail", "remedy"),
+    [
+        ("abc", 0, "no account number", "digits"),
+        ("99999999", 0, "does not know the account", "Check the account number"),
+        ("66600000", 0, "evil.example.com", "LIVEPERSON_ALLOWED_HOSTS"),
+        ("40100000", 1, "refuses to sign us in", "sign-in settings"),
+        ("50300000", 1, "503", "Wait a little"),
+        ("44010000", 2, "does not accept the token", "does not accept such tokens"),
+        ("10060000", 2, "at once", "messaging is enabled"),
+    ],
+)
+async def test_the_first_step_that_fails_is_told_with_its_remedy(
+    sandbox: LivePersonSandbox, account: str, good: int, detail: str, remedy: str
+) -> None:
+    checks = await check_liveperson(account, csds_url=sandbox.base_url, allowed_hosts=["127.0.0.1"])
+    assert [check.name for check in checks] == list(STEPS)
+    expected: list[bool | None] = [True] * good + [False] + [None] * (2 - good)
+    assert [check.ok for check in checks] == expected
+    assert detail in checks[good].detail
+    assert remedy in checks[good].remedy
+    assert not healthy(checks)
+
+
+async def test_a_socket_that_says_nothing(sandbox: LivePersonSandbox) -> None:
+    sandbox.faults.half_open_next()
+    checks = await check_liveperson(
+        "12345678", csds_url=sandbox.base_url, allowed_hosts=["127.0.0.1"], deadline=0.2
+    )
+    assert [check.ok for check in checks] == [True, True, False]
+    assert "did not answer GetClock" in checks[2].detail
+
+
+async def test_nobody_there() -> None:
+    checks = await check_liveperson("1", csds_url="http://127.0.0.1:1", allowed_hosts=["*"])
+    assert [check.ok for check in checks] == [False, None, None]
+    assert "LIVEPERSON_CSDS_URL" in checks[0].remedy
+
+
+async def slack(standin: StandIn, token: str | None = "xoxb-secret", **more: Any) -> Check:
+    return await check_slack(token, api_url=f"{standin.url}/slack", **more)
+
+
+async def test_slack_token(standin: StandIn) -> None:
+    body = {"ok": True, "user": "bridge", "team": "Sandbox"}
+    standin.replies["auth.test"] = Reply(body, headers={"X-OAuth-Scopes": "chat:write,commands"})
+    good = await slack(standin, scopes={"commands"})
+    assert (good.ok, good.detail) == (True, "bot bridge in Sandbox")
+    assert standin.calls[-1].headers["Authorization"] == "Bearer xoxb-secret"
+    lacking = await slack(standin, scopes={"commands", "reactions:write", "files:read"})
+    assert lacking.ok is False
+    assert "files:read, reactions:write" in lacking.detail
+
+
+@pytest.mark.parametrize(
+    ("reply", "detail"),
+    [
+        (Reply({"ok": False, "error": "invalid_auth"}), "invalid_auth"),
+        (Reply("<html>"), "cannot be asked"),
+        (Reply(status=500), "cannot be asked"),
+        (Reply([1]), "cannot be asked"),
+    ],
+)
+async def test_slack_says_no(standin: StandIn, reply: Reply, detail: str) -> None:
+    standin.replies["auth.test"] = reply
+    check = await slack(standin)
+    assert check.ok is False
+    assert detail in check.detail
+    assert check.remedy
+    assert "secret" not in f"{check.detail} {check.remedy}"
+
+
+async def test_slack_without_token_or_network(standin: StandIn) -> None:
+    assert "SLACK_BOT_TOKEN" in (await slack(standin, None)).detail
+    nowhere = await check_slack("xoxb-secret", api_url="http://127.0.0.1:1")
+    assert nowhere.ok is False
+    assert "SLACK_API_URL" in nowhere.remedy
+    # A token that no header can carry is no reason for a traceback.
+    assert (await slack(standin, "xoxb-\n")).ok is False
+
+
+async def test_everything_in_order(sandbox: LivePersonSandbox) -> None:
+    async def configuration() -> Check:
+        return Check("configuration", True, "complete")
+
+    async def database() -> Check:
+        return Check(
+            "database", False, "It is not migrated.", "Run lp-bridge db upgrade.\n  Or not."
+        )
+
+    how: dict[str, Any] = {
+        "csds_url": sandbox.base_url,
+        "allowed_hosts": ["127.0.0.1"],
+        "configuration": configuration,
+        "database": database,
+    }
+    checks = await run_doctor(account="12345678", **how)
+    assert [check.name for check in checks] == [
+        "configuration",
+        "database",
+        "Slack token",
+        *STEPS,
+    ]
+    assert render(checks).splitlines()[:4] == [
+        "ok       configuration       complete",
+        "WRONG    database            It is not migrated.",
+        "                             → Run lp-bridge db upgrade.",
+        "                               Or not.",
+    ]
+    assert not healthy(checks)
+    without = await run_doctor(**how)
+    assert (without[-1].name, without[-1].ok) == ("LivePerson", None)
+    assert "--account" in without[-1].detail
+    assert render([]) == ""

@@ -1,0 +1,181 @@
+"""The demo, used by a person in Chromium: the real bridge between both stand-ins."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from bridge.sandbox.demo import Demo
+from bridge.sandbox.liveperson import StoredEvent
+from tests.page.browser import Keep, OpenPage
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def thread(page: Page) -> Locator:
+    return page.locator("#thread-messages")
+
+
+def talk(page: Page) -> Locator:
+    return page.locator("#talk-events")
+
+
+async def connect(page: Page) -> None:
+    """Press the example button, and wait for the scripted agent in the thread."""
+    await page.click("#example")
+    await expect(thread(page)).to_contain_text("this is Maria from Sandbox Telecom")
+
+
+async def reply(page: Page, text: str) -> None:
+    await page.fill("#thread-composer", text)
+    await page.press("#thread-composer", "Enter")
+
+
+async def sideways(page: Page) -> int:
+    """How many pixels the page is too wide."""
+    width: int = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return width
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+async def test_the_first_minute(demo: Demo, open_page: OpenPage, keep: Keep, width: int) -> None:
+    page = await open_page(demo.sandbox.page_url, width)
+    await expect(page.locator("#bridge-word")).to_have_text("Bridge running")
+    await expect(page.locator("#composer")).to_be_focused()
+    await keep(page, "empty")
+
+    await page.keyboard.press("Enter")  # the command stands there ready
+    await expect(thread(page)).to_contain_text("Sandbox Telecom")
+    await expect(thread(page)).to_contain_text("this is Maria from Sandbox Telecom")
+    await page.click("#thread-chips button >> nth=0")
+    await expect(thread(page)).to_contain_text("I have just measured your line")
+    await expect(talk(page)).to_contain_text("My internet is slow")
+
+    frames = page.locator("#frames .frame")
+    await expect(frames.filter(has_text="ms.PublishEvent").first).to_be_visible()
+    await expect(frames.filter(has_text="chat.postMessage").first).to_be_attached()
+    await keep(page, "lively")
+    assert await sideways(page) <= 0
+
+    # The filter knows which thread is which conversation's.
+    await page.select_option("#wire-conversation", index=1)
+    await expect(frames.filter(has_text="auth.test")).to_have_count(0)
+    await expect(frames.filter(has_text="ms.PublishEvent").first).to_be_attached()
+    await expect(frames.filter(has_text="chat.postMessage").first).to_be_attached()
+
+
+async def test_a_person_takes_over_answers_and_closes(
+    demo: Demo, open_page: OpenPage, keep: Keep
+) -> None:
+    page = await open_page(demo.sandbox.page_url)
+    await connect(page)
+    await page.click("text=Take over")
+    await page.fill("#agent-composer", "Here is a person: <b>bold?</b> & <!channel> *stars*")
+    await page.press("#agent-composer", "Enter")
+    answer = thread(page).locator(".message", has_text="Here is a person")
+    await expect(answer).to_contain_text("<b>bold?</b> & <!channel> *stars*")
+    await expect(answer.locator("b", has_text="stars")).to_have_count(0)
+
+    await reply(page, "Is the *script* silent? :wave:")
+    await expect(talk(page)).to_contain_text("Is the *script* silent?")
+    await page.click("#talk-actions button.danger")
+    await expect(thread(page)).to_contain_text("Start again")
+    await expect(page.locator("#talk-state")).to_contain_text("Closed by the agent")
+    said = [event.text for event in _events(demo) if event.role != "CONSUMER" and event.text]
+    assert len(said) == 2, "the script went on after a person had taken over"
+    await keep(page, "closed")
+
+    await page.click("#thread-messages .message >> nth=0 >> text=Start again")
+    await expect(page.locator(".conversation")).to_have_count(2)
+
+
+async def test_accepting_by_hand(demo: Demo, open_page: OpenPage) -> None:
+    page = await open_page(demo.sandbox.page_url)
+    await page.click("#script-switch")
+    await expect(page.locator("#script-switch")).to_have_attribute("aria-checked", "false")
+    await page.click("#example")
+    await expect(page.locator(".conversation.ringing")).to_be_visible()
+    await page.select_option("#agent-select", label="Tom")
+    await page.click("text=Accept")
+    await page.fill("#agent-composer", "Tom speaking")
+    await page.press("#agent-composer", "Enter")
+    message = thread(page).locator(".message", has_text="Tom speaking")
+    await expect(message.locator(".byline b")).to_have_text("Tom")
+
+
+async def test_the_cards_button_ends_the_conversation(demo: Demo, open_page: OpenPage) -> None:
+    page = await open_page(demo.sandbox.page_url)
+    await connect(page)
+    await page.click("#thread-messages [data-action=lp_end]")
+    await expect(page.locator("#talk-state")).to_contain_text("Closed by the consumer")
+    await expect(thread(page).locator("[data-action=lp_end]")).to_have_count(0)
+    await reply(page, "Is anybody there?")
+    await expect(thread(page).locator("[data-action=lp_again]").last).to_be_visible()
+
+
+async def test_what_is_broken_heals(demo: Demo, open_page: OpenPage, keep: Keep) -> None:
+    page = await open_page(demo.sandbox.page_url)
+    await connect(page)
+    line = page.locator("#break-line")
+    names = ["drop_socket", "expire_token", "liveperson_503", "slack_429", "kill_bridge"]
+    for number, name in enumerate(names, start=1):
+        await page.click(f"[data-break={name}]")
+        await expect(line).to_have_attribute("data-state", "broken")
+        await reply(page, f"{name} hurts, where is my invoice?")
+        await keep(page, name)
+        await expect(talk(page)).to_contain_text(f"{name} hurts", timeout=45_000)
+        answers = thread(page).get_by_text("it is paid")
+        await expect(answers).to_have_count(number, timeout=45_000)
+        await expect(line).to_have_attribute("data-state", "healed", timeout=45_000)
+    await expect(page.locator("#bridge-word")).to_have_text("Bridge running")
+    texts = [event.text for event in _events(demo) if event.role == "CONSUMER"]
+    assert texts == [f"{name} hurts, where is my invoice?" for name in names]
+
+
+async def test_nothing_to_break_is_said(demo: Demo, open_page: OpenPage) -> None:
+    page = await open_page(demo.sandbox.page_url)
+    await page.click("[data-break=drop_socket]")
+    await expect(page.locator("#break-line")).to_contain_text("Connect in Slack first")
+
+
+async def test_only_with_the_keyboard(demo: Demo, open_page: OpenPage) -> None:
+    page = await open_page(demo.sandbox.page_url)
+    keyboard = page.keyboard
+    await keyboard.press("Enter")
+    await expect(thread(page)).to_contain_text("this is Maria")
+    await expect(page.locator("#thread-composer")).to_be_focused()
+    await keyboard.type("first line")
+    await keyboard.press("Shift+Enter")
+    await keyboard.type("second line")
+    await keyboard.press("Enter")
+    await expect(thread(page)).to_contain_text("second line")
+    await expect(talk(page)).to_contain_text("first line\nsecond line", use_inner_text=True)
+
+    for _ in range(40):
+        await keyboard.press("Tab")
+        focused = await page.evaluate("document.activeElement.dataset.verb ?? ''")
+        outline = await page.evaluate(
+            "getComputedStyle(document.activeElement).outlineStyle !== 'none'"
+            " || document.activeElement.matches('textarea')"
+        )
+        assert outline, "a focused control does not show it"
+        if focused == "take-over":
+            break
+    else:
+        pytest.fail("the Tab key does not reach the agent's buttons")
+    await keyboard.press("Space")
+    await expect(page.locator("[data-verb=hand-back]")).to_be_visible()
+    await page.locator("#thread-composer").focus()
+    await keyboard.press("Escape")
+    await expect(page.locator("#thread")).to_be_hidden()
+    await expect(page.locator("[data-thread]").first).to_be_focused()
+    await keyboard.press("Enter")
+    await expect(page.locator("#thread")).to_be_visible()
+
+
+def _events(demo: Demo) -> list[StoredEvent]:
+    return [
+        event
+        for conversation in demo.sandbox.liveperson.conversations.values()
+        for event in conversation.main.events
+    ]

@@ -1,0 +1,53 @@
+"""A Slack stand-in, our identity in it, and the bridge's HTTP front before a small relay."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from bridge.sandbox.slack.server import SlackSandbox
+from bridge.sandbox.wire import Wire
+from bridge.slack.app import build_bolt_app
+from bridge.slack.dispatch import Dispatch, bolt_dispatch
+from bridge.slack.workspaces import Workspaces
+from tests.slack.support import SECRET, Poster, Relay, http_front
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator[SlackSandbox]:
+    sandbox = SlackSandbox(Wire(), signing_secret=SECRET, redelivery_delays=(0.05, 0.1, 0.2))
+    async with sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+def workspaces(slack: SlackSandbox, http: aiohttp.ClientSession) -> Workspaces:
+    return Workspaces(slack.bot_token, http=http, api_url=slack.api_url)
+
+
+@pytest.fixture
+def relay() -> Relay:
+    return Relay()
+
+
+@pytest.fixture
+def dispatch(workspaces: Workspaces, relay: Relay) -> Dispatch:
+    return bolt_dispatch(build_bolt_app(workspaces, relay))
+
+
+@pytest.fixture
+async def front(
+    slack: SlackSandbox, dispatch: Dispatch, http: aiohttp.ClientSession
+) -> AsyncIterator[Poster]:
+    """The bridge over HTTP; the stand-in delivers there."""
+    async with http_front(dispatch) as url:
+        slack.events_url = url
+        yield Poster(http, url)

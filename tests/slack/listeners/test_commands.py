@@ -1,0 +1,92 @@
+"""Slash commands through the stand-in: signed, over HTTP, answered to the asker only."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from bridge.ids import ChannelId, MessageTs, SessionId, UserId
+from bridge.relay.types import SessionSummary
+from bridge.sandbox.slack.server import SlackSandbox
+from bridge.slack.app import COMMAND_FAILED
+from tests.slack.support import Poster, Relay
+
+
+@pytest.mark.usefixtures("front")
+async def test_connect_is_handed_over_and_answered(slack: SlackSandbox, relay: Relay) -> None:
+    result = await slack.command("U0ANA", "C0SUPPORT", "connect  <tel:12345678|12345678> ")
+    assert result.status == 200
+    assert result.response is not None
+    assert result.response["response_type"] == "ephemeral"
+    assert "12345678" in result.response["text"]
+    [command] = relay.commands
+    assert command.target == "12345678"
+    assert command.request_key == result.trigger_id
+    assert (command.team, command.channel, command.user) == ("T0SANDBOX", "C0SUPPORT", "U0ANA")
+    assert command.channel_name == "support"
+    assert command.response_url is not None
+    assert command.response_url.startswith(slack.base_url)
+    assert slack.messages("C0SUPPORT") == []
+    assert len(slack.ephemerals("C0SUPPORT", "U0ANA")) == 1
+    assert slack.ephemerals("C0SUPPORT", "U0BEN") == []
+
+
+@pytest.mark.usefixtures("front")
+async def test_connect_without_an_account_says_why_not(slack: SlackSandbox) -> None:
+    result = await slack.command("U0ANA", "C0SUPPORT", "connect")
+    assert result.response is not None
+    assert "Which account?" in result.response["text"]
+    assert result.response["response_type"] == "ephemeral"
+
+
+@pytest.mark.usefixtures("front")
+async def test_list_names_the_sessions_and_links_to_them(slack: SlackSandbox, relay: Relay) -> None:
+    relay.listed = [
+        SessionSummary(
+            session=SessionId("s1"),
+            channel=ChannelId("C0SUPPORT"),
+            thread_ts=MessageTs("1700000000.000100"),
+            opener=UserId("U0ANA"),
+            account="12345678",
+            label="Sandbox <Telecom>",
+            state="active",
+            agent="Maria",
+            created_at=1_700_000_000_000,
+        )
+    ]
+    result = await slack.command("U0ANA", "C0SUPPORT", "list")
+    shown = json.dumps(result.response)
+    assert "Sandbox" in shown
+    assert "p1700000000000100" in shown
+
+
+@pytest.mark.usefixtures("front")
+async def test_accounts_and_help(slack: SlackSandbox) -> None:
+    accounts = await slack.command("U0ANA", "C0SUPPORT", "Accounts")
+    assert accounts.response is not None
+    assert "Sandbox Telecom" in accounts.response["text"]
+    answers = [
+        (await slack.command("U0ANA", "C0SUPPORT", text)).response
+        for text in ("help", "", "what?", "12345678")
+    ]
+    assert answers[0] is not None
+    assert "/lp connect" in answers[0]["text"]
+    assert all(answer == answers[0] for answer in answers)
+
+
+@pytest.mark.usefixtures("front")
+async def test_a_command_of_another_name_gets_the_help(slack: SlackSandbox, relay: Relay) -> None:
+    result = await slack.command("U0ANA", "C0SUPPORT", "connect 12345678", command="/other")
+    assert result.status == 200
+    assert result.response is not None
+    assert "/lp connect" in result.response["text"]
+    assert relay.commands == []
+
+
+async def test_a_failure_is_told_in_a_persons_words(
+    slack: SlackSandbox, front: Poster, relay: Relay
+) -> None:
+    relay.down = ConnectionError("database at 10.0.0.1 is down")
+    result = await slack.command("U0ANA", "C0SUPPORT", "connect 12345678")
+    assert (result.status, result.response) == (200, {"text": COMMAND_FAILED})

@@ -1,0 +1,147 @@
+"""Which messages count, and that none is acknowledged before it is committed."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bridge.ids import TeamId
+from bridge.sandbox.slack.server import SlackSandbox
+from bridge.slack.listeners.events.message import thread_message
+from tests.slack.support import TEAM, Poster, Relay, event
+
+THREAD = "1700000000.000100"
+
+
+def test_a_reply_is_read_whole() -> None:
+    message = thread_message(event(text="*hi* <@U0BEN>"), TEAM)
+    assert message is not None
+    assert message.team == TEAM
+    assert message.channel == "C0SUPPORT"
+    assert (message.thread_ts, message.ts) == (THREAD, "1700000001.000100")
+    assert message.user == "U0ANA"
+    assert message.text == "*hi* <@U0BEN>"
+    assert message.files == ()
+
+
+@pytest.mark.parametrize("subtype", ["file_share", "thread_broadcast", "me_message"])
+def test_a_persons_other_ways_to_write_count(subtype: str) -> None:
+    assert thread_message(event(subtype=subtype), TEAM) is not None
+
+
+def test_files_are_named() -> None:
+    files = [{"name": "a.png"}, {"title": "Plan"}, {"id": "F1"}, "what"]
+    message = thread_message(event(subtype="file_share", files=files, text=None), TEAM)
+    assert message is not None
+    assert message.files == ("a.png", "Plan", "a file")
+    assert message.text == ""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"thread_ts": None},
+        {"thread_ts": "1700000001.000100"},
+        {"bot_id": "B0OTHER"},
+        {"subtype": "bot_message"},
+        {"subtype": "message_changed", "hidden": True, "message": {"thread_ts": THREAD}},
+        {"subtype": "message_deleted", "hidden": True},
+        {"subtype": "channel_join"},
+        {"subtype": "something_new"},
+        {"subtype": "tombstone"},
+        {"user": None},
+        {"ts": None},
+        {"ts": 1700000001.0},
+        {"channel": {"id": "C0SUPPORT"}},
+        {"type": "app_mention"},
+    ],
+)
+def test_everything_else_does_not_count(fields: dict[str, object]) -> None:
+    assert thread_message(event(**fields), TEAM) is None
+
+
+@pytest.mark.parametrize("body", [{}, {"type": "block_actions"}, {"event": None}])
+def test_what_is_no_event_does_not_count(body: dict[str, object]) -> None:
+    assert thread_message(body, TEAM) is None
+
+
+@pytest.mark.usefixtures("front")
+async def test_a_reply_arrives_once_committed(slack: SlackSandbox, relay: Relay) -> None:
+    root = await slack.say("U0ANA", "C0SUPPORT", "outside", wait=True)
+    assert relay.messages == {}
+    reply = await slack.say("U0BEN", "C0SUPPORT", "inside", thread_ts=root, wait=True)
+    shared = await slack.say(
+        "U0ANA", "C0SUPPORT", "look", thread_ts=root, files=["plan.pdf"], wait=True
+    )
+    assert list(relay.messages) == [("C0SUPPORT", reply), ("C0SUPPORT", shared)]
+    assert relay.messages["C0SUPPORT", reply].user == "U0BEN"
+    assert relay.messages["C0SUPPORT", shared].files == ("plan.pdf",)
+    assert relay.messages["C0SUPPORT", reply].team == TeamId("T0SANDBOX")
+
+
+async def test_no_acknowledgement_before_the_commit(front: Poster, relay: Relay) -> None:
+    relay.hold = asyncio.Event()
+    answer = asyncio.create_task(front.json(event()))
+    async with asyncio.timeout(5):
+        await relay.began.wait()
+    done, _ = await asyncio.wait({answer}, timeout=0.2)
+    assert not done
+    relay.hold.set()
+    assert (await answer)[0] == 200
+    assert relay.texts == ["hello"]
+
+
+async def test_a_failed_commit_is_not_acknowledged_and_the_redelivery_counts(
+    slack: SlackSandbox, front: Poster, relay: Relay
+) -> None:
+    relay.down = ConnectionError("no database")
+    assert (await front.json(event()))[0] == 500
+    root = await slack.say("U0ANA", "C0SUPPORT", "root", wait=True)
+    relay.began.clear()
+    reply = await slack.say("U0ANA", "C0SUPPORT", "important", thread_ts=root)
+    async with asyncio.timeout(5):
+        await relay.began.wait()
+    relay.down = None
+    assert await slack.delivered(reply)
+    assert relay.texts == ["important"]
+
+
+async def test_a_redelivery_is_handed_over_like_the_first(front: Poster, relay: Relay) -> None:
+    for _ in range(2):
+        assert (await front.json(event()))[0] == 200
+    assert relay.texts == ["hello"]
+
+
+async def test_our_own_posts_and_other_workspaces_are_left_alone(
+    front: Poster, relay: Relay
+) -> None:
+    assert (await front.json(event(user="U0BRIDGE")))[0] == 200
+    assert (await front.json(event(bot_id="B0BRIDGE", user=None)))[0] == 200
+    foreign = event()
+    foreign["team_id"] = "T0OTHER"
+    foreign["authorizations"][0]["team_id"] = "T0OTHER"
+    assert (await front.json(foreign))[0] == 200
+    assert relay.messages == {}
+
+
+@pytest.mark.parametrize("fault", ["server_error", "rate_limit", "drop"])
+async def test_while_slack_cannot_say_who_we_are_nothing_is_acknowledged(
+    slack: SlackSandbox, front: Poster, relay: Relay, fault: str
+) -> None:
+    slack.faults.apply(fault, method="auth.test", times=2)
+    assert (await front.json(event()))[0] == 500
+    assert (await front.json(event()))[0] == 500
+    assert relay.messages == {}
+    assert (await front.json(event()))[0] == 200
+    assert relay.texts == ["hello"]
+    # Asked once, remembered for good.
+    slack.faults.apply("server_error", method="auth.test", times=100)
+    assert (await front.json(event(ts="1700000002.000100")))[0] == 200
+
+
+async def test_a_revoked_token_is_not_a_reason_to_lose_messages(
+    slack: SlackSandbox, front: Poster
+) -> None:
+    slack.faults.refuse("auth.test", "token_revoked")
+    assert (await front.json(event()))[0] == 500

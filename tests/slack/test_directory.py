@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from bridge.sandbox.slack.server import SlackSandbox
+from bridge.sandbox.wire import Wire
+from bridge.slack.directory import Directory
+from bridge.slack.workspaces import Workspaces
+from tests.slack.support import TEAM
+
+
+@pytest.fixture
+def directory(workspaces: Workspaces) -> Directory:
+    return Directory(workspaces)
+
+
+async def test_names_are_resolved_and_then_known(directory: Directory) -> None:
+    names = directory.names(TEAM)
+    assert names.user("U0ANA") is None
+    assert names.channel("C0SUPPORT") is None
+    await directory.resolve(TEAM, {"U0ANA", "U0BEN"}, {"C0SUPPORT"})
+    assert (names.user("U0ANA"), names.user("U0BEN")) == ("Ana", "Ben")
+    assert names.channel("C0SUPPORT") == "support"
+    assert await directory.user(TEAM, "U0ANA") == "Ana"
+    assert await directory.channel(TEAM, "C0SUPPORT") == "support"
+
+
+async def test_a_user_without_a_display_name_has_a_real_one(directory: Directory) -> None:
+    assert await directory.user(TEAM, "U0BRIDGE") == "LP Bridge"
+
+
+async def test_what_slack_does_not_tell_reads_well_all_the_same(directory: Directory) -> None:
+    await directory.resolve(TEAM, {"U0NOBODY"}, {"C0NOWHERE"})
+    names = directory.names(TEAM)
+    assert (names.user("U0NOBODY"), names.channel("C0NOWHERE")) == ("someone", "a channel")
+
+
+async def test_a_slow_slack_is_not_waited_for(slack: SlackSandbox, directory: Directory) -> None:
+    await directory.resolve(TEAM, {"U0BEN"})
+    slack.faults.timeout("users.info")
+    async with asyncio.timeout(5):
+        await directory.resolve(TEAM, {"U0ANA", "U0BEN"}, deadline=0.1)
+    names = directory.names(TEAM)
+    assert (names.user("U0ANA"), names.user("U0BEN")) == ("someone", "Ben")
+
+
+async def test_slack_is_asked_once_for_all_who_wait(http: aiohttp.ClientSession) -> None:
+    wire = Wire()
+    async with SlackSandbox(wire) as slack:
+        directory = Directory(Workspaces(slack.bot_token, http=http, api_url=slack.api_url))
+        await asyncio.gather(*(directory.user(TEAM, "U0ANA") for _ in range(20)))
+    assert sum("users.info" in entry.title for entry in wire.entries()) == 1
+    assert directory._asking == {}
+
+
+async def test_names_age_and_failures_age_faster(
+    slack: SlackSandbox, workspaces: Workspaces
+) -> None:
+    now = 0.0
+    directory = Directory(workspaces, ttl=3_600, clock=lambda: now)
+    slack.faults.server_error("users.info")
+    assert await directory.user(TEAM, "U0ANA") == "someone"
+    now = 61.0
+    assert directory.cached_user(TEAM, "U0ANA") is None
+    assert await directory.user(TEAM, "U0ANA") == "Ana"
+    now = 3_600.0
+    assert directory.cached_user(TEAM, "U0ANA") == "Ana"
+    now = 3_662.0
+    assert directory.cached_user(TEAM, "U0ANA") is None
+
+
+async def test_memory_is_bounded_and_the_longest_unused_goes(workspaces: Workspaces) -> None:
+    directory = Directory(workspaces, kept=2)
+    await directory.user(TEAM, "U0ANA")
+    await directory.user(TEAM, "U0BEN")
+    await directory.user(TEAM, "U0ANA")
+    await directory.channel(TEAM, "C0SUPPORT")
+    assert directory.cached_user(TEAM, "U0ANA") == "Ana"
+    assert directory.cached_user(TEAM, "U0BEN") is None

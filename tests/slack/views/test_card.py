@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.content.rendered import Rendered
+from bridge.ids import UserId
+from bridge.slack.views.card import CardModel, card
+from bridge.slack.views.states import State
+from tests.content.hostile import long_texts, texts
+from tests.content.slack_limits import check, leaves
+
+STATES: tuple[State, ...] = get_args(State)
+
+
+def model(state: State, **changes: Any) -> CardModel:
+    values: dict[str, Any] = {
+        "session": "00abc",
+        "account": "12345678",
+        "label": "Sandbox Telecom",
+        "state": state,
+        "agent_name": None,
+        "agent_avatar": None,
+        "opener": UserId("U0ANA"),
+        "reason": None,
+        "live": state not in {"closed", "failed"},
+    }
+    return CardModel(**(values | changes))
+
+
+def buttons(message: Rendered) -> list[tuple[str, str, str]]:
+    return [
+        (element["action_id"], element["value"], element["text"]["text"])
+        for block in message.blocks
+        if block["type"] == "actions"
+        for element in block["elements"]
+    ]
+
+
+def words(message: Rendered) -> str:
+    return "".join(leaf.get("text", "") for leaf in leaves(message.blocks))
+
+
+def test_it_shows_account_state_agent_and_opener() -> None:
+    message = card(model("active", agent_name="Maria"))
+    check(message)
+    assert message.blocks[0]["text"]["text"] == "Sandbox Telecom"
+    assert words(message) == (
+        "Status  🟢 Talking with Maria\nAgent  Maria\nAccount  12345678\nOpened by  "
+    )
+    assert {"type": "user", "user_id": "U0ANA"} in list(leaves(message.blocks))
+    assert message.text == "Sandbox Telecom: Talking with Maria"
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_every_state_has_words_and_the_buttons_that_apply(state: State) -> None:
+    message = card(model(state))
+    check(message)
+    expected = {
+        "closing": [],
+        "closed": [("lp_again", "12345678", "Start again")],
+        "failed": [("lp_again", "12345678", "Start again")],
+    }.get(state, [("lp_end", "00abc", "End conversation")])
+    assert buttons(message) == expected
+
+
+def test_states_look_different() -> None:
+    assert len({words(card(model(state))) for state in STATES}) == len(STATES)
+
+
+def test_the_reason_is_told_once_it_is_over() -> None:
+    message = card(model("failed", reason="The account <1> is unknown."))
+    assert "The account &lt;1&gt; is unknown." in str(message.blocks)
+    assert message.text.endswith("The account &lt;1&gt; is unknown.")
+    assert "unknown" not in str(card(model("active", reason="It is unknown.")))
+
+
+def test_without_a_name_the_number_serves() -> None:
+    for label in (None, "", "12345678"):
+        message = card(model("waiting", label=label))
+        assert message.text.startswith("LivePerson account 12345678: ")
+
+
+@given(texts, long_texts, long_texts, st.sampled_from(STATES))
+@settings(deadline=None, max_examples=40)
+def test_whatever_names_and_reasons_hold_slack_takes_the_card(
+    agent: str, label: str, reason: str, state: State
+) -> None:
+    check(card(model(state, agent_name=agent, label=label, reason=reason)))

@@ -1,0 +1,158 @@
+"""Migrations make exactly what the models say, on both databases, and know what they find."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+from bridge.store import migrate
+from bridge.store.database import Database, open_database
+from bridge.store.errors import NotMigrated, StoreUnavailable, TooNew
+from bridge.store.migrate import HEAD, REVISIONS, upgrade
+from bridge.store.models import Base
+from tests.postgres import Postgres
+
+
+def _script_directory() -> ScriptDirectory:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.scripts()))
+    return ScriptDirectory.from_config(config)
+
+
+def _differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+
+
+def _index_conditions(connection: Connection) -> set[str]:
+    """Partial indexes, which the comparison does not look into on every database."""
+    return {
+        str(index["name"])
+        for table in inspect(connection).get_table_names()
+        for index in inspect(connection).get_indexes(table)
+        if index.get("dialect_options", {}).get(f"{connection.dialect.name}_where") is not None
+    }
+
+
+def test_names_every_revision_that_there_is() -> None:
+    scripts = list(_script_directory().walk_revisions())
+
+    assert {script.revision for script in scripts} == REVISIONS
+    assert _script_directory().get_current_head() == HEAD
+
+
+async def test_upgraded_database_is_what_the_models_say(
+    empty_database_url: str, encryption_key: str
+) -> None:
+    assert await upgrade(empty_database_url) == (None, HEAD)
+
+    async with open_database(empty_database_url, keys=[encryption_key]) as database:
+        await database.check()
+        async with database.read() as connection:
+            assert await connection.run_sync(_differences) == []
+            assert await connection.run_sync(_index_conditions) == {
+                "ix_sessions_wanted",
+                "ix_inbox_waiting",
+                "ix_outbox_waiting",
+            }
+
+
+async def test_upgrading_again_changes_nothing(database: Database, database_url: str) -> None:
+    assert await upgrade(database_url) == (HEAD, HEAD)
+
+
+async def test_upgrades_at_the_same_time_do_not_collide(empty_database_url: str) -> None:
+    results = await asyncio.gather(*(upgrade(empty_database_url) for _ in range(4)))
+
+    assert sorted(before or "" for before, _ in results) == ["", HEAD, HEAD, HEAD]
+
+
+async def test_upgrade_waits_for_whoever_holds_the_file(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "b.db", isolation_level=None)
+    try:
+        other.execute("BEGIN EXCLUSIVE")
+        task = asyncio.create_task(upgrade(f"sqlite:///{tmp_path}/b.db"))
+        # Longer than SQLite itself waits, so that the upgrade has to try again.
+        done, _ = await asyncio.wait({task}, timeout=1.5)
+        assert not done
+        other.execute("COMMIT")
+        assert await task == (None, HEAD)
+    finally:
+        other.close()
+
+
+async def test_failed_upgrade_leaves_nothing_behind(
+    empty_database_url: str, encryption_key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "50%"  # a per cent sign must do no harm either
+    (broken / "versions").mkdir(parents=True)
+    (broken / "env.py").write_text((migrate.scripts() / "env.py").read_text())
+    first = (migrate.scripts() / "versions" / "0001_first.py").read_text()
+    (broken / "versions" / "0001_first.py").write_text(
+        first.replace("    _outbox()\n\n", "    op.execute('nonsense')\n\n", 1)
+    )
+    monkeypatch.setattr(migrate, "scripts", lambda: broken)
+
+    with pytest.raises(Exception, match="nonsense"):
+        await upgrade(empty_database_url)
+
+    async with open_database(empty_database_url, keys=[encryption_key]) as database:
+        async with database.read() as connection:
+            tables = await connection.run_sync(lambda it: inspect(it).get_table_names())
+        assert tables == []
+
+
+async def test_downgrade_takes_everything_back(database: Database) -> None:
+    def downgrade(connection: Connection) -> list[str]:
+        from alembic import command
+
+        config = Config()
+        config.set_main_option("script_location", str(migrate.scripts()))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+        return inspect(connection).get_table_names()
+
+    left = await database.writer.run(lambda connection: connection.run_sync(downgrade))
+
+    assert left == ["alembic_version"]
+
+
+async def test_says_that_an_empty_database_wants_migrating(
+    empty_database_url: str, encryption_key: str
+) -> None:
+    async with open_database(empty_database_url, keys=[encryption_key]) as database:
+        with pytest.raises(NotMigrated, match="empty") as caught:
+            await database.check()
+        assert "db upgrade" in caught.value.remedy
+        assert "empty" in (await database.ready() or "")
+
+
+async def test_newer_database_stops_a_start_and_an_upgrade_but_not_a_running_worker(
+    database: Database, database_url: str
+) -> None:
+    await database.writer.run(
+        lambda connection: connection.execute(
+            text("UPDATE alembic_version SET version_num = '9999'")
+        )
+    )
+
+    with pytest.raises(TooNew, match="newer"):
+        await database.check()
+    with pytest.raises(TooNew, match="newer"):
+        await upgrade(database_url)
+    assert await database.ready() is None
+
+
+async def test_unreachable_database_is_said_without_its_address(postgres: Postgres) -> None:
+    with pytest.raises(StoreUnavailable) as caught:
+        await upgrade(postgres.url("no_such_database"))
+
+    assert "upgraded" in str(caught.value)
+    assert "postgres:" not in str(caught.value)

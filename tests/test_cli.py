@@ -1,0 +1,210 @@
+"""The command line: quick to help, clear about mistakes, and the same as `python -m bridge`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography.fernet import Fernet
+
+from bridge.cli import main
+from tests.postgres import Postgres
+
+SERVE = {
+    "SLACK_BOT_TOKEN": "xoxb-1",
+    "SLACK_SIGNING_SECRET": "s",
+    "SLACK_API_URL": "http://127.0.0.1:9/api/",
+    "HOST": "127.0.0.1",
+    "PORT": "0",
+}
+pytestmark = pytest.mark.usefixtures("logs_as_before")
+OURS = ("SLACK_", "LIVEPERSON_", "BRIDGE_", "DATABASE_URL", "HOST", "PORT")
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an empty folder, with an environment that says nothing to the bridge."""
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(OURS):
+            monkeypatch.delenv(name)
+
+
+def run(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run it as a process of its own, as people do."""
+    return subprocess.run(
+        [sys.executable, "-m", "bridge", *arguments],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def ask(*arguments: str, **environ: str) -> Result:
+    """Run it in this process: quicker."""
+    return CliRunner().invoke(main, arguments, env=environ)
+
+
+def refused(done: subprocess.CompletedProcess[str]) -> str:
+    """One message, exit status 2, no traceback; returns the message."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["serve", "demo", "sandbox", "chat", "doctor", "sessions", "db"]
+)
+def test_help_names_every_command_of_the_contract(command: str) -> None:
+    assert f"\n  {command} " in ask("--help").output
+    assert ask(command, "--help").exit_code == 0
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys, click.testing, bridge.cli\n"
+        "click.testing.CliRunner().invoke(bridge.cli.main, ['--help'])\n"
+        "print(sorted({'sqlalchemy', 'aiohttp', 'pydantic', 'slack_bolt'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_missing_environment_is_told_in_one_message() -> None:
+    message = refused(run("serve"))
+
+    assert "SLACK_BOT_TOKEN" in message
+    assert "SLACK_SIGNING_SECRET" in message
+    assert "api.slack.com/apps" in message
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"DATABASE_URL": "mysql://u:hidden@h/d"}, "mysql"),
+        ({"DATABASE_URL": "sqlite:///missing/b.db"}, "No such file or directory"),
+        ({"DATABASE_URL": "postgresql://h/d"}, "BRIDGE_ENCRYPTION_KEYS"),
+        (
+            {
+                "DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/d",
+                "BRIDGE_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+            },
+            "cannot be read",
+        ),
+        ({"BRIDGE_ENCRYPTION_KEYS": "hidden"}, "not a Fernet key"),
+        ({"BRIDGE_CONFIG": "missing.toml"}, "missing.toml cannot be read"),
+        ({"PORT": "hidden"}, "PORT"),
+        ({"SLACK_BOT_TOKEN": "hidden"}, "SLACK_BOT_TOKEN must begin with xoxb-"),
+    ],
+)
+def test_mistakes_are_told_with_what_to_do(environ: dict[str, str], said: str) -> None:
+    done = ask("serve", **{**SERVE, **environ})
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert "hidden" not in done.stderr
+
+
+def test_port_that_is_taken_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = ask("serve", **{**SERVE, "PORT": port})
+
+    assert done.exit_code == 2
+    assert f"port {port}: Address already in use" in done.stderr
+
+
+def test_postgresql_that_is_not_migrated_is_told(postgres: Postgres) -> None:
+    environ = {
+        **SERVE,
+        "DATABASE_URL": postgres.url(postgres.create()),
+        "BRIDGE_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+    }
+    assert "lp-bridge db upgrade" in refused(run("serve", **environ))
+
+    first = ask("db", "upgrade", **environ)
+    assert (first.exit_code, first.output) == (
+        0,
+        "The database is at revision 0001 now (before: empty).\n",
+    )
+    second = ask("db", "upgrade", **environ)
+    assert (second.exit_code, second.output) == (0, "The database is up to date (revision 0001).\n")
+    assert ask("sessions", **environ).output == "There are no sessions.\n"
+
+
+def test_sqlite_is_the_default_and_gets_its_key(tmp_path: Path) -> None:
+    assert ask("db", "upgrade").exit_code == 0
+    assert ask("sessions").output == "There are no sessions.\n"
+
+    assert (tmp_path / "lp-bridge.db").is_file()
+    assert (tmp_path / "lp-bridge.db.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_doctor_says_what_is_missing_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    done = ask("doctor")
+
+    assert done.exit_code == 1
+    assert "WRONG    Configuration" in done.output
+    assert "SLACK_BOT_TOKEN" in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_says_that_the_database_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "lp-bridge.db").write_text("something else entirely" * 100)
+
+    done = ask("doctor")
+
+    assert "WRONG    Database" in done.output
+    assert "not a database" in done.output
+
+
+def test_doctor_says_that_the_configuration_cannot_be_read() -> None:
+    done = ask("doctor", PORT="x")
+
+    assert done.exit_code == 1
+    assert "PORT: Input should be a valid integer" in done.output
+
+
+def test_sandbox_says_where_it_listens_and_ends_on_request() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "bridge", "sandbox", "--json"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            told = json.loads(process.stdout.readline())
+            with urllib.request.urlopen(told["page"], timeout=20) as page:
+                assert page.status == 200
+            assert set(told) >= {
+                "liveperson",
+                "liveperson_tls",
+                "ca",
+                "slack_api",
+                "page",
+                "account",
+                "agent",
+                "env",
+            }
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0

@@ -1,0 +1,265 @@
+"""The configuration: defaults, what people write, and one message for all that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from bridge.config import ConfigError, Settings, load
+
+SERVE = {"SLACK_BOT_TOKEN": "xoxb-secret", "SLACK_SIGNING_SECRET": "signing-secret"}
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Away from a bridge.toml that someone may have in the project."""
+    monkeypatch.chdir(tmp_path)
+
+
+def toml(text: str, path: str = "bridge.toml") -> None:
+    Path(path).write_text(text)
+
+
+def test_defaults_are_the_contracts() -> None:
+    settings = load({})
+
+    assert settings.database_url == "sqlite:///lp-bridge.db"
+    assert (settings.host, settings.port) == ("0.0.0.0", 3000)
+    assert settings.slack_api_url == "https://slack.com/api/"
+    assert settings.liveperson_csds_url == "https://api.liveperson.net"
+    assert settings.allowed_hosts == ("*.liveperson.net", "*.lpsnmedia.net")
+    assert settings.bridge_max_sessions == 10_000
+    assert settings.bridge_lease_seconds == 15.0
+    assert (settings.bridge_log_format, settings.bridge_log_level) == (None, "info")
+    assert settings.encryption_keys == ()
+    assert settings.accounts == {}
+    assert settings.bridge_worker_id is None
+
+
+def test_reads_the_environment() -> None:
+    settings = load(
+        {
+            **SERVE,
+            "PORT": "0",
+            "DATABASE_URL": "postgres://u:p@h/d",
+            "BRIDGE_ACCOUNTS": "12345678, 87654321,",
+            "BRIDGE_ENCRYPTION_KEYS": "one,two",
+            "BRIDGE_LOG_LEVEL": "WARNING",
+            "BRIDGE_LOG_FORMAT": "Console",
+            "SLACK_API_URL": "http://127.0.0.1:9/api",
+            "BRIDGE_WORKER_ID": "  a ",
+            "HOST": "",
+        }
+    )
+
+    assert settings.port == 0
+    assert settings.bridge_accounts == ("12345678", "87654321")
+    assert settings.encryption_keys == ("one", "two")
+    assert settings.bridge_log_level == "warning"
+    assert settings.bridge_log_format == "console"
+    assert settings.slack_api_url == "http://127.0.0.1:9/api/"
+    assert settings.bridge_worker_id == "a"
+    assert settings.host == "0.0.0.0"
+    assert settings.uses_postgresql
+
+
+def test_shows_no_secret_and_cannot_be_changed() -> None:
+    settings = load(
+        {
+            **SERVE,
+            "SLACK_APP_TOKEN": "xapp-secret",
+            "SLACK_CLIENT_SECRET": "client-secret",
+            "DATABASE_URL": "postgresql://u:db-secret@h/d",
+            "BRIDGE_ENCRYPTION_KEYS": "key-secret",
+        }
+    )
+
+    assert "secret" not in repr(settings).replace("slack_client_secret", "")
+    with pytest.raises(ValidationError):
+        settings.port = 1
+
+
+def test_one_message_names_every_missing_variable_and_where_to_get_it() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load({"DATABASE_URL": "postgres://h/d", "SLACK_CLIENT_ID": "1.2"}).require_serve()
+
+    message = str(caught.value)
+    for name, where in (
+        ("SLACK_BOT_TOKEN", "OAuth & Permissions"),
+        ("SLACK_SIGNING_SECRET", "Basic Information"),
+        ("SLACK_CLIENT_SECRET", "Basic Information"),
+        ("BRIDGE_ENCRYPTION_KEYS", "Fernet.generate_key"),
+    ):
+        line = next(line for line in message.splitlines() if line.strip().startswith(name))
+        assert where in line
+    assert "  SLACK_CLIENT_ID" not in message
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        SERVE,
+        {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"},
+        {"SLACK_BOT_TOKEN": "xoxe.xoxb-1-rotated", "SLACK_APP_TOKEN": "xapp-1"},
+        {**SERVE, "DATABASE_URL": "postgresql://h/d", "BRIDGE_ENCRYPTION_KEYS": "k"},
+    ],
+)
+def test_enough_to_serve(environ: dict[str, str]) -> None:
+    load(environ).require_serve()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SLACK_BOT_TOKEN", "xoxp-secret"), ("SLACK_APP_TOKEN", "xoxb-secret")]
+)
+def test_token_of_another_kind_is_noticed_without_repeating_it(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must begin with xo|xapp") as caught:
+        load({**SERVE, name: value}).require_serve()
+    assert "secret" not in str(caught.value)
+
+
+def test_one_message_for_all_that_is_wrong_without_repeating_values() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(
+            {
+                "PORT": "secret1",
+                "BRIDGE_ACCOUNTS": "12345678,secret2",
+                "BRIDGE_LOG_LEVEL": "secret3",
+                "LIVEPERSON_CSDS_URL": "http://csds.example.com",
+                "SLACK_API_URL": "ftp://secret4",
+                "BRIDGE_LEASE_SECONDS": "0",
+            }
+        )
+
+    message = str(caught.value)
+    assert "secret" not in message
+    names = (
+        "PORT BRIDGE_ACCOUNTS BRIDGE_LOG_LEVEL LIVEPERSON_CSDS_URL SLACK_API_URL "
+        "BRIDGE_LEASE_SECONDS"
+    )
+    for name in names.split():
+        assert f"  {name}: " in message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1:1",
+        "http://localhost:1",
+        "http://sandbox:1",
+        "http://10.0.0.2",
+        "http://[::1]:1",
+    ],
+)
+def test_plain_http_is_for_this_machine_and_its_neighbours(url: str) -> None:
+    assert load({"LIVEPERSON_CSDS_URL": url}).liveperson_csds_url == url
+
+
+class TestAccounts:
+    """bridge.toml, and who is meant by what someone types."""
+
+    TOML = """
+        [accounts.12345678]
+        name = "Sandbox Telecom"
+        alias = "Telecom"
+        auth = "anonymous"
+        connector = "c1"
+        skill = 4711
+        channels = ["#support", "C0SUPPORT"]
+
+        [accounts.87654321]
+        alias = "bank"
+    """
+
+    def test_are_read(self) -> None:
+        toml(self.TOML)
+
+        settings = load({})
+
+        telecom = settings.account("12345678")
+        assert telecom.name == "Sandbox Telecom"
+        assert (telecom.auth, telecom.connector, telecom.skill) == ("anonymous", "c1", "4711")
+        assert telecom.channels == ("#support", "C0SUPPORT")
+        assert settings.account("87654321").auth == "auto"
+        assert settings.account("555").number == "555"
+        assert [account.number for account in settings.known_accounts()] == ["12345678", "87654321"]
+
+    def test_are_read_from_the_file_that_is_named(self) -> None:
+        toml(self.TOML, "other.toml")
+
+        assert set(load({"BRIDGE_CONFIG": "other.toml"}).accounts) == {"12345678", "87654321"}
+
+    def test_example_is_valid(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        example = Path(__file__).parents[1] / "bridge.example.toml"
+
+        assert load({"BRIDGE_CONFIG": str(example)}).find_account("telecom") is not None
+
+    @pytest.mark.parametrize(
+        ("typed", "number"),
+        [
+            ("telecom", "12345678"),
+            (" TELECOM ", "12345678"),
+            ("12345678", "12345678"),
+            ("99", "99"),
+            ("unknown", None),
+            ("", None),
+            ("٣", None),
+            ("1" * 21, None),
+        ],
+    )
+    def test_are_found_by_number_and_alias(self, typed: str, number: str | None) -> None:
+        toml(self.TOML)
+
+        found = load({}).find_account(typed)
+
+        assert (found.number if found else None) == number
+
+    def test_that_are_not_allowed_are_not_found(self) -> None:
+        toml(self.TOML)
+
+        settings = load({"BRIDGE_ACCOUNTS": "87654321,555"})
+
+        assert settings.find_account("telecom") is None
+        assert settings.find_account("12345678") is None
+        assert settings.find_account("bank") is not None
+        assert [account.number for account in settings.known_accounts()] == ["87654321", "555"]
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("accounts = 3", "must be tables"),
+            ("[account.1]", r"\[account\] is not known"),
+            ("[accounts.abc]", "1 to 20 digits"),
+            ("[accounts.1]\nnmae = 'x'", r"\[accounts.1\] nmae: is not known"),
+            ("[accounts.1]\nauth = 'secret'", r"\[accounts.1\] auth: Input should be 'auto'"),
+            ("[accounts.1]\nalias = 'two words'", "alias: must be one word"),
+            ("[accounts.1]\nalias = '2nd'", "alias: must be one word"),
+            ("[accounts.1]\nchannels = '#a'", "channels"),
+            ("[accounts.1]\nalias='a'\n[accounts.2]\nalias='A'", "more than one account"),
+            ("[accounts.1]\nnumber = '2'", "in its name already"),
+            ("accounts", "not valid TOML"),
+            ("\xff", "not valid TOML"),
+        ],
+    )
+    def test_mistakes_are_said_plainly(self, text: str, said: str) -> None:
+        Path("bridge.toml").write_bytes(text.encode("latin-1"))
+
+        with pytest.raises(ConfigError, match=said) as caught:
+            load({})
+        assert str(caught.value).startswith("bridge.toml ")
+
+    def test_file_that_is_missing_is_said(self) -> None:
+        with pytest.raises(ConfigError, match=r"no\.toml cannot be read: No such file"):
+            load({"BRIDGE_CONFIG": "no.toml"})
+        with pytest.raises(ConfigError, match="Is a directory"):
+            load({"BRIDGE_CONFIG": "."})
+
+
+@given(st.text())
+def test_whatever_is_typed_finds_an_account_or_none(typed: str) -> None:
+    found = Settings().find_account(typed)
+
+    assert found is None or found.number == typed.strip()

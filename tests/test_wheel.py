@@ -1,0 +1,49 @@
+"""The wheel: an installed bridge can do without the source tree, migrations included."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_installed_bridge_migrates_its_database(tmp_path: Path) -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert built.returncode == 0, built.stderr
+    (wheel,) = (tmp_path / "dist").iterdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    program = (
+        "import sys, bridge.store.migrate as m; print(m.scripts());"
+        "from bridge.cli import main; sys.argv[1:] = ['db', 'upgrade']; main()"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(tmp_path / "installed"),
+            "DATABASE_URL": "sqlite:///b.db",
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    scripts, said = done.stdout.splitlines()
+    assert scripts == str(tmp_path / "installed" / "bridge" / "migrations")
+    assert said == "The database is at revision 0001 now (before: empty)."
