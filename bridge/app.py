@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import math
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -23,8 +24,9 @@ from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
 from bridge.ops import health
+from bridge.relay.news import CHANNEL
 from bridge.relay.service import BridgeService
-from bridge.relay.supervisor import CHANNEL, Supervisor
+from bridge.relay.supervisor import Supervisor
 from bridge.relay.threads import Threads
 from bridge.relay.tools import Lease, Tools
 from bridge.slack.app import build_bolt_app
@@ -75,6 +77,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         http = await stack.enter_async_context(
             aiohttp.ClientSession(
                 trust_env=True,
+                cookie_jar=aiohttp.DummyCookieJar(),
                 connector=aiohttp.TCPConnector(limit=200, limit_per_host=100),
                 timeout=aiohttp.ClientTimeout(total=30),
             )
@@ -90,11 +93,15 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         dispatch = bolt_dispatch(build_bolt_app(workspaces, service))
 
         socket_mode = _socket_mode(settings, dispatch, http)
-        runner = await _listen(settings, dispatch, database, workspaces, socket_mode)
+        runner = await _listen(
+            settings, dispatch, _probes(database, workspaces, socket_mode, supervisor)
+        )
         stack.push_async_callback(runner.cleanup)
         if not await _introduce(workspaces, stop):
             yield runner
             return
+        if socket_mode is not None:
+            await socket_mode.introduce()
 
         wakeups = Wakeups(database)
         wakeups.subscribe(CHANNEL, supervisor.notified)
@@ -163,7 +170,8 @@ def _tools(
         sender=Sender(workspaces),
         names=Directory(workspaces),
         threads=Threads(database),
-        lease=Lease(settings.bridge_lease_seconds),
+        # Nobody can take over from the only bridge on an SQLite file: it holds the lock.
+        lease=Lease(settings.bridge_lease_seconds if database.is_postgresql else math.inf),
     )
 
 
@@ -177,16 +185,13 @@ def _socket_mode(
     )
 
 
-async def _listen(
-    settings: Settings,
-    dispatch: Dispatch,
+def _probes(
     database: Database,
     workspaces: Workspaces,
     socket_mode: SocketMode | None,
-) -> web.AppRunner:
-    app = web.Application()
-    if settings.slack_signing_secret:
-        Ingress(dispatch, Verifier(settings.slack_signing_secret)).add_routes(app)
+    supervisor: Supervisor,
+) -> dict[str, health.Probe]:
+    """What /readyz asks: each says what is wrong, or None."""
 
     async def slack_ready() -> str | None:
         if not workspaces.ready:
@@ -195,7 +200,21 @@ async def _listen(
             return "The Socket Mode connection is down."
         return None
 
-    health.add_routes(app, {"database": database.ready, "slack": slack_ready})
+    async def worker_ready() -> str | None:
+        return supervisor.trouble
+
+    return {"database": database.ready, "slack": slack_ready, "worker": worker_ready}
+
+
+async def _listen(
+    settings: Settings,
+    dispatch: Dispatch,
+    probes: Mapping[str, health.Probe],
+) -> web.AppRunner:
+    app = web.Application()
+    if settings.slack_signing_secret:
+        Ingress(dispatch, Verifier(settings.slack_signing_secret)).add_routes(app)
+    health.add_routes(app, probes)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5.0)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port, reuse_address=True).start()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 import sys
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -76,6 +77,9 @@ def chat(account: str, *, frames: bool) -> None:
             frames=frames,
             mode=known.auth,
             connector=known.connector,
+            skill=known.skill,
+            campaign=known.campaign,
+            engagement=known.engagement,
         ),
         settings,
     )
@@ -176,10 +180,12 @@ def _run(work: Coroutine[Any, Any, int], settings: Settings | None = None) -> No
     try:
         status = asyncio.run(work)
     except OSError as error:
-        if settings is None or error.errno not in _ADDRESS_TROUBLE:
+        unknown = isinstance(error, socket.gaierror)  # its number is none of errno's
+        if settings is None or not (unknown or error.errno in _ADDRESS_TROUBLE):
             raise
+        why = error.strerror if unknown else os.strerror(error.errno or 0)
         _fail(
-            f"Cannot listen on {settings.host}, port {settings.port}: {os.strerror(error.errno)}.\n"
+            f"Cannot listen on {settings.host}, port {settings.port}: {why}.\n"
             "Set HOST and PORT to an address of this machine that is free."
         )
     except Exception as error:

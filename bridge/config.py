@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
 DEFAULT_CONFIG = "bridge.toml"
 KEY_COMMAND = (
@@ -25,8 +27,6 @@ WHERE = {
     "Token (xoxb-…)",
     "SLACK_SIGNING_SECRET": "your app → Basic Information → App Credentials → Signing Secret; not "
     "needed with SLACK_APP_TOKEN (Socket Mode)",
-    "SLACK_CLIENT_ID": "your app → Basic Information → App Credentials → Client ID",
-    "SLACK_CLIENT_SECRET": "your app → Basic Information → App Credentials → Client Secret",
     "BRIDGE_ENCRYPTION_KEYS": f"make a key with: {KEY_COMMAND}",
 }
 """Where a person finds what is missing."""
@@ -35,6 +35,7 @@ _TOKENS = {
     "SLACK_BOT_TOKEN": ("xoxb-", "xoxe.xoxb-"),
     "SLACK_APP_TOKEN": ("xapp-",),
 }
+_CHANNEL = re.compile(r"#[^\s#@,<>]{1,80}|[CGD][A-Z0-9]{2,}", re.ASCII)
 Words = tuple[str, ...]
 Secret = Annotated[str | None, Field(repr=False)]
 
@@ -59,7 +60,23 @@ class AccountSettings(BaseModel):
     campaign: str | None = None
     engagement: str | None = None
     channels: tuple[str, ...] = ()
-    """Slack channels where it may be used, as `#name` or id; empty: everywhere."""
+    """Slack channels where it may be used, as `#name` or id; empty: everywhere.
+
+    A private channel needs its id: Slack tells commands `privategroup` instead of its name.
+    """
+
+    @field_validator("channels")
+    @classmethod
+    def _are_channels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for position, channel in enumerate(value, start=1):
+            if not _CHANNEL.fullmatch(channel) or (
+                channel[0] == "#" and channel.lower() != channel
+            ):
+                raise ValueError(
+                    f"no. {position} is neither a `#name` in small letters nor a channel's id "
+                    "(C…, G… or D…)"
+                )
+        return value
 
 
 class Settings(BaseModel):
@@ -172,13 +189,19 @@ class Settings(BaseModel):
         return [self.account(number) for number in dict.fromkeys(numbers)]
 
     def require_serve(self) -> None:
-        """Raise one `ConfigError` that names every variable which `lp-bridge serve` lacks."""
+        """Raise one `ConfigError` that names every variable which `lp-bridge serve` lacks.
+
+        Or those that it cannot use yet: accepted in silence, they would only mislead.
+        """
+        if self.slack_client_id or self.slack_client_secret:
+            raise ConfigError(
+                "OAuth installs are not supported yet: unset SLACK_CLIENT_ID and "
+                "SLACK_CLIENT_SECRET, and use SLACK_BOT_TOKEN."
+            )
         wanted = ["SLACK_BOT_TOKEN"]
         if self.slack_app_token is None:
             wanted.append("SLACK_SIGNING_SECRET")
-        if self.slack_client_id or self.slack_client_secret:
-            wanted += ["SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"]
-        if self.uses_postgresql or self.slack_client_id or self.slack_client_secret:
+        if self.uses_postgresql:
             wanted.append("BRIDGE_ENCRYPTION_KEYS")
         missing = [name for name in wanted if not getattr(self, name.lower())]
         if missing:
@@ -209,7 +232,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         lines = [
-            f"  {str(fault['loc'][0]).upper()}: {_plainly(fault['msg'])}"
+            f"  {str(fault['loc'][0]).upper()}: {_plainly(fault)}"
             for fault in error.errors(include_url=False, include_input=False)
         ]
         raise ConfigError("\n".join(["The environment cannot be used:", *lines])) from None
@@ -261,7 +284,7 @@ def _account(number: str, table: Any, faults: list[str]) -> dict[str, AccountSet
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
             names = ".".join(str(part) for part in fault["loc"])
-            faults.append(f"{where} {names}: {_plainly(fault['msg'])}")
+            faults.append(f"{where} {names}: {_plainly(fault)}")
         return {}
 
 
@@ -276,12 +299,27 @@ def _missing(names: list[str]) -> str:
     )
 
 
-def _plainly(message: str) -> str:
-    known = {
-        "Extra inputs are not permitted": "is not known",
-        r"String should match pattern '^[^\s\d]\S*$'": "must be one word that begins with no digit",
-    }
-    return known.get(message, message.removeprefix("Value error, "))
+_PLAINLY = {
+    "extra_forbidden": "is not known",
+    "string_pattern_mismatch": "must be one word that begins with no digit",
+    "string_type": "must be text",
+    "string_too_long": "must have at most {max_length} characters",
+    "tuple_type": "must be a list",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number, and not so long a one",
+    "float_parsing": "must be a number",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "literal_error": "must be {expected}",
+}
+"""What pydantic's kinds of faults are called here."""
+
+
+def _plainly(fault: ErrorDetails) -> str:
+    said = _PLAINLY.get(fault["type"])
+    if said is None:
+        return fault["msg"].removeprefix("Value error, ")
+    return said.format(**fault.get("ctx", {}))
 
 
 def _is_local(host: str) -> bool:

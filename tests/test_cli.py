@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -16,6 +17,8 @@ from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
 from bridge.cli import main
+from bridge.sandbox.slack.server import SlackSandbox
+from bridge.sandbox.wire import Wire
 from tests.postgres import Postgres
 
 SERVE = {
@@ -107,11 +110,12 @@ def test_missing_environment_is_told_in_one_message() -> None:
                 "DATABASE_URL": "postgresql://u:hidden@127.0.0.1:1/d",
                 "BRIDGE_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             },
-            "cannot be read",
+            "cannot be read: the server refuses the connection.",
         ),
         ({"BRIDGE_ENCRYPTION_KEYS": "hidden"}, "not a Fernet key"),
         ({"BRIDGE_CONFIG": "missing.toml"}, "missing.toml cannot be read"),
-        ({"PORT": "hidden"}, "PORT"),
+        ({"PORT": "hidden"}, "PORT: must be a whole number"),
+        ({"SLACK_CLIENT_ID": "hidden"}, "OAuth installs are not supported yet"),
         ({"SLACK_BOT_TOKEN": "hidden"}, "SLACK_BOT_TOKEN must begin with xoxb-"),
     ],
 )
@@ -130,6 +134,14 @@ def test_port_that_is_taken_is_told() -> None:
 
     assert done.exit_code == 2
     assert f"port {port}: Address already in use" in done.stderr
+
+
+def test_host_that_is_not_known_is_told() -> None:
+    done = ask("serve", **{**SERVE, "HOST": "nonsense.invalid"})
+
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "Cannot listen on nonsense.invalid, port 0: " in done.stderr
+    assert "Set HOST and PORT" in done.stderr
 
 
 def test_postgresql_that_is_not_migrated_is_told(postgres: Postgres) -> None:
@@ -176,11 +188,59 @@ def test_doctor_says_that_the_database_is_wrong(tmp_path: Path) -> None:
     assert "not a database" in done.output
 
 
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({"DATABASE_URL": "sqlite:///missing/b.db"}, "No such file or directory"),
+        ({"BRIDGE_ENCRYPTION_KEYS": "hidden"}, "not a Fernet key"),
+    ],
+)
+def test_doctor_finds_what_would_keep_a_new_database_from_being_made(
+    tmp_path: Path, environ: dict[str, str], said: str
+) -> None:
+    done = ask("doctor", **{**SERVE, **environ})
+
+    assert done.exit_code == 1
+    assert "ok       Configuration" in done.output
+    assert "WRONG    Database" in done.output
+    assert said in done.output
+    assert "hidden" not in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_doctor_finds_a_folder_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "sealed").mkdir(mode=0o500)
+    if os.access(tmp_path / "sealed", os.W_OK):
+        pytest.skip("root may write anywhere")
+    assert "Permission denied" in ask("doctor", DATABASE_URL="sqlite:///sealed/b.db").output
+
+
+async def test_a_refused_app_token_ends_serve_and_is_found_by_doctor(tmp_path: Path) -> None:
+    async with SlackSandbox(Wire()) as slack:
+        environ = {
+            **SERVE,
+            "SLACK_API_URL": slack.api_url,
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_APP_TOKEN": "xapp-hidden",
+        }
+        message = refused(await asyncio.to_thread(run, "serve", **environ))
+        checked = await asyncio.to_thread(run, "doctor", **environ)
+
+    *logged, last, remedy = message.splitlines()
+    assert last == "Slack refuses SLACK_APP_TOKEN: invalid_auth."
+    assert "connections:write" in remedy
+    assert not any("refuse" in line for line in logged)
+    assert (
+        "WRONG    Slack app token  Slack refuses SLACK_APP_TOKEN (invalid_auth)" in checked.stdout
+    )
+    assert "hidden" not in message + checked.stdout
+
+
 def test_doctor_says_that_the_configuration_cannot_be_read() -> None:
     done = ask("doctor", PORT="x")
 
     assert done.exit_code == 1
-    assert "PORT: Input should be a valid integer" in done.output
+    assert "PORT: must be a whole number" in done.output
 
 
 def test_sandbox_says_where_it_listens_and_ends_on_request() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from bridge.chat.follower import Follower, Happening
 from bridge.chat.terminal import Lines, Screen
@@ -39,6 +39,14 @@ PUBLISH_TRIES = 5
 ROLE_NAMES = {"MANAGER": "Manager", "CONTROLLER": "LivePerson", "SYSTEM": "LivePerson"}
 
 
+class Routing(TypedDict):
+    """Where a conversation goes; see `Connection.request_conversation`."""
+
+    skill_id: str | None
+    campaign_id: str | None
+    engagement_id: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Said:
     """A typed line on its way."""
@@ -66,6 +74,7 @@ class Talk:
         lines: Lines,
         *,
         frames: bool,
+        routing: Routing,
     ) -> None:
         """Show on `screen` what comes (with `frames`: raw frames too); send what `lines` bring."""
         self._directory = directory
@@ -73,6 +82,7 @@ class Talk:
         self._screen = screen
         self._lines = lines
         self._frames = frames
+        self._routing = routing
         self._identity = IdentityProvider(directory)
         self._profiles = ProfileDirectory(directory)
         self._happenings: asyncio.Queue[Happening] = asyncio.Queue()
@@ -178,8 +188,9 @@ class Talk:
             await ums.get_clock()  # by now we know which conversations are open
             self._screen.say(f"Connection {'restored' if self._established else 'established'}.")
             if not self._established:
-                self._screen.say("Type to talk. /end closes the conversation, Ctrl-D leaves.")
-                self._screen.prompt()
+                self._screen.say(
+                    "Type to talk. /end or Ctrl-D ends the conversation; Ctrl-D also leaves."
+                )
             self._established = True
             await self._resume(ums)
             await self._obey(ums)
@@ -222,6 +233,8 @@ class Talk:
         closed = asyncio.create_task(ums.wait_closed())
         try:
             while True:
+                if not (self._lines.waiting or self._lines.ended.is_set()):
+                    self._screen.prompt()
                 line = asyncio.create_task(self._lines.wait())
                 try:
                     await asyncio.wait({closed, line}, return_when=asyncio.FIRST_COMPLETED)
@@ -230,10 +243,13 @@ class Talk:
                 if closed.done():
                     raise closed.result()
                 text = self._lines.take()
+                if text is None:
+                    self._screen.leave()
+                else:
+                    self._screen.answered()
                 await self._typed(ums, text)
                 if text is None:
                     return
-                self._screen.prompt()
         finally:
             closed.cancel()
 
@@ -272,7 +288,7 @@ class Talk:
             if follower.conversation is None:
                 # An earlier request, whose answer was lost, may have opened one.
                 known = min(follower.open, default=None)
-                conversation = known or await ums.request_conversation()
+                conversation = known or await ums.request_conversation(**self._routing)
                 follower.follow(conversation)
                 await self._catch_up(ums, conversation)
             else:

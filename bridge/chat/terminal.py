@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import codecs
 import os
+import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TextIO
 
 PROMPT = "> "
@@ -30,13 +31,21 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Write a line (or some), made safe for the terminal."""
-        before = ("\r\x1b[K" if self._tty else "\n") if self._prompted else ""
+        before = "\r\x1b[K" if self._tty else "\n" if self._prompted else ""
         self._write(f"{before}{printable(text)}\n{PROMPT if self._prompted else ''}")
 
     def prompt(self) -> None:
-        """Ask for a line."""
-        self._prompted = True
-        self._write(PROMPT)
+        """Ask for a line, unless that has been done."""
+        if not self._prompted:
+            self._prompted = True
+            self._write(PROMPT)
+
+    def answered(self) -> None:
+        """A line was taken: there is no prompt any more. On a terminal, return has ended it."""
+        if self._tty:
+            self._prompted = False
+        else:
+            self.leave()
 
     def leave(self) -> None:
         """End the prompt's line: nothing more will be typed."""
@@ -125,6 +134,22 @@ async def typed_lines(stdin: TextIO | None) -> AsyncIterator[Lines]:
         yield lines
     finally:
         loop.remove_reader(stdin.fileno())
+
+
+@contextmanager
+def interrupts(once: Callable[[], None], again: Callable[[], None]) -> Iterator[None]:
+    """For the time of a `with`, call `once` at the first Ctrl-C and `again` at later ones."""
+    loop = asyncio.get_running_loop()
+
+    def first() -> None:
+        loop.add_signal_handler(signal.SIGINT, again)
+        once()
+
+    loop.add_signal_handler(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 def streams(stdin: TextIO | None, stdout: TextIO | None) -> tuple[TextIO | None, TextIO]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -27,6 +28,7 @@ from bridge.liveperson.rest import Unreachable, call
 
 IDP = "idp"
 MESSAGING = "asyncMessagingEnt"
+FORGET_SECONDS = 60.0
 CONFIGURATION = "acCdnDomain"
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -109,6 +111,7 @@ class DomainDirectory:
         self._ttl = ttl
         self._context = ssl_context
         self._cache: Cache[AccountId, Domains] = Cache()
+        self._forgotten: dict[AccountId, float] = {}
 
     async def lookup(self, account: AccountId) -> Domains:
         """Find an account's services.
@@ -122,8 +125,15 @@ class DomainDirectory:
         return await self._cache.get(account, fetch)
 
     def forget(self, account: AccountId) -> None:
-        """Look the account up anew next time: its services may have moved."""
-        self._cache.forget(account)
+        """Look the account up anew next time: its services may have moved.
+
+        At most once a minute per account: many that cannot connect ask for this at once.
+        """
+        now = time.monotonic()
+        last = self._forgotten.get(account)
+        if last is None or now - last >= FORGET_SECONDS:
+            self._forgotten[account] = now
+            self._cache.forget(account)
 
     def http_url(self, host: str, path: str) -> str:
         """Make the address of an HTTP call."""

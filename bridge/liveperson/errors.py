@@ -215,7 +215,7 @@ class TokenExpired(ConnectionLost):
     remedy = "Sign in again. If it happens at once, the account does not accept such tokens."
 
     def _what(self) -> str:
-        return "LivePerson does not accept the token any more"
+        return f"LivePerson does not accept the token{'' if self.at_once else ' any more'}"
 
 
 class IdentityExpired(ConnectionLost):

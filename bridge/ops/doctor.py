@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from bridge.liveperson.errors import LivePersonError, shown
 from bridge.liveperson.identity import Credentials, IdentityProvider, Mode
 from bridge.liveperson.ids import parse_account
 from bridge.liveperson.rest import Unreachable, call, http_session
+from bridge.slack.errors import APP_LEVEL_REMEDY
 
 DEADLINE = 10.0
 """Seconds for one step."""
@@ -46,16 +47,20 @@ async def run_doctor(
     configuration: Step | None = None,
     database: Step | None = None,
     slack_token: str | None = None,
+    slack_app_token: str | None = None,
     slack_api_url: str = "https://slack.com/api/",
     slack_scopes: Collection[str] = (),
 ) -> list[Check]:
     """Check configuration, database, Slack and LivePerson, in this order.
 
-    `configuration` and `database` are provided by whoever knows them. `slack_scopes`: those that
-    the token should have. Without `account`, LivePerson is not looked at.
+    `configuration` and `database` are provided by whoever knows them. `slack_app_token`: Socket
+    Mode's, looked at if there is one. `slack_scopes`: those that the bot token should have. Without
+    `account`, LivePerson is not looked at.
     """
     checks = [await step() for step in (configuration, database) if step is not None]
     checks.append(await check_slack(slack_token, api_url=slack_api_url, scopes=slack_scopes))
+    if slack_app_token:
+        checks.append(await check_app_token(slack_app_token, api_url=slack_api_url))
     if account is None:
         checks.append(
             Check("LivePerson", None, "not looked at: name an account with --account to do so")
@@ -130,7 +135,7 @@ def _who(credentials: Credentials) -> str:
     )
 
 
-class _AuthTest(msgspec.Struct):
+class _Answer(msgspec.Struct):
     ok: Any = None
     error: Any = None
     team: Any = None
@@ -153,21 +158,9 @@ async def check_slack(
             "Copy the Bot User OAuth Token from the Slack app's page, “OAuth & Permissions”.",
         )
     try:
-        async with http_session() as http:
-            url = f"{api_url.rstrip('/')}/auth.test"
-            answer = await call(
-                http, "POST", url, headers={"Authorization": f"Bearer {token}"}, deadline=DEADLINE
-            )
-            if answer.status >= 500:
-                raise Unreachable(f"HTTP {answer.status}")
-            found = answer.read(_AuthTest)
+        found, headers = await _ask_slack("auth.test", token, api_url)
     except Unreachable as error:
-        return Check(
-            name,
-            False,
-            f"Slack cannot be asked: {shown(str(error))}.",
-            "Check the network and SLACK_API_URL.",
-        )
+        return _not_asked(name, error)
     if found.ok is not True:
         return Check(
             name,
@@ -175,7 +168,7 @@ async def check_slack(
             f"Slack refuses the token ({shown(str(found.error))}).",
             "Install the app to the workspace again, and copy its new Bot User OAuth Token.",
         )
-    granted = {scope.strip() for scope in answer.headers.get("X-OAuth-Scopes", "").split(",")}
+    granted = {scope.strip() for scope in headers.get("X-OAuth-Scopes", "").split(",")}
     missing = sorted(set(scopes) - granted)
     if missing:
         return Check(
@@ -185,6 +178,39 @@ async def check_slack(
             "Add them under “OAuth & Permissions” (or use app_manifest.yml) and install it again.",
         )
     return Check(name, True, f"bot {shown(str(found.user))} in {shown(str(found.team))}")
+
+
+async def check_app_token(token: str, *, api_url: str = "https://slack.com/api/") -> Check:
+    """Ask Slack (`apps.connections.open`) whether the app token works; opens no socket."""
+    name = "Slack app token"
+    try:
+        found, _ = await _ask_slack("apps.connections.open", token, api_url)
+    except Unreachable as error:
+        return _not_asked(name, error)
+    if found.ok is not True:
+        said = f"Slack refuses SLACK_APP_TOKEN ({shown(str(found.error))})."
+        return Check(name, False, said, APP_LEVEL_REMEDY)
+    return Check(name, True, "Socket Mode can connect")
+
+
+async def _ask_slack(method: str, token: str, api_url: str) -> tuple[_Answer, Mapping[str, str]]:
+    """Call a method without arguments; give the answer and its headers. Raises Unreachable."""
+    async with http_session() as http:
+        answer = await call(
+            http,
+            "POST",
+            f"{api_url.rstrip('/')}/{method}",
+            headers={"Authorization": f"Bearer {token}"},
+            deadline=DEADLINE,
+        )
+    if answer.status >= 500:
+        raise Unreachable(f"HTTP {answer.status}")
+    return answer.read(_Answer), answer.headers
+
+
+def _not_asked(name: str, error: Unreachable) -> Check:
+    said = f"Slack cannot be asked: {shown(str(error))}."
+    return Check(name, False, said, "Check the network and SLACK_API_URL.")
 
 
 def healthy(checks: Sequence[Check]) -> bool:

@@ -7,7 +7,8 @@ import click
 from bridge.config import ConfigError, Settings, is_account, load
 from bridge.ops.doctor import Check, healthy, render, run_doctor
 from bridge.slack import scopes
-from bridge.store.database import is_there, open_database
+from bridge.store.database import is_there, open_database, require_place
+from bridge.store.encryption import KeyRing
 from bridge.store.errors import StoreError
 
 
@@ -41,6 +42,7 @@ async def _examine(settings: Settings, account: str | None) -> list[Check]:
         configuration=configuration,
         database=database,
         slack_token=settings.slack_bot_token,
+        slack_app_token=settings.slack_app_token,
         slack_api_url=settings.slack_api_url,
         slack_scopes=scopes.required(),
     )
@@ -70,6 +72,9 @@ async def check_database(settings: Settings) -> Check:
     kind = "PostgreSQL" if settings.uses_postgresql else "SQLite"
     try:
         if not is_there(settings.database_url):
+            require_place(settings.database_url)
+            if settings.encryption_keys:
+                KeyRing(settings.encryption_keys)
             return Check(name, None, "SQLite, not there yet: lp-bridge serve will make it")
         async with open_database(settings.database_url, keys=settings.encryption_keys) as database:
             await database.check()

@@ -20,15 +20,13 @@ import msgspec
 from sqlalchemy import func, select
 
 from bridge.config import Settings
-from bridge.ids import MessageTs, SessionId, UserId, ts_key
+from bridge.ids import MessageTs, SessionId, ts_key
 from bridge.store import inbox
 from bridge.store import sessions as queries
 from bridge.store.database import Database, open_database
 from bridge.store.models import INBOX, OUTBOX, SESSIONS
 from bridge.store.wakeups import notify
 
-OPERATOR = UserId("operator")
-"""Who asks, where Slack's users have their ids."""
 _MARKS = {"sent": "✓ sent", "posted": "✓ sent", "waiting": "… waiting", "failed": "✗ failed"}
 _KEPT = {
     "note": "(stays in Slack)",
@@ -125,7 +123,8 @@ async def show_session(settings: Settings, session: str) -> int:
 
 async def close_session(settings: Settings, session: str) -> int:
     """Ask the session's owner to end it, as the card's button does. Raise `StoreError`."""
-    from bridge.relay.supervisor import CHANNEL
+    from bridge.relay.ending import OPERATOR
+    from bridge.relay.news import CHANNEL
 
     # In thread order it comes after all that has been written so far, and so it leaves last.
     key = MessageTs(f"{time.time():.6f}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge.content.markup import one_line
 from bridge.liveperson.ids import AccountId, AgentId
 from bridge.liveperson.profiles import AgentProfile, ProfileDirectory
 from bridge.liveperson.wire import EventChange
@@ -15,6 +16,10 @@ ROLE_NAMES = {
     "CONTROLLER": "LivePerson",
     "SYSTEM": "LivePerson",
 }
+
+
+LONGEST_NAME = 80
+"""Characters; what Slack shows of a username."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +46,7 @@ class Agents:
 
 def shown_name(profile: AgentProfile) -> str | None:
     """What the agent calls herself towards consumers."""
-    return profile.nickname or profile.full_name
+    for name in (profile.nickname, profile.full_name):
+        if name and (tidied := one_line(name)):
+            return tidied[:LONGEST_NAME]
+    return None

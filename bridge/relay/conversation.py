@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.config import AccountSettings
@@ -31,6 +33,7 @@ class Conversation:
         self._agents = agents
         self._account = account
         self._subscription: str | None = None
+        self._updated_at = 0
         self.closed: Observed | None = None
         """How it was closed, once it is."""
 
@@ -53,7 +56,8 @@ class Conversation:
             states=("OPEN", "CLOSE"), since_ms=self._record.row.created_at - LOOK_BACK_MS
         )
         if previous is not None:
-            await connection.unsubscribe_conversations(previous)
+            with contextlib.suppress(RequestRefused):  # then it is gone already
+                await connection.unsubscribe_conversations(previous)
         await connection.get_clock()  # what exists is told before this is answered
 
     async def _open(self, connection: Connection) -> None:
@@ -105,6 +109,10 @@ class Conversation:
             gone = change.kind == "DELETE" and change.state != "CLOSE"
             if change.conversation_id != row.conversation_id or gone:
                 continue
+            if change.updated_at is not None:
+                if change.updated_at < self._updated_at:
+                    continue  # it was overtaken: what it says is not so any more
+                self._updated_at = change.updated_at
             self._reader.stale = True  # something happened: was everything heard?
             for dialog in change.dialogs:
                 if dialog.dialog_id not in self._reader.dialogs:

@@ -6,10 +6,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.content.rendered import Rendered
-from bridge.ids import WorkerId
+from bridge.ids import UserId, WorkerId
 from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import Observed, State
-from bridge.relay.publisher import Publisher, not_delivered
+from bridge.relay.messages import not_delivered
+from bridge.relay.publisher import Publisher
 from bridge.relay.record import Record, notice
 from bridge.slack.views import notices
 from bridge.store import inbox, outbox, sessions
@@ -17,6 +18,8 @@ from bridge.store.rows import OutboxRow
 
 log = structlog.get_logger(__name__)
 
+OPERATOR = UserId("operator")
+"""Who ends a conversation from the command line, where Slack's users have their ids."""
 CLOSERS = {"AGENT": "agent", "CONSUMER": "consumer", "SYSTEM": "system"}
 
 
@@ -24,6 +27,8 @@ async def finish_closed(record: Record, publisher: Publisher, seen: Observed) ->
     """The conversation was closed: tell by whom."""
     ended_here = record.row.state == State.CLOSING or publisher.asked_to_close
     closer = "consumer" if ended_here else CLOSERS.get(seen.by or "", "other")
+    if ended_here and publisher.closer == OPERATOR:
+        closer = "operator"
     agent = record.row.agent_name
     await finish(
         record,

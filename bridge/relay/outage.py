@@ -7,11 +7,12 @@ import asyncio
 import structlog
 
 from bridge.liveperson.backoff import Backoff
-from bridge.liveperson.errors import Transient
+from bridge.liveperson.errors import LivePersonError
 from bridge.relay.decisions import State
 from bridge.relay.record import Record, notice
 from bridge.relay.tools import Timings
 from bridge.slack.views import notices
+from bridge.slack.views.troubles import trouble
 
 log = structlog.get_logger(__name__)
 
@@ -30,11 +31,16 @@ class Outage:
         self._since: float | None = None
 
     @property
+    def seconds(self) -> float:
+        """How long there has been no connection."""
+        return 0.0 if self._since is None else asyncio.get_running_loop().time() - self._since
+
+    @property
     def lasting(self) -> bool:
         """Whether more than one try has failed."""
         return self._since is not None
 
-    def begin(self, error: Transient) -> tuple[float, float | None]:
+    def begin(self, error: LivePersonError) -> tuple[float, float | None]:
         """A try failed. Returns when to try again and when to tell (loop times; None: told)."""
         now = asyncio.get_running_loop().time()
         log.info(
@@ -48,17 +54,18 @@ class Outage:
         again = now + self._backoff.next(error.retry_after)
         row = self._record.row
         if row.state == State.CONNECTING:
-            told = row.reason == _reason(error)
+            told = row.reason == str(trouble(error.code))
         else:
             told = row.state not in (State.WAITING, State.ACTIVE)
         return again, None if told else self._since + self._timings.outage_grace
 
-    async def tell(self, error: Transient) -> None:
+    async def tell(self, error: LivePersonError) -> None:
         """Say in the thread that the connection is away."""
         row = self._record.row
         if row.state == State.CONNECTING:
-            first = [] if row.reason else [notice(notices.connecting_slowly(str(error)))]
-            await self._record.write(*first, reason=_reason(error))
+            told = trouble(error.code)
+            first = [] if row.reason else [notice(notices.connecting_slowly(told.what))]
+            await self._record.write(*first, reason=str(told))
         elif row.state in (State.WAITING, State.ACTIVE):
             await self._record.write(
                 notice(notices.connection_lost()), state=State.RECONNECTING.value
@@ -79,7 +86,3 @@ class Outage:
     def stable(self) -> None:
         """The connection has held for a while: the next loss is a new one."""
         self._backoff.reset()
-
-
-def _reason(error: Transient) -> str:
-    return f"{error} {error.remedy}"

@@ -1,63 +1,30 @@
-"""The outbox of one session on its way into the thread: in order, each once.
-
-A post whose answer is lost may stand in the thread or not. So the outbox id goes along in the
-message's metadata, and where the outcome is unknown (an answer lost, or a new owner who does not
-know what the last one had under way) the thread is looked up before anything is posted again.
-"""
+"""The outbox of one session on its way into the thread: in order, each once, then the card."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.content.rendered import Rendered
-from bridge.ids import ChannelId, MessageTs
-from bridge.liveperson.backoff import Backoff
+from bridge.ids import MessageTs
+from bridge.relay.card import Card
 from bridge.relay.crashpoints import crash_point
+from bridge.relay.posting import Posting, ThreadGoneError, thread_is_gone
 from bridge.relay.pump import Pump
-from bridge.relay.record import Record
-from bridge.relay.threads import Thread
+from bridge.relay.record import Record, notice
 from bridge.relay.tools import Tools
-from bridge.slack.errors import SlackError, SlackRefused, SlackUnavailable, SlackUnknown
+from bridge.slack.errors import SlackRefused
 from bridge.slack.sender import Mark, Post
-from bridge.slack.views import notices, refusals
-from bridge.slack.views.card import CardModel, card
+from bridge.slack.views import notices
 from bridge.store import outbox
 from bridge.store.rows import OutboxRow
 
 log = structlog.get_logger(__name__)
-
-THREAD_GONE = frozenset(
-    {
-        "channel_not_found",
-        "not_in_channel",
-        "is_archived",
-        "thread_not_found",
-        "cannot_reply_to_message",
-        "restricted_action",
-    }
-)
-"""Slack's errors that mean: nothing can be told in this thread any more."""
-UNINVITED = frozenset({"not_in_channel", "channel_not_found"})
-"""What Slack says before anybody has invited the bridge."""
-CREDENTIALS = frozenset(
-    {"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"}
-)
-"""Errors of the whole installation: they pass when the operator acts, so nothing is given up."""
-CREDENTIALS_WAIT = 30.0
-
-
-class ThreadGoneError(Exception):
-    """The thread cannot be written to any more: deleted, archived, or the bot was removed."""
-
-    def __init__(self, error: SlackError) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 class Poster:
@@ -66,25 +33,27 @@ class Poster:
     def __init__(self, record: Record, tools: Tools, failed: Callable[[Exception], None]) -> None:
         self._record = record
         self._tools = tools
+        self._posting = Posting(record, tools)
+        self.card = Card(record, tools, self._posting)
         self._waiting: deque[OutboxRow] = deque()
-        self._doubtful: int | None = None
-        self._card_doubtful = False
-        self.pump = Pump(f"poster {record.row.id}", self._work, failed)
+        self._doubtful: set[int] = set()
         self._reload = False
+        self._news = asyncio.Event()
         self._finished: deque[int] = deque(maxlen=64)
+        self.pump = Pump(f"poster {record.row.id}", self._work, failed)
         record.posted = self._added
         record.reload = self.refresh
 
     async def load(self) -> None:
-        """Take over what a former owner left; it may have posted the first of it, or the card."""
+        """Take over what a former owner left; it may have posted one of it, or the card."""
         await self._read()
-        if self._waiting:
-            self._doubtful = self._waiting[0].id
-        self._card_doubtful = True
+        self._doubtful = in_doubt(self._waiting)
+        self.card.doubtful = True
 
     def refresh(self) -> None:
         """Look for rows that somebody else has committed."""
         self._reload = True
+        self._news.set()
         self.pump.kick()
 
     async def _read(self) -> None:
@@ -99,6 +68,7 @@ class Poster:
 
     def _added(self, rows: Sequence[OutboxRow]) -> None:
         self._take(rows)
+        self._news.set()
         self.pump.kick()
 
     def _take(self, rows: Sequence[OutboxRow]) -> None:
@@ -110,18 +80,33 @@ class Poster:
 
     async def _work(self) -> None:
         if self._record.row.thread_ts is None:
-            await self._post_card()
-        while self._waiting or self._reload:
+            await self.card.post()
+        backoff = self._posting.backoff()
+        while not self.pump.ending:
             if self._reload:
                 await self._read()
-                continue
-            row = self._waiting[0]
-            gone = await self._deliver(row)
-            self._waiting.remove(row)
-            self._finished.append(row.id)
-            if gone is not None:
-                raise ThreadGoneError(gone)
-        await self._refresh_card()
+            elif self._waiting:
+                await self._next()
+            elif (wait := await self.card.refresh(backoff)) is not None:
+                await self._pause(wait)
+            elif not (self._waiting or self._reload):
+                return
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless there is something to post: the card must not hold words up."""
+        self._news.clear()
+        if not (self._waiting or self._reload or self.pump.ending):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+
+    async def _next(self) -> None:
+        row = self._waiting[0]
+        gone = await self._deliver(row)
+        self._waiting.remove(row)
+        self._finished.append(row.id)
+        if gone is not None:
+            raise ThreadGoneError(gone)
 
     async def _deliver(self, row: OutboxRow) -> SlackRefused | None:
         """Have one thing shown, or noted as failed; returns why if the whole thread is gone."""
@@ -133,170 +118,49 @@ class Poster:
             log.warning(
                 "outbox.refused", session=self._record.row.id, outbox=row.id, error=error.code
             )
-            reason = f"{error} {error.remedy}"
-            await self._record.commit(
-                lambda connection: outbox.mark_failed(connection, row.id, reason)
-            )
-            return error if error.code in THREAD_GONE else None
+            await self._not_shown(row, error)
+            return error if thread_is_gone(error) else None
         await self._record.commit(lambda connection: outbox.mark_posted(connection, row.id, ts))
         crash_point("post.noted")
         return None
 
     async def _post(self, row: OutboxRow) -> MessageTs:
-        post = msgspec.json.decode(row.payload, type=Post)
-        doubtful = row.id == self._doubtful
-        return await self._post_once(
-            post, key=f"outbox:{row.id}", thread_ts=self._record.row.thread_ts, doubtful=doubtful
+        return await self._posting.once(
+            msgspec.json.decode(row.payload, type=Post),
+            key=f"outbox:{row.id}",
+            thread_ts=self._record.row.thread_ts,
+            born=row.created_at,
+            doubtful=row.id in self._doubtful,
         )
 
     async def _mark(self, row: OutboxRow) -> None:
-        mark = msgspec.json.decode(row.payload, type=Mark)
-        backoff = self._backoff()
-        while True:
-            self._record.check_lease()
-            try:
-                return await self._tools.sender.mark(
-                    self._record.row.team_id, self._record.row.channel_id, mark
-                )
-            except (SlackUnknown, SlackUnavailable) as error:  # a reaction is the same twice
-                await asyncio.sleep(backoff.next(retry_after(error)))
-            except SlackRefused as error:
-                await self._bear(error)
+        await self._posting.mark(msgspec.json.decode(row.payload, type=Mark))
 
-    async def _post_once(
-        self, post: Post, *, key: str, thread_ts: MessageTs | None, doubtful: bool
-    ) -> MessageTs:
-        """Post, however often Slack fails, exactly once. Raises `SlackRefused`."""
-        row, sender = self._record.row, self._tools.sender
-        backoff = self._backoff()
-        while True:
-            self._record.check_lease()
-            try:
-                if doubtful:
-                    oldest = (
-                        None if thread_ts else MessageTs(f"{row.created_at // 1000 - 60}.000000")
-                    )
-                    found = await sender.find(
-                        row.team_id, row.channel_id, key=key, thread_ts=thread_ts, oldest=oldest
-                    )
-                    if found is not None:
-                        return found
-                    doubtful = False
-                    self._record.check_lease()
-                return await sender.post(
-                    row.team_id, row.channel_id, post, key=key, thread_ts=thread_ts
-                )
-            except SlackUnknown as error:
-                doubtful = True
-                await asyncio.sleep(backoff.next(retry_after(error)))
-            except SlackUnavailable as error:
-                await asyncio.sleep(backoff.next(retry_after(error)))
-            except SlackRefused as error:
-                if error.code.startswith("invalid_blocks") and post.blocks:
-                    post = msgspec.structs.replace(post, blocks=None)  # the words still count
-                    continue
-                await self._bear(error)
+    async def _not_shown(self, row: OutboxRow, error: SlackRefused) -> None:
+        """Note that Slack did not take it; if it was the agent's, the thread says that much."""
+        said = []
+        if row.kind == "agent" and not thread_is_gone(error):
+            name = msgspec.json.decode(row.payload, type=Post).username
+            said = [notice(notices.not_shown(name, str(error)))]
 
-    async def _bear(self, error: SlackRefused) -> None:
-        """Wait out a refusal that concerns the whole installation; raise any other."""
-        if error.code not in CREDENTIALS:
-            raise error
-        log.error("slack.credentials_refused", error=error.code, remedy=error.remedy)
-        await asyncio.sleep(CREDENTIALS_WAIT)
+        async def work(connection: AsyncConnection) -> list[OutboxRow]:
+            await outbox.mark_failed(connection, row.id, f"{error} {error.remedy}")
+            return await outbox.add(connection, self._record.row.id, said)
 
-    # The card
-
-    async def _post_card(self) -> None:
-        row = self._record.row
-        shown = self._card()
-        try:
-            ts = await self._post_once(
-                Post(text=shown.text, blocks=shown.blocks),
-                key=f"card:{row.id}",
-                thread_ts=None,
-                doubtful=self._card_doubtful,
-            )
-        except SlackRefused as error:
-            raise ThreadGoneError(error) from error
-        crash_point("card.answered")
-        await self._record.write(thread_ts=ts, card_shown=fingerprint(shown))
-        crash_point("card.noted")
-        self._tools.threads.learn((row.team_id, row.channel_id, ts), Thread(row.id, row.opener_id))
-
-    async def _refresh_card(self) -> None:
-        row = self._record.row
-        backoff = self._backoff()
-        while row.thread_ts is not None and fingerprint(shown := self._card()) != row.card_shown:
-            self._record.check_lease()
-            try:
-                await self._tools.sender.update(
-                    row.team_id,
-                    row.channel_id,
-                    row.thread_ts,
-                    Post(text=shown.text, blocks=shown.blocks),
-                )
-            except (SlackUnknown, SlackUnavailable) as error:  # an update is the same twice
-                await asyncio.sleep(backoff.next(retry_after(error)))
-                continue
-            except SlackRefused as error:
-                if error.code in CREDENTIALS:
-                    await self._bear(error)
-                    continue
-                log.warning("card.refused", session=row.id, error=error.code)
-                if error.code in THREAD_GONE or error.code == "message_not_found":
-                    raise ThreadGoneError(error) from error
-            await self._record.write(card_shown=fingerprint(shown))
-
-    def _card(self) -> Rendered:
-        row = self._record.row
-        return card(
-            CardModel(
-                session=row.id,
-                account=row.account,
-                label=row.label,
-                state=row.state,  # type: ignore[arg-type]  # the column holds `State` values
-                agent_name=row.agent_name,
-                agent_avatar=row.agent_avatar,
-                opener=row.opener_id,
-                reason=row.reason,
-                live=row.live,
-            )
-        )
-
-    async def say_elsewhere(self, error: SlackError) -> None:
-        """Tell the opener, outside the thread, that there is no thread to tell it in."""
-        row, sender = self._record.row, self._tools.sender
-        if row.thread_ts is None and error.code in UNINVITED:
-            bot = self._tools.workspaces.bot_user_id(row.team_id)
-            post = Post(text=refusals.not_in_channel(bot))
-        else:
-            told = notices.thread_unreachable(row.label or row.account, str(error), error.remedy)
-            post = Post(text=told.text, blocks=told.blocks)
-        try:
-            if row.thread_ts is None and row.response_url is not None:
-                await sender.respond(row.response_url, post)
-            else:
-                # A user's id in place of a channel: Slack delivers it as a direct message.
-                await sender.post(
-                    row.team_id,
-                    ChannelId(row.opener_id),
-                    post,
-                    key=f"gone:{row.id}",
-                    thread_ts=None,
-                )
-        except SlackError as failure:
-            log.warning("session.opener_not_told", session=row.id, error=failure.code)
-
-    def _backoff(self) -> Backoff:
-        timings = self._tools.timings
-        return Backoff(first=timings.retry_first, cap=timings.retry_cap)
+        self._record.changed(await self._record.commit(work))
 
 
-def retry_after(error: SlackError) -> float | None:
-    """How long Slack asked us to wait, if it did."""
-    return getattr(error, "retry_after", None)
+def in_doubt(waiting: Iterable[OutboxRow]) -> set[int]:
+    """Which of the rows that a former owner left it may have been posting when it ended.
 
-
-def fingerprint(shown: Rendered) -> str:
-    """Identity of what a card shows."""
-    return hashlib.sha256(msgspec.json.encode(shown)).hexdigest()[:32]
+    Agents' words are the owner's own, stored and posted in one order: only the first can be the
+    one. What the bridge tells is stored by any worker, whose commit may have come after that of
+    rows with higher ids: any of these can.
+    """
+    found: set[int] = set()
+    agents = False
+    for row in waiting:
+        if row.kind != "agent" or not agents:
+            found.add(row.id)
+        agents = agents or row.kind == "agent"
+    return found

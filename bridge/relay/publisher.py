@@ -11,18 +11,11 @@ import asyncio
 import bisect
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.content.from_slack import (
-    LIVEPERSON_TEXT_LIMIT,
-    names_in,
-    relayed,
-    split,
-    to_plain,
-)
-from bridge.ids import InboxId, TeamId
+from bridge.content.from_slack import names_in
+from bridge.ids import InboxId, UserId
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.errors import (
     ConnectionLost,
@@ -34,20 +27,24 @@ from bridge.liveperson.errors import (
 from bridge.liveperson.ids import ConversationId, DialogId
 from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import Sent, State
+from bridge.relay.messages import (
+    Refusal,
+    as_sent,
+    marker,
+    not_delivered,
+    refused_words,
+    translate,
+)
 from bridge.relay.pump import Pump
-from bridge.relay.record import Record, mark, notice
+from bridge.relay.record import Record, notice
 from bridge.relay.tools import Tools
 from bridge.slack.views import notices
-from bridge.store import inbox, outbox
-from bridge.store.rows import InboxRow, NewOutbox, OutboxRow
+from bridge.slack.views.troubles import trouble
+from bridge.store import inbox, outbox, sessions
+from bridge.store.rows import InboxRow, OutboxRow
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What LivePerson refused (or, without an error, the closing that it accepted)."""
-
-    row: InboxRow
-    error: RequestRefused | None
+FAILURES = 5
+"""A message that LivePerson has failed at so often holds the others up no longer."""
 
 
 class Publisher:
@@ -72,6 +69,9 @@ class Publisher:
         self._deadline: asyncio.Timeout | None = None
         self._connection: Connection | None = None
         self._dialog: DialogId | None = None
+        self._failures: dict[InboxId, int] = {}
+        self.closer: UserId | None = None
+        """Who asked to end the conversation."""
         self.unnumbered: list[Sent] = []
         """Messages that LivePerson took without telling their sequence."""
         self.doubtful = False
@@ -147,7 +147,7 @@ class Publisher:
             rows = [] if self._in_flight is None else [self._in_flight]
         return [
             *self.unnumbered,
-            *(as_sent(row) for row in rows if row.id not in self._confirmed),
+            *(as_sent(row) for row in rows if self._sequence(row.id) is None),
         ]
 
     def confirm(self, row: InboxId, dialog: str, sequence: int) -> None:
@@ -171,7 +171,7 @@ class Publisher:
     # The work
 
     async def _work(self) -> None:
-        while self._connection is not None and self.refusal is None:
+        while self._connection is not None and self.refusal is None and not self.pump.ending:
             if self._reload:
                 await self._read()
             if not self._waiting:
@@ -229,7 +229,13 @@ class Publisher:
             self.refusal = Refusal(row, error)
             self._wake()
             return
-        except (TimeoutError, RequestTimeout, ServerFailed, ConnectionLost) as error:
+        except ServerFailed as error:
+            if row.id not in self._confirmed:  # not done, they say: the session looks
+                self.doubtful = True
+                self.refusal = Refusal(row, error)
+                self._wake()
+                return
+        except (TimeoutError, RequestTimeout, ConnectionLost) as error:
             if row.id not in self._confirmed:
                 self.doubtful = True
                 if isinstance(error, TimeoutError):
@@ -240,11 +246,15 @@ class Publisher:
         await self._note_sent(row)
 
     async def _note_sent(self, row: InboxRow) -> None:
-        dialog, sequence = self._confirmed[row.id]
         crash_point("publish.answered")
-        await self._record.commit(
-            lambda connection: inbox.mark_sent(connection, row.id, dialog, sequence)
-        )
+        noted: tuple[str, int | None] | None = None
+        while noted != self._confirmed.get(row.id, noted):  # its echo may come meanwhile
+            dialog, sequence = noted = self._confirmed[row.id]
+            await self._record.commit(
+                lambda connection, dialog=dialog, sequence=sequence: inbox.mark_sent(  # type: ignore[misc]
+                    connection, row.id, dialog, sequence
+                )
+            )
         crash_point("publish.noted")
         if sequence is None:
             self.unnumbered.append(as_sent(row, acknowledged=True))
@@ -277,6 +287,7 @@ class Publisher:
         if self._record.row.state != State.CLOSING:
             await self._record.write(state=State.CLOSING.value)
         self._record.check_lease()
+        self.closer = row.user_id
         error: RequestRefused | None = None
         try:
             await connection.close_conversation(ConversationId(conversation))
@@ -289,51 +300,67 @@ class Publisher:
         self.refusal = Refusal(row, error)
         self._wake()
 
+    @property
+    def closing_accepted(self) -> bool:
+        """Whether LivePerson has agreed to close the conversation: it takes effect soon."""
+        refusal = self.refusal
+        return refusal is not None and refusal.row.kind == "close" and refusal.error is None
+
+    @property
+    def in_doubt(self) -> InboxRow | None:
+        """A message that LivePerson failed at: it says not done, but the dialog knows."""
+        refusal = self.refusal
+        failed = refusal is not None and isinstance(refusal.error, ServerFailed)
+        return refusal.row if failed and refusal is not None else None
+
     async def settled(self) -> None:
         """The session has looked: the conversation is still open. Go on."""
-        refusal, self.refusal = self.refusal, None
+        refusal = self.refusal
         if refusal is None:
             return
-        if refusal.error is not None:
-            await self.give_up([refusal.row], str(refusal.error), refusal.error.remedy)
-        elif refusal.row.kind == "close":  # taken, and takes effect: the notification follows
-            await self._record.commit(
-                lambda connection: inbox.mark_sent(connection, refusal.row.id, None, None)
-            )
-            self._remove(refusal.row.id)
+        row, error = refusal.row, refusal.error
+        if row.kind == "close":
+            await self._not_closed(row, error)
+        elif isinstance(error, ServerFailed):
+            self._in_flight, self.doubtful = None, False
+            if row.id not in self._confirmed:
+                await self._failed_again(row, error)
+        elif error is not None:
+            await self.give_up([row], *refused_words(error))
+        self.refusal = None  # not before: a message that comes would have this one sent again
         self.pump.kick()
+
+    async def _failed_again(self, row: InboxRow, error: ServerFailed) -> None:
+        """Try a message again later; after some tries let the others pass."""
+        self._failures[row.id] = failures = self._failures.get(row.id, 0) + 1
+        if failures >= FAILURES:
+            self._failures.pop(row.id)
+            await self.give_up([row], *refused_words(error))
+        else:
+            await asyncio.sleep(min(2.0 ** (failures - 1), 8.0))
+
+    async def _not_closed(self, row: InboxRow, error: RequestRefused | ServerFailed | None) -> None:
+        """The conversation could not be ended: say so, and let it go on."""
+        reason = trouble("request_refused" if error is None else error.code).what
+        said = notice(notices.not_ended(reason))
+        state = State.ACTIVE if self._record.row.agent_id else State.WAITING
+
+        async def work(connection: AsyncConnection) -> list[OutboxRow]:
+            await inbox.mark_failed(connection, [row.id], reason)
+            await sessions.change_session(
+                connection, self._record.row.id, self._record.row.epoch, state=state.value
+            )
+            return await outbox.add(connection, self._record.row.id, [said])
+
+        added = await self._record.commit(work)
+        self._remove(row.id)
+        self._record.changed(added, state=state.value)
+
+    def _sequence(self, row: InboxId) -> int | None:
+        """The sequence that a message is known to have."""
+        return self._confirmed.get(row, ("", None))[1]
 
     def _remove(self, row: InboxId) -> None:
         self._waiting = [each for each in self._waiting if each.id != row]
         self._known.discard(row)
         self._finished.append(row)
-
-
-def translate(source: str, writer: str | None, tools: Tools, team: TeamId) -> list[str] | None:
-    """A Slack text in the words and parts that LivePerson gets; None while a name is unknown."""
-    names = tools.names.names(team)
-    plain = to_plain(source, names)
-    if plain is None:
-        return None
-    name = None
-    if writer is not None and (name := names.user(writer)) is None:
-        return None
-    return split(relayed(plain, writer=name), LIVEPERSON_TEXT_LIMIT)
-
-
-def not_delivered(rows: Sequence[InboxRow], reason: str, remedy: str) -> list[NewOutbox]:
-    """A mark on each message, and a word about all of them."""
-    stamps = dict.fromkeys(row.message_ts for row in rows if row.kind == "message")
-    if not stamps:
-        return []
-    return [*(mark(ts) for ts in stamps), notice(notices.not_delivered(reason, remedy))]
-
-
-def marker(row: InboxId) -> str:
-    """What goes along with a message, for servers that echo it (`ExternalId`, at most 64)."""
-    return f"lpb-{row}"
-
-
-def as_sent(row: InboxRow, *, acknowledged: bool = False) -> Sent:
-    """A row as the decisions see it."""
-    return Sent(row=row.id, text=row.text, marker=marker(row.id), acknowledged=acknowledged)

@@ -21,6 +21,8 @@ class Pump:
         self._failed = failed
         self._again = False
         self._task: asyncio.Task[None] | None = None
+        self.ending = False
+        """Whether the work is to come to its end after the item that is under way."""
 
     @property
     def busy(self) -> bool:
@@ -29,14 +31,27 @@ class Pump:
 
     def kick(self) -> None:
         """Have the work done, now or right after the run that is under way."""
-        self._again = True
-        if self._task is None:
+        self._again = not self.ending
+        if self._task is None and self._again:
             self._task = asyncio.create_task(self._run(), name=self._name)
 
     async def drained(self) -> None:
         """Wait until there is nothing under way."""
-        while self._task is not None:
-            await asyncio.wait([self._task])
+        while (task := self._task) is not None:
+            await asyncio.wait([task])
+            if self._task is task:  # cancelled before its first step: its `finally` never ran
+                self._task = None
+
+    async def finish(self, limit: float) -> None:
+        """Let the item under way come to its end, for `limit` seconds at most, and begin no other.
+
+        What is cut off in the middle is in doubt; what has ended is not.
+        """
+        self.ending = True
+        self._again = False
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=limit)
+            await self.stop()
 
     async def stop(self) -> None:
         """Cancel what is under way and wait for its end."""

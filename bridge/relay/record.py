@@ -29,6 +29,7 @@ class Record:
     def __init__(self, row: SessionRow, tools: Tools) -> None:
         self.row = row
         self._tools = tools
+        self._term = tools.lease.term
         self.posted: Callable[[Sequence[OutboxRow]], None] = lambda rows: None
         """Called after each commit with what it added to the outbox."""
         self.reload: Callable[[], None] = lambda: None
@@ -80,9 +81,14 @@ class Record:
                 setattr(self.row, name, value)
         self.posted(added)
 
+    def renew(self) -> None:
+        """The lease had run out, and the session is still ours: go on."""
+        self._term = self._tools.lease.term
+
     def check_lease(self) -> None:
         """Raise `FencedError` if another worker may have taken over by now."""
-        if not self._tools.lease.valid:
+        lease = self._tools.lease
+        if not lease.valid or lease.term != self._term:
             raise FencedError(self.row.id)
 
 

@@ -7,17 +7,19 @@ from collections.abc import Awaitable, Callable
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge.content.markup import is_blank
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
 from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import State
-from bridge.relay.publisher import translate
+from bridge.relay.messages import translate
+from bridge.relay.news import CHANNEL, FREE
 from bridge.relay.record import mark, notice
-from bridge.relay.supervisor import CHANNEL, Supervisor
-from bridge.relay.targets import resolve
+from bridge.relay.supervisor import Supervisor
+from bridge.relay.targets import accounts_for, resolve
 from bridge.relay.threads import Thread
 from bridge.relay.tools import Tools
 from bridge.relay.types import (
-    AccountInfo,
+    Accounts,
     ConnectCommand,
     Connecting,
     Disposition,
@@ -69,17 +71,21 @@ class BridgeService:
         }
         worker = self._tools.worker
 
-        async def work(connection: AsyncConnection) -> tuple[SessionRow | None, bool]:
+        async def work(connection: AsyncConnection) -> tuple[SessionRow | None, bool, bool]:
             added = await sessions.add_session(connection, values, worker)
             if added is not None:
-                return added, True
-            return await sessions.session_by_request(connection, key), False
+                return added, True, True
+            row = await sessions.session_by_request(connection, key)
+            ours = row is not None and await sessions.is_owner(connection, row.id, worker)
+            return row, False, ours
 
-        row, fresh = await self._tools.database.writer.run(work)
+        row, fresh, ours = await self._tools.database.writer.run(work)
         crash_point("session.committed")
         if row is None:
             return Refused(refusals.trouble("The request could not be stored.", "Try again."))
-        if fresh or (row.live and row.epoch == 1):  # a first try's commit may have taken effect
+        # Known, though ours: the first try's commit may have taken effect before it failed. A known
+        # one of another worker is that worker's: two with one epoch would not be fenced.
+        if fresh or (ours and row.live and row.epoch == 1):
             log.info("session.opened", session=row.id, account=row.account)
             self._supervisor.adopt(row, fresh=fresh)
         return Connecting(row.id, target.label)
@@ -97,16 +103,19 @@ class BridgeService:
             return await self._word(thread, message, word)
         if message.text.lstrip().startswith(NOTE_PREFIX):
             return await self._keep(thread, message, "note", Disposition.NOTE, _locked(message))
-        if not message.text.strip():
-            said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
-            items = _constant(said if message.files else [])
-            return await self._keep(thread, message, "note", Disposition.NOTE, items)
-        return await self._relay(thread, message)
-
-    async def _relay(self, thread: Thread, message: ThreadMessage) -> Disposition:
-        session = thread.session
         writer = message.user if message.user != thread.opener else None
         texts = translate(message.text, writer, self._tools, message.team)
+        if is_blank(message.text) or texts == []:
+            files = message.files
+            told = notices.files_not_relayed(files) if files else notices.nothing_to_relay()
+            items = _constant([mark(message.ts), notice(told)])
+            return await self._keep(thread, message, "note", Disposition.NOTE, items)
+        return await self._relay(thread, message, texts)
+
+    async def _relay(
+        self, thread: Thread, message: ThreadMessage, texts: list[str] | None
+    ) -> Disposition:
+        session = thread.session
 
         async def work(connection: AsyncConnection) -> tuple[bool, list[InboxRow], bool]:
             live = await sessions.lock_live(connection, session)
@@ -128,6 +137,10 @@ class BridgeService:
             elif rows and message.files:
                 said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
             await self._say(connection, session, said)
+            if rows and live and self._supervisor.shares(session):
+                # An earlier one may lie here that another worker took: not to be overtaken,
+                # although the wake-up for it is still to come.
+                rows = await inbox.waiting(connection, session)
             return live, rows, bool(said)
 
         live, rows, said = await self._tools.database.writer.run(work)
@@ -152,6 +165,8 @@ class BridgeService:
         return [mark(ts), NewOutbox(kind="closed", payload=told.payload)]
 
     async def _word(self, thread: Thread, message: ThreadMessage, word: Word) -> Disposition:
+        if word is Word.END and not await self._is_live(thread.session):
+            word = Word.STATUS  # it tells that the conversation has ended
         if word is Word.END:
             await self._end(thread.session, message.user, message.team, message.channel, message.ts)
             return Disposition.WORD
@@ -166,6 +181,11 @@ class BridgeService:
             return [notice(said)]
 
         return await self._keep(thread, message, "word", Disposition.WORD, items)
+
+    async def _is_live(self, session: SessionId) -> bool:
+        async with self._tools.database.read() as connection:
+            row = await sessions.session_by_id(connection, session)
+        return row is not None and row.live
 
     async def _keep(
         self, thread: Thread, message: ThreadMessage, kind: str, kept: Disposition, items: Items
@@ -200,7 +220,7 @@ class BridgeService:
         if items:
             await sessions.call_for_attention(connection, session)
             await outbox.add(connection, session, items)
-            await notify(connection, CHANNEL, "")
+            await notify(connection, CHANNEL, FREE)
         await notify(connection, CHANNEL, session)
 
     def _wake(self, session: SessionId) -> None:
@@ -264,13 +284,9 @@ class BridgeService:
             for row in found
         ]
 
-    def accounts(self, channel: ChannelId | None) -> list[AccountInfo]:
-        """The accounts that are set up, for this channel."""
-        return [
-            AccountInfo(account=known.number, label=known.name or known.number, alias=known.alias)
-            for known in self._tools.settings.known_accounts()
-            if not known.channels or channel is None or channel in known.channels
-        ]
+    def accounts(self, channel: ChannelId, channel_name: str | None) -> Accounts:
+        """The accounts that may be connected to from this channel."""
+        return accounts_for(self._tools.settings, channel, channel_name)
 
 
 Items = Callable[[AsyncConnection], Awaitable[list[NewOutbox]]]

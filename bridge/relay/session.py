@@ -8,6 +8,7 @@ again here; what fails for good is told to the person here, and nowhere else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from contextlib import AsyncExitStack
@@ -20,7 +21,7 @@ from bridge.liveperson.errors import (
     ConnectionLost,
     IdentityExpired,
     IdentityLost,
-    Permanent,
+    LivePersonError,
     RequestRefused,
     TokenExpired,
     Transient,
@@ -34,16 +35,20 @@ from bridge.relay.conversation import Conversation
 from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import Happening, Observed, State
 from bridge.relay.outage import Outage
-from bridge.relay.poster import Poster, ThreadGoneError
+from bridge.relay.poster import Poster
+from bridge.relay.posting import ThreadGoneError
 from bridge.relay.publisher import Publisher
 from bridge.relay.reader import Reader
 from bridge.relay.record import Record
 from bridge.relay.tools import Tools
 from bridge.slack.views import notices
+from bridge.slack.views.troubles import Trouble, trouble
 from bridge.store.rows import SessionRow
 
 log = structlog.get_logger(__name__)
 
+CLOSING_LOOKS = 10
+"""How often LivePerson is asked whether a closing that it accepted has taken effect."""
 STABLE_SECONDS = 30.0
 """A connection that has held for so long has worked."""
 EXPIRY_MARGIN = 30.0
@@ -64,7 +69,6 @@ class Session:
         self._look = False
         self._expired: TokenExpired | IdentityExpired | None = None
         self._cut_at_once = 0
-        self._refused = 0
         self._agents = Agents(AccountId(row.account), tools.profiles)
         self._account = tools.settings.account(row.account)
         self.publisher = Publisher(self.record, tools, failed=self._fail_with, wake=self._wake.set)
@@ -82,15 +86,23 @@ class Session:
         """Run to the end. Raises `FencedError` if another worker has taken the session over."""
         try:
             if not self._fresh:
-                await self.poster.load()
-                await self.publisher.load()
-                await self.reader.load()
+                async with self._tools.loading:
+                    await self.poster.load()
+                    await self.publisher.load()
+                    await self.reader.load()
             while self.record.row.live:
                 await self._live()
             await self._drain()
         finally:
-            await self.publisher.detach()
-            await self.poster.pump.stop()
+            try:
+                await self.publisher.detach()
+            finally:
+                await self.poster.pump.stop()
+
+    async def finish(self) -> None:
+        """Let what is under way come to its end, and begin nothing more: another owner follows."""
+        limit = self._tools.timings.handover
+        await asyncio.gather(self.publisher.pump.finish(limit), self.poster.pump.finish(limit))
 
     def look(self) -> None:
         """Something was committed for this session by somebody else: read it, soon."""
@@ -106,10 +118,17 @@ class Session:
             await self._connect()
         except ThreadGoneError as error:
             await self._thread_gone(error)
-        except Permanent as error:
-            await self._fail(error)
-        except Transient as error:
-            await self._lost(error)
+        except LivePersonError as error:
+            if isinstance(error, Transient) or self._bears(error):
+                await self._lost(error)
+            else:
+                await self._fail(error, trouble(error.code))
+
+    def _bears(self, error: LivePersonError) -> bool:
+        """A conversation that exists is not given up for a refusal at once: it may pass."""
+        if self.record.row.conversation_id is None or isinstance(error, IdentityLost):
+            return False
+        return self._outage.seconds < self._tools.timings.patience
 
     async def _have_thread(self) -> None:
         """Have a thread before there is a conversation. Raises `ThreadGoneError`."""
@@ -127,7 +146,7 @@ class Session:
             await ending.finish_closed(self.record, self.publisher, by_us)
             return
         async with AsyncExitStack() as gate:
-            await gate.enter_async_context(self._tools.connecting)
+            await gate.enter_async_context(self._tools.connecting.enter(self.record.row.account))
             credentials = await self._credentials()
             async with Connection.open(
                 self._tools.domains,
@@ -165,13 +184,12 @@ class Session:
             held = Credentials.from_json(row.credentials)
             if self._expired is None and held.expires_at > time.time() + EXPIRY_MARGIN:
                 return held
-            credentials = await identity.renew(
-                self._agents.account, held, extend=isinstance(self._expired, IdentityExpired)
-            )
-            if credentials.jwt == held.jwt:  # it cannot be renewed, only tried again
-                self._refused += 1
-                if self._refused > self._tools.timings.opening_tries:
-                    raise IdentityLost("LivePerson does not accept this consumer any more.")
+            if row.conversation_id is None and row.opening_since is None:
+                credentials = await identity.sign_in(  # nothing hangs on this consumer yet
+                    self._agents.account, mode=self._account.auth, connector=self._account.connector
+                )
+            else:
+                credentials = await self._renew(held)
         self._expired = None
         await self.record.write(
             credentials=credentials.to_json(), consumer_id=credentials.consumer_id
@@ -179,14 +197,28 @@ class Session:
         crash_point("signed_in.noted")
         return credentials
 
+    async def _renew(self, held: Credentials) -> Credentials:
+        """Go on as the same consumer. Raises `IdentityLost` if LivePerson does not let us."""
+        credentials = await self._tools.identity.renew(
+            self._agents.account, held, extend=isinstance(self._expired, IdentityExpired)
+        )
+        # A sign-up token cannot be renewed, only tried again: for a while, for it may be their
+        # mistake, and a new consumer would be a stranger to the conversation.
+        tried = self._outage.seconds >= self._tools.timings.token_patience
+        if tried and credentials.jwt == held.jwt:
+            raise IdentityLost("LivePerson does not accept this consumer any more.")
+        return credentials
+
     async def _attach(self, connection: Connection) -> None:
         """Bring a new connection up to date: the conversation, its dialogs, what is in doubt."""
         await self._conversation.attach(connection)
         self._cut_at_once = 0
+        if self.publisher.doubtful:
+            # What was sent over the old socket may still be on its way in.
+            await asyncio.sleep(self._tools.timings.before_replay)
         await self.reader.read_again(connection, patient=self.publisher.doubtful)
         if self._conversation.closed is None and self._gone is None:
             self.publisher.attach(connection, DialogId(self.record.row.conversation_id or ""))
-            self._refused = 0
             await self._outage.over()
 
     async def _online(self, connection: Connection) -> None:
@@ -195,10 +227,10 @@ class Session:
         while True:
             self._wake.clear()
             self._raise_failure()
-            if connection.closed:
-                raise await connection.wait_closed()
             if time.monotonic() - since > STABLE_SECONDS:
                 self._outage.stable()
+            if connection.closed:
+                raise await connection.wait_closed()
             await self._refresh()
             await self.reader.absorb()
             await self._conversation.observe()
@@ -206,7 +238,9 @@ class Session:
                 await self._look_at_refusal(connection)
             if (closed := self._conversation.closed) is not None:
                 await self.publisher.detach()
-                await self.reader.read_again(connection, patient=True)
+                with contextlib.suppress(RequestRefused):  # it may not be read any more
+                    await self.reader.read_again(connection, patient=True)
+                await self.reader.absorb(settle=True)
                 await ending.finish_closed(self.record, self.publisher, closed)
                 return
             if self._gone is not None:
@@ -220,10 +254,20 @@ class Session:
 
     async def _look_at_refusal(self, connection: Connection) -> None:
         """LivePerson refused a message, or accepted the closing: is the conversation open?"""
-        await self._conversation.look(connection)
-        await self._conversation.observe()
-        if self._conversation.closed is None:
-            await self.publisher.settled()
+        for _ in range(CLOSING_LOOKS):
+            await self._conversation.look(connection)
+            await self._conversation.observe()
+            if self._conversation.closed is not None:
+                return
+            if not self.publisher.closing_accepted:
+                break
+            await self.reader.absorb()
+            self._wake.clear()
+            await self._woken(1.0)  # it takes effect, and is told, soon
+        if self.publisher.in_doubt is not None:
+            await asyncio.sleep(self._tools.timings.before_replay)
+            await self.reader.read_again(connection, patient=True)
+        await self.publisher.settled()
 
     def _receive(self, notification: Notification) -> None:
         self.reader.receive(notification)
@@ -248,7 +292,8 @@ class Session:
     def _fail_with(self, error: Exception) -> None:
         if self._gone is not None and isinstance(error, ThreadGoneError):
             return  # known; the conversation is being ended
-        self._failure = error
+        if self._failure is None or isinstance(self._failure, Transient):
+            self._failure = error  # what concerns only the connection gives way
         self._wake.set()
 
     def _raise_failure(self) -> None:
@@ -256,24 +301,25 @@ class Session:
         if failure is not None:
             raise failure
 
-    async def _fail(self, error: Permanent) -> None:
+    async def _fail(self, error: LivePersonError, told: Trouble) -> None:
         log.warning("session.failed", session=self.id, error=error.code, detail=str(error))
         await ending.finish(
             self.record,
             self.publisher,
             State.FAILED,
-            reason=f"{error} {error.remedy}",
-            told=notices.failed(str(error), error.remedy),
+            reason=str(told),
+            told=notices.failed(told.what, told.remedy, self.record.row.account),
         )
 
-    async def _lost(self, error: Transient) -> None:
+    async def _lost(self, error: LivePersonError) -> None:
         """Wait for better times; tell the person if they do not come at once."""
         if isinstance(error, TokenExpired | IdentityExpired):
             self._expired = error
-        if self.record.row.conversation_id is None and isinstance(error, ConnectionLost):
+        row = self.record.row
+        if row.opening_since is None and isinstance(error, ConnectionLost) and error.at_once:
             self._cut_at_once += 1
             if self._cut_at_once >= self._tools.timings.opening_tries:
-                await self._fail(Permanent(str(error), remedy=error.remedy))
+                await self._fail(error, trouble("cut_at_once"))
                 return
         if self._outage.lasting:
             self._tools.domains.forget(self._agents.account)  # perhaps they have moved
@@ -297,7 +343,7 @@ class Session:
         """Nothing can be told in the thread any more: tell the opener, end the conversation."""
         log.warning("session.thread_gone", session=self.id, error=error.error.code)
         self._gone = error
-        await self.poster.say_elsewhere(error.error)
+        await self.poster.card.say_elsewhere(error.error)
         if self.record.row.conversation_id is None and self.record.row.opening_since is None:
             await self._finish_gone(error)
 

@@ -1,23 +1,21 @@
-"""Which sessions this worker runs: claims them, keeps its lease, starts and stops their actors."""
+"""Which sessions this worker runs: keeps its lease, claims its share, asks for what was missed."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.ids import SessionId, WorkerId
-from bridge.liveperson.backoff import Backoff
-from bridge.relay.session import Session
+from bridge.relay.crew import Crew
+from bridge.relay.news import CHANNEL, FREE, THREAD
 from bridge.relay.tools import Tools
-from bridge.store import inbox, sessions
-from bridge.store.errors import StoreUnavailable
+from bridge.store import inbox, outbox, sessions, workers
+from bridge.store.errors import StoreError, StoreUnavailable
 from bridge.store.rows import InboxRow, SessionRow
-from bridge.store.sessions import FencedError
 from bridge.store.wakeups import notify
 
 log = structlog.get_logger(__name__)
@@ -25,24 +23,26 @@ log = structlog.get_logger(__name__)
 CLAIM_BATCH = 200
 POLL_SECONDS = 2.0
 """Wake-ups may be lost; this often the database is asked what they would have said."""
+OVERDUE_MS = 5_000
+"""What waits for Slack for longer than this may have been stored by another worker."""
 SLACK_SHARE = 0.1
 """A worker gives sessions away when it has so much more than its share: not for one or two."""
-CHANNEL = "lp_bridge"
-"""PostgreSQL's notification channel. Payload: the session that has news for its owner, or nothing,
-when sessions are free to be claimed."""
 
 
 class Supervisor:
-    """Runs an actor for each session that this worker owns."""
+    """Owns sessions on behalf of this worker, and has them run."""
 
     def __init__(self, tools: Tools, *, alone: bool, capacity: int) -> None:
+        """`alone`: no other worker can exist. `capacity`: sessions to run at most."""
         self._tools = tools
         self._alone = alone
         self._capacity = capacity
-        self._running: dict[SessionId, tuple[Session, asyncio.Task[None]]] = {}
+        self._crew = Crew(tools, freed=self.claim_soon)
         self._tasks: list[asyncio.Task[None]] = []
         self._claim_now = asyncio.Event()
-        self._stopping = False
+        self._strays: set[SessionId] = set()
+        self._unreadable: set[SessionId] = set()
+        self._strays_at = 0.0
 
     @property
     def worker(self) -> WorkerId:
@@ -52,12 +52,20 @@ class Supervisor:
     @property
     def full(self) -> bool:
         """Whether this worker takes no more sessions."""
-        return len(self._running) >= self._capacity
+        return len(self._crew) >= self._capacity
 
     @property
     def count(self) -> int:
         """How many sessions this worker runs."""
-        return len(self._running)
+        return len(self._crew)
+
+    @property
+    def trouble(self) -> str | None:
+        """What keeps this worker from taking sessions over; None: nothing. For /readyz."""
+        dead = [task.get_name() for task in self._tasks if task.done()]
+        if dead:
+            return f"The worker's {' and '.join(dead)} ended."
+        return None if self._tools.lease.valid else "The worker's lease has run out."
 
     async def start(self) -> None:
         """Announce this worker, take over what has no owner, and go on doing so.
@@ -73,44 +81,38 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Stop all actors and hand their sessions over at once."""
-        self._stopping = True
+        for task in self._tasks[1:]:
+            task.cancel()
+        await self._crew.stop()  # the heart beats on: what is under way is still ours
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        running = list(self._running.values())
-        for _, actor in running:
-            actor.cancel()
-        await asyncio.gather(*(actor for _, actor in running), return_exceptions=True)
+        self._tasks = []
 
         async def resign(connection: AsyncConnection) -> None:
-            await sessions.forget_workers(connection, only=[self.worker])
-            await notify(connection, CHANNEL, "")
+            await workers.forget(connection, only=[self.worker])
+            await notify(connection, CHANNEL, FREE)
 
         with contextlib.suppress(StoreUnavailable):  # then the lease runs out by itself
             await self._tools.database.writer.run(resign)
 
+    # What the service and the wake-ups call
+
     def adopt(self, row: SessionRow, *, fresh: bool) -> None:
         """Run a session that this worker owns. `fresh`: nobody has run it before."""
-        if self._stopping or row.id in self._running:
-            return
-        session = Session(row, self._tools, fresh=fresh)
-        actor = asyncio.create_task(self._run(session), name=f"session {row.id}")
-        self._running[row.id] = (session, actor)
+        self._crew.adopt(row, fresh=fresh)
 
     def deliver(self, session: SessionId, rows: Sequence[InboxRow]) -> bool:
         """Hand committed inbox rows to the session's actor; False if it does not run here."""
-        found = self._running.get(session)
-        if found is None:
-            return False
-        found[0].publisher.add(rows)
-        return True
+        return self._crew.deliver(session, rows)
 
     def look(self, session: SessionId) -> bool:
         """Something was committed for a session; False if it does not run here."""
-        found = self._running.get(session)
-        if found is not None:
-            found[0].look()
-        return found is not None
+        return self._crew.look(session)
+
+    def shares(self, session: SessionId) -> bool:
+        """Whether it runs here, while other workers may take messages for it too."""
+        return not self._alone and session in self._crew
 
     def claim_soon(self) -> None:
         """Sessions may be free to be claimed."""
@@ -118,69 +120,76 @@ class Supervisor:
 
     def notified(self, payload: str) -> None:
         """A notification came on `CHANNEL`, from any worker."""
-        if payload:
+        if payload == THREAD:
+            self._tools.threads.news()
+        elif payload:
             self.look(SessionId(payload))
         else:
             self.claim_soon()
 
     def missed(self) -> None:
         """Notifications may have been lost: ask the database."""
+        self._tools.threads.news()
         self.claim_soon()
 
-    # Running one session
-
-    async def _run(self, session: Session) -> None:
-        backoff = Backoff(first=1.0, cap=60.0)
-        row: SessionRow | None = session.record.row
-        try:
-            while row is not None:
-                try:
-                    await session.run()
-                    return
-                except FencedError:
-                    log.info("session.taken_over", session=row.id)
-                    return
-                except Exception:  # one session's bug must not end the others
-                    log.exception("session.crashed", session=row.id)
-                await asyncio.sleep(backoff.next())
-                row = await self._reload(row)
-                if row is not None:
-                    session = Session(row, self._tools, fresh=False)
-                    self._running[row.id] = (session, self._running[row.id][1])
-        finally:
-            self._running.pop(session.id, None)
-            self._claim_now.set()  # something may have been added as it let go
-
-    async def _reload(self, row: SessionRow) -> SessionRow | None:
-        while True:
-            try:
-                async with self._tools.database.read() as connection:
-                    found = await sessions.session_by_id(connection, row.id)
-            except StoreUnavailable:
-                await asyncio.sleep(1.0)
-                continue
-            return found if found is not None and found.epoch == row.epoch else None
-
-    # Owning sessions
+    # The lease
 
     async def _beat(self, *, first: bool = False) -> None:
-        begun = time.monotonic()
+        """Say that this worker lives. Raises `StoreUnavailable`.
 
-        async def work(connection: AsyncConnection) -> None:
-            if first and self._alone:
-                await sessions.forget_workers(connection)
-            await sessions.beat(connection, self.worker)
+        If the lease had run out, what is still ours is found out in the same transaction: the
+        beat makes it ours again, and everything else is let go of.
+        """
+        lease = self._tools.lease
+        begun = lease.now
 
-        await self._tools.database.writer.run(work)
-        self._tools.lease.renewed(begun)
+        async def work(connection: AsyncConnection) -> dict[SessionId, int] | None:
+            if first:
+                await workers.release_all(connection, self.worker)
+                if self._alone:
+                    await workers.forget(connection)
+            await workers.beat(connection, self.worker, capacity=self._capacity)
+            return None if lease.valid else await workers.owned_by(connection, self.worker)
+
+        owned = await self._tools.database.at_once(work, deadline=self._beat_deadline)
+        if owned is None and not lease.valid:  # it ran out while we were at it
+            owned = await self._tools.database.at_once(
+                lambda connection: workers.owned_by(connection, self.worker),
+                deadline=self._beat_deadline,
+            )
+        lease.renewed(begun)
+        if owned is not None:
+            log.warning("worker.lease_had_run_out", sessions=len(owned))
+            self._crew.settle(owned)
+
+    @property
+    def _beat_deadline(self) -> float:
+        return max(1.0, self._tools.settings.bridge_lease_seconds / 5)
 
     async def _heartbeat(self) -> None:
+        async def beat() -> None:
+            await self._beat()
+
+        pause = self._tools.settings.bridge_lease_seconds / 3
+        wait = pause
         while True:
-            await asyncio.sleep(self._tools.lease.seconds / 3)
-            try:
-                await self._beat()
-            except StoreUnavailable as error:
-                log.warning("worker.heartbeat_failed", error=str(error))
+            await asyncio.sleep(wait)
+            wait = pause if await self._safely("heartbeat", beat) else 0.5
+
+    async def _safely(self, what: str, *steps: Callable[[], Awaitable[None]]) -> bool:
+        """Do it; whatever goes wrong is logged and tried again, for these loops must not end."""
+        try:
+            for step in steps:
+                await step()
+        except StoreUnavailable as error:
+            log.warning(f"worker.{what}_failed", error=str(error))
+        except Exception:
+            log.exception(f"worker.{what}_failed")
+        else:
+            return True
+        return False
+
+    # Claims
 
     async def _claims(self) -> None:
         while True:
@@ -188,61 +197,118 @@ class Supervisor:
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._claim_now.wait()
             self._claim_now.clear()
-            try:
-                await self._claim()
-                await self._poll()
-            except StoreUnavailable as error:
-                log.warning("worker.claim_failed", error=str(error))
+            await self._safely("claim", self._claim, self._poll, self._release_strays)
 
     async def _claim(self) -> None:
         """Take what has no owner, up to this worker's share; give away what is far beyond it."""
-        lease_ms = int(self._tools.lease.seconds * 1000)
+        if not self._tools.lease.valid:
+            await self._beat()  # what is claimed without a lease is let go of at once
+        lease_ms = int(self._tools.settings.bridge_lease_seconds * 1000)
         async with self._tools.database.read() as connection:
-            wanted, workers = await sessions.demand(connection, lease_ms=lease_ms)
-        share = fair_share(wanted, workers)
-        excess = len(self._running) - share
-        if excess > max(1, share * SLACK_SHARE):
+            wanted, capacities = await workers.demand(connection, lease_ms=lease_ms)
+        share = fair_share(wanted, capacities, self._capacity)
+        excess = len(self._crew) - share
+        if excess > max(1, share * SLACK_SHARE) and len(capacities) > 1:
             await self._give_away(excess)
             return
-        while (room := min(self._capacity, share) - len(self._running)) > 0:
+        while (room := share - len(self._crew)) > 0:
             limit = min(room, CLAIM_BATCH)
-            rows = await self._tools.database.writer.run(
-                lambda connection, limit=limit: sessions.claim(  # type: ignore[misc]
+            claimed = await self._tools.database.writer.run(
+                lambda connection, limit=limit: workers.claim(  # type: ignore[misc]
                     connection, self.worker, lease_ms=lease_ms, limit=limit
                 )
             )
-            for row in rows:
-                self.adopt(row, fresh=False)
-            if len(rows) < limit:
+            for row in await self._read(claimed):
+                self._crew.adopt(row, fresh=False)
+            if len(claimed) < limit:
                 return
+
+    async def _read(self, claimed: dict[SessionId, int]) -> list[SessionRow]:
+        """The claimed sessions' rows. One that cannot be read spoils nothing for the others."""
+        if not claimed:
+            return []
+        ids = list(claimed)
+        try:
+            async with self._tools.database.read() as connection:
+                return await sessions.sessions_by_id(connection, ids)
+        except StoreUnavailable:
+            raise
+        except StoreError:
+            log.info("worker.reads_one_by_one", sessions=len(ids))
+        rows: list[SessionRow] = []
+        for name in ids:
+            try:
+                async with self._tools.database.read() as connection:
+                    rows += await sessions.sessions_by_id(connection, [name])
+            except StoreUnavailable:
+                raise
+            except StoreError as error:
+                if name not in self._unreadable:
+                    log.error("session.unreadable", session=name, error=str(error))
+                self._unreadable.add(name)
+        return rows
 
     async def _give_away(self, count: int) -> None:
         """Hand sessions over, in small lots; another worker claims them at once."""
-        given = list(self._running.values())[: min(count, CLAIM_BATCH)]
-        for _, actor in given:
-            actor.cancel()
-        await asyncio.gather(*(actor for _, actor in given), return_exceptions=True)
+        given = await self._crew.dismiss(min(count, CLAIM_BATCH))
 
         async def work(connection: AsyncConnection) -> None:
-            for session, _ in given:
-                await sessions.release(connection, session.id, session.record.row.epoch)
-            await notify(connection, CHANNEL, "")
+            for row in given:
+                await workers.release(connection, row.id, row.epoch)
+            await notify(connection, CHANNEL, FREE)
 
         log.info("worker.gives_away", sessions=len(given))
         await self._tools.database.writer.run(work)
 
+    # What may have been missed
+
     async def _poll(self) -> None:
         """What a lost wake-up would have told: rows of ours that nobody handed over."""
-        for owned in batches(list(self._running), 500):
+        overdue = sessions.now_ms() - OVERDUE_MS
+        for owned in batches(self._crew.ids, 500):
             async with self._tools.database.read() as connection:
                 waiting = await inbox.sessions_waiting(connection, owned)
+                waiting |= await outbox.sessions_waiting(connection, owned, before=overdue)
             for session in waiting:
                 self.look(SessionId(session))
 
+    async def _release_strays(self) -> None:
+        """Give up what is ours and does not run: a commit whose answer was lost made it ours.
 
-def fair_share(wanted: int, workers: int) -> int:
-    """How many of `wanted` sessions each of `workers` runs: together they run all."""
-    return -(-wanted // max(workers, 1))
+        Only what is found twice: what is just being opened does not run yet either.
+        """
+        if (now := self._tools.lease.now) < self._strays_at:
+            return
+        self._strays_at = now + self._tools.settings.bridge_lease_seconds
+        async with self._tools.database.read() as connection:
+            owned = await workers.owned_by(connection, self.worker)
+        missing = set(owned).difference(self._crew.ids, self._unreadable)
+        before, self._strays = self._strays, missing
+        if not (lost := before & missing):
+            return
+
+        async def work(connection: AsyncConnection) -> None:
+            for session in lost:
+                await workers.release(connection, session, owned[session])
+
+        log.warning("worker.releases_strays", sessions=len(lost))
+        await self._tools.database.writer.run(work)
+        self.claim_soon()
+
+
+def fair_share(wanted: int, capacities: Sequence[int], capacity: int) -> int:
+    """How many of `wanted` sessions a worker of this `capacity` runs, among living workers.
+
+    All run the same number, as far as each can: together they run all that they can.
+    """
+    level, left = 0, wanted
+    sizes = sorted(capacities)
+    for position, size in enumerate(sizes):
+        each = -(-left // (len(sizes) - position))
+        if each <= size:
+            return min(capacity, max(level, each))
+        level, left = size, left - size
+    return capacity
 
 
 def batches(items: Sequence[SessionId], size: int) -> Iterable[Sequence[SessionId]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.config import Settings
+from bridge.config import AccountSettings, Settings
+from bridge.ids import ChannelId
 from bridge.liveperson.errors import InvalidAccount
 from bridge.liveperson.ids import AccountId, parse_account
-from bridge.relay.types import ConnectCommand, Refused
+from bridge.relay.types import AccountInfo, Accounts, ConnectCommand, Refused
 from bridge.slack.views import refusals
 
 
@@ -30,6 +31,28 @@ def resolve(settings: Settings, command: ConnectCommand) -> Target | Refused:
             return Refused(refusals.mistyped(typed))
         return Refused(refusals.account_not_allowed(account))
     label = known.name or known.number
-    if known.channels and not {command.channel, f"#{command.channel_name}"} & set(known.channels):
+    if not usable_in(known, command.channel, command.channel_name):
         return Refused(refusals.channel_not_allowed(label))
     return Target(AccountId(known.number), label)
+
+
+def accounts_for(settings: Settings, channel: ChannelId, channel_name: str | None) -> Accounts:
+    """The accounts that may be connected to from a channel."""
+    return Accounts(
+        named=tuple(
+            AccountInfo(account=known.number, label=known.name or known.number, alias=known.alias)
+            for known in settings.known_accounts()
+            if usable_in(known, channel, channel_name)
+        ),
+        others=not settings.bridge_accounts,
+    )
+
+
+def usable_in(account: AccountSettings, channel: ChannelId, channel_name: str | None) -> bool:
+    """Whether the configuration allows an account in a channel.
+
+    Slack tells the name of public channels only, so a private one must be named by its id.
+    """
+    return not account.channels or bool(
+        {channel, f"#{channel_name}"}.intersection(account.channels)
+    )

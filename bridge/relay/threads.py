@@ -20,14 +20,17 @@ REMEMBERED = 100_000
 """Threads kept in memory, known and unknown together."""
 CARD_WAIT = 2.0
 """Seconds that a message waits for a card of its channel to be committed."""
-CARD_AGE_MS = 10 * 60 * 1000
-"""A card that has been under way for longer than this holds nobody up."""
+CLOCKS_DIFFER_MS = 60_000
+"""A thread this much older than a session's row cannot be that session's card."""
 
 Key = tuple[TeamId, ChannelId, MessageTs]
 
 
 class UndecidedError(Exception):
     """A card of this channel is being posted; whether it is this thread is not known yet."""
+
+    passing = True
+    """Nothing is wrong: asked again, it will be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,10 @@ class Threads:
     def learn(self, key: Key, thread: Thread) -> None:
         """Note a new thread, and wake the messages that wait for it."""
         self._remember(key, thread)
+        self.news()
+
+    def news(self) -> None:
+        """A card has got its thread, here or at another worker: whoever waits, look again."""
         self._news.set()
         self._news = asyncio.Event()
 
@@ -80,13 +87,13 @@ class Threads:
 
     async def _query(self, key: Key) -> tuple[Thread | None, bool]:
         team, channel, thread_ts = key
-        since = sessions.now_ms() - CARD_AGE_MS
+        until = ts_key(thread_ts)[0] * 1000 + CLOCKS_DIFFER_MS
         async with self._database.read() as connection:
-            rows = await sessions.threads_of(connection, team, channel, thread_ts, since)
+            rows = await sessions.threads_of(connection, team, channel, thread_ts, until)
         for session, opener, found in rows:
             if found is not None:
                 return Thread(session, opener), False
-        return None, bool(rows) and ts_key(thread_ts)[0] * 1000 >= since
+        return None, bool(rows)
 
     def _remember(self, key: Key, thread: Thread | None) -> None:
         self._known[key] = thread

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from bridge.config import Settings
@@ -36,27 +38,73 @@ class Timings:
     retry_cap: float = 60.0
     opening_tries: int = 3
     """A socket that closes at once this often, before there is a conversation, is a refusal."""
+    token_patience: float = 20.0
+    """A token that cannot be renewed is given up when it has been refused for so long."""
+    patience: float = 30 * 60.0
+    """A conversation that exists survives a refusal ("no such account") for so long."""
+    before_replay: float = 1.0
+    """What was sent over the old socket may still be on its way in: look only after this."""
+    before_look: float = 2.0
+    """Likewise for a post whose answer was lost."""
+    handover: float = 5.0
+    """What is under way when a session is handed over has so long to come to its end."""
+
+
+def lease_clock() -> float:
+    """Seconds that also pass while the machine sleeps, where the system can tell."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
+class Gate:
+    """Bounds how many sessions connect at once: all together, and those of one account.
+
+    So one account that is out of reach does not keep the others waiting.
+    """
+
+    def __init__(self, total: int = 32, each: int = 8) -> None:
+        self._total = asyncio.Semaphore(total)
+        self._each = each
+        self._accounts: dict[str, asyncio.Semaphore] = {}
+
+    @asynccontextmanager
+    async def enter(self, account: str) -> AsyncIterator[None]:
+        """Wait for a place, and hold it for the time of an `async with`."""
+        mine = self._accounts.setdefault(account, asyncio.Semaphore(self._each))
+        async with mine, self._total:
+            yield
 
 
 class Lease:
-    """How long this worker may act for its sessions without having said that it lives.
+    """How long (seconds) this worker may act for its sessions without having said that it lives.
 
     Checked right before anything leaves the process: a worker that was paused beyond its lease
     posts and publishes nothing more, even before it learns that others took over.
     """
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = lease_clock) -> None:
         self.seconds = seconds
-        self._renewed = time.monotonic()
+        self._clock = clock
+        self.term = 0
+        """Raised when the lease had run out before it was renewed: whatever was begun in an earlier
+        term may be another worker's by now, although the lease is valid again."""
+        self._renewed = clock()
 
     def renewed(self, at: float) -> None:
-        """A heartbeat that was begun at `at` (`time.monotonic`) is committed."""
+        """A heartbeat that was begun at `at` (by `now`) is committed."""
+        if not self.valid:
+            self.term += 1
         self._renewed = at
+
+    @property
+    def now(self) -> float:
+        """The lease's own clock, in seconds."""
+        return self._clock()
 
     @property
     def valid(self) -> bool:
         """Whether nobody else can have taken over yet."""
-        return time.monotonic() - self._renewed < self.seconds
+        return self._clock() - self._renewed < self.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,5 +123,6 @@ class Tools:
     threads: Threads
     lease: Lease
     timings: Timings = field(default_factory=Timings)
-    connecting: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(32))
-    """Bounds how many sessions sign in and connect at once."""
+    connecting: Gate = field(default_factory=Gate)
+    loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    """Bounds how many sessions read their rows at once, after a start."""

@@ -86,6 +86,16 @@ class SessionSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Accounts:
+    """What `/lp accounts` shows."""
+
+    named: tuple[AccountInfo, ...]
+    """Those that are set up, for this channel."""
+    others: bool
+    """Whether any other account may be connected to as well, by its number."""
+
+
+@dataclass(frozen=True, slots=True)
 class AccountInfo:
     """One line of `/lp accounts`."""
 

@@ -38,7 +38,7 @@ class BridgeProcess:
     """One `lp-bridge serve`, kept alive.
 
     Args:
-        env: the variables that configure it; of the surrounding ones none that would.
+        env: the variables that configure it; of the surrounding ones none that would, nor proxies.
         folder: where it runs; its log is written there.
         changed: called whenever its state changes.
     """
@@ -133,7 +133,9 @@ class BridgeProcess:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(_OURS) and name not in _OURS_TOO
+            if not name.startswith(_OURS)
+            and name not in _OURS_TOO
+            and not name.lower().endswith("_proxy")  # it only talks to this machine
         }
         package = str(Path(bridge.__path__[0]).parent)
         path = os.pathsep.join(filter(None, (package, kept.get("PYTHONPATH"))))

@@ -19,7 +19,7 @@ from slack_bolt.response import BoltResponse
 
 from bridge.ids import TeamId
 from bridge.slack.dispatch import kind_of
-from bridge.slack.errors import SlackRefused
+from bridge.slack.errors import SlackError, SlackRefused
 from bridge.slack.listeners import register_listeners
 from bridge.slack.listeners.service import Service
 from bridge.slack.requests import Body
@@ -106,7 +106,10 @@ def build_bolt_app(workspaces: Workspaces, service: Service) -> AsyncApp:
 
 async def answer_failure(error: Exception, body: Body) -> BoltResponse:
     """Log what went wrong; tell a person who waits for a command, and have the rest retried."""
-    log.error("slack_request_failed", kind=kind_of(body), exc_info=error)
+    if isinstance(error, SlackError) or getattr(error, "passing", False):
+        log.warning("slack_request_failed", kind=kind_of(body), error=str(error))
+    else:
+        log.error("slack_request_failed", kind=kind_of(body), exc_info=error)
     if "command" in body:
         return BoltResponse(status=200, body=COMMAND_FAILED)  # commands are never redelivered
     return BoltResponse(status=500)

@@ -57,7 +57,8 @@ def from_status(status: int, headers: Mapping[str, str]) -> SlackError | None:
         )
     if status >= 500:
         return SlackUnknown(f"Slack failed with status {status}.", code=f"http_{status}")
-    return SlackRefused(f"Slack refused with status {status}.", code=f"http_{status}")
+    # Slack says no in its JSON, with status 200: this is somebody in between.
+    return SlackUnknown(f"Something answered with status {status}.", code=f"http_{status}")
 
 
 def _from_answer(error: SlackApiError) -> SlackError:

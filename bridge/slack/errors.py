@@ -31,6 +31,15 @@ class SlackRefused(SlackError):  # noqa: N818 - says who refused
     """Slack said no: certain, and asking again changes nothing until a person acts."""
 
 
+class AppTokenRefused(SlackRefused):
+    """Slack does not take the app token: Socket Mode cannot connect."""
+
+    @property
+    def remedy(self) -> str:
+        """Where to get one that works."""
+        return APP_LEVEL_REMEDY
+
+
 class SlackUnavailable(SlackError):  # noqa: N818 - the name is the decision
     """It was certainly not done, and may work later (after `retry_after` seconds, if given)."""
 
@@ -45,6 +54,11 @@ class SlackUnknown(SlackError):  # noqa: N818 - the name is the decision
 
 _INVITE: Final = "Invite the bridge into the channel with /invite @LP Bridge."
 _REINSTALL: Final = "Ask whoever manages the Slack app to install it again and renew its token."
+
+APP_LEVEL_REMEDY: Final = (
+    "Set SLACK_APP_TOKEN to an app-level token with the scope connections:write: the Slack app's "
+    "page, “Basic Information”, “App-Level Tokens”."
+)
 
 REMEDIES: Final[dict[str, str]] = {
     "not_in_channel": _INVITE,

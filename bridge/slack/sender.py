@@ -28,6 +28,9 @@ MAX_PAGES: Final = 50
 PATIENCE: Final = 120.0
 """Seconds for which 429 is waited out before `SlackUnavailable` is left to the caller."""
 
+Check = Callable[[], None]
+"""Raises if the caller may not speak any more; what it raises is raised to the caller."""
+
 
 class Post(msgspec.Struct, frozen=True):
     """A message as the bridge wants it shown. `text` is also what notifications show."""
@@ -62,9 +65,11 @@ class Sender:
         *,
         key: str,
         thread_ts: MessageTs | None,
+        check: Check | None = None,
     ) -> MessageTs:
         """Post once, at the channel's pace, findable under `key`; return the message's ts.
 
+        `check` is called after the wait for the channel's turn, right before the request leaves.
         Raises `SlackRefused`, `SlackUnavailable` (not posted) or `SlackUnknown` (look with `find`).
         """
         client = await self._workspaces.client(team)
@@ -84,6 +89,7 @@ class Sender:
                 unfurl_links=False,
                 unfurl_media=False,
             ),
+            check,
         )
         return MessageTs(str(answer["ts"]))
 
@@ -125,8 +131,19 @@ class Sender:
                 return None
         raise SlackUnavailable("There is too much to search there.", code="too_long")
 
-    async def update(self, team: TeamId, channel: ChannelId, ts: MessageTs, post: Post) -> None:
-        """Change one of our messages. Doing it twice does no harm. Raises `SlackError`."""
+    async def update(
+        self,
+        team: TeamId,
+        channel: ChannelId,
+        ts: MessageTs,
+        post: Post,
+        *,
+        check: Check | None = None,
+    ) -> None:
+        """Change one of our messages. Doing it twice does no harm. Raises `SlackError`.
+
+        `check` as for `post`.
+        """
         client = await self._workspaces.client(team)
         await self._plainly(
             team,
@@ -139,6 +156,7 @@ class Sender:
                 parse="none",
                 link_names=False,
             ),
+            check,
         )
 
     async def mark(self, team: TeamId, channel: ChannelId, mark: Mark) -> None:
@@ -187,20 +205,27 @@ class Sender:
         )
 
     async def _plainly(
-        self, team: TeamId, lane: str, request: Callable[[], Awaitable[AsyncSlackResponse]]
+        self,
+        team: TeamId,
+        lane: str,
+        request: Callable[[], Awaitable[AsyncSlackResponse]],
+        check: Check | None = None,
     ) -> AsyncSlackResponse:
-        return await self._obeying(self._others, (team, lane), request)
+        return await self._obeying(self._others, (team, lane), request, check)
 
     async def _obeying(
         self,
         pace: Pace,
         lane: tuple[str, str],
         request: Callable[[], Awaitable[AsyncSlackResponse]],
+        check: Check | None = None,
     ) -> AsyncSlackResponse:
         """Call at the lane's pace, and wait a 429 out: it says that nothing was done."""
         give_up = time.monotonic() + PATIENCE
         while True:
             await pace.turn(lane)
+            if check is not None:
+                check()
             try:
                 return await call(request())
             except SlackUnavailable as error:

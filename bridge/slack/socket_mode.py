@@ -17,7 +17,7 @@ import structlog
 
 from bridge.slack.calls import call
 from bridge.slack.dispatch import Dispatch, Reply
-from bridge.slack.errors import SlackError, SlackRefused
+from bridge.slack.errors import AppTokenRefused, SlackError, SlackRefused
 from bridge.slack.requests import BadRequest, Body, checked, parse_json
 from bridge.slack.workspaces import SLACK_API_URL, web_client
 
@@ -70,6 +70,8 @@ class SocketMode:
         self._live: set[_Link] = set()
         self._connected = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._address: str | None = None
+        """Where the first socket goes, once `introduce` has asked."""
 
     @property
     def connected(self) -> bool:
@@ -80,6 +82,18 @@ class SocketMode:
         """Wait until Slack has said hello. Raises `TimeoutError` after so many seconds."""
         async with asyncio.timeout(timeout):
             await self._connected.wait()
+
+    async def introduce(self) -> None:
+        """Ask where to connect, so that a wrong token is known before anything is started.
+
+        Raises `AppTokenRefused`. Any other failure passes by itself: `start` copes with it.
+        """
+        try:
+            self._address = await self._ask()
+        except SlackRefused:
+            raise
+        except SlackError as error:
+            log.warning("slack.unreachable", error=str(error))
 
     def start(self) -> None:
         """Begin to connect; from then on it heals by itself."""
@@ -114,15 +128,25 @@ class SocketMode:
                     await self._wait(failures, None)
 
     async def _open(self) -> _Link:
-        answer = await call(self._client.apps_connections_open(app_token=self._app_token))
+        address, self._address = self._address, None  # each is good for one socket
+        if address is None:
+            address = await self._ask()
         async with asyncio.timeout(OPEN_TIMEOUT):
             socket = await self._http.ws_connect(
-                str(answer.get("url") or ""),
+                address,
                 heartbeat=self._ping_interval,
                 max_msg_size=MAX_FRAME,
                 timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
             )
         return _Link(self, socket)
+
+    async def _ask(self) -> str:
+        try:
+            answer = await call(self._client.apps_connections_open(app_token=self._app_token))
+        except SlackRefused as error:
+            said = f"Slack refuses SLACK_APP_TOKEN: {error.code}."
+            raise AppTokenRefused(said, code=error.code) from None
+        return str(answer.get("url") or "")
 
     async def _wait(self, failures: int, error: Exception | None) -> None:
         ceiling = min(LONGEST_WAIT, self._first_wait * 2 ** min(failures, 16))

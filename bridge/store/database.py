@@ -8,12 +8,13 @@ Slack was told "200" for must survive both; group commit makes the flush cheap.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import URL, Connection, event, make_url, select
 from sqlalchemy.exc import ArgumentError
@@ -58,6 +59,7 @@ _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
 }
+T = TypeVar("T")
 _WRITES = "bridge_writes"
 """Execution option of the writer's connection: SQLite takes the write lock at once."""
 
@@ -92,6 +94,26 @@ class Database:
             if isinstance(error, StoreError) or outage(error) is None:
                 raise
             raise StoreUnavailable(f"The database cannot be read: {describe(error)}.") from error
+
+    async def at_once(
+        self, work: Callable[[AsyncConnection], Awaitable[T]], *, deadline: float
+    ) -> T:
+        """Run `work` in a transaction that waits behind no other: for what must not be late.
+
+        Raise `StoreUnavailable` after `deadline` seconds. SQLite takes one writer at a time, so
+        there it is the writer's next transaction.
+        """
+        if not self.is_postgresql:
+            return await self.writer.run(work, deadline=deadline)
+        try:
+            async with asyncio.timeout(deadline), self.engine.begin() as connection:
+                return await work(connection)
+        except Exception as error:
+            if isinstance(error, StoreError) or outage(error) is None:
+                raise
+            raise StoreUnavailable(
+                f"The database does not take writes: {describe(error)}.", certain=False
+            ) from error
 
     async def check(self) -> None:
         """Make sure that the database answers, is migrated, and opens with our keys.
@@ -196,6 +218,16 @@ def is_there(url: str) -> bool:
     return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").exists()
 
 
+def require_place(url: str) -> None:
+    """See that the file of an SQLite database could be made; makes none. Raise `BadDatabaseUrl`."""
+    path = Path(normalise_url(url).database or "").absolute()
+    folder = path.parent
+    if not folder.is_dir():
+        raise _unusable(path, os.strerror(errno.ENOENT))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _unusable(path, os.strerror(errno.EACCES))
+
+
 def prepare_file(url: URL) -> Path:
     """See that the file of an SQLite database can be used; if new, only its owner may read it."""
     path = Path(url.database or "").absolute()
@@ -205,11 +237,15 @@ def prepare_file(url: URL) -> Path:
         else:
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
     except OSError as error:
-        raise BadDatabaseUrl(
-            f"The database file {path} cannot be used: {error.strerror}.",
-            remedy="Make its folder, and see that this user may write there; or set DATABASE_URL.",
-        ) from None
+        raise _unusable(path, error.strerror) from None
     return path
+
+
+def _unusable(path: Path, why: str | None) -> BadDatabaseUrl:
+    return BadDatabaseUrl(
+        f"The database file {path} cannot be used: {why}.",
+        remedy="Make its folder, and see that this user may write there; or set DATABASE_URL.",
+    )
 
 
 def make_engine(url: URL) -> AsyncEngine:

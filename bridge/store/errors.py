@@ -31,6 +31,8 @@ class StoreUnavailable(StoreError):  # noqa: N818 - the name is the trouble
     """
 
     remedy = "Check that the database runs and that DATABASE_URL points at it."
+    passing = True
+    """Asked again later, it may go well: who asked is told so, and nothing is wrong with us."""
 
     def __init__(self, what: str, *, certain: bool = True, remedy: str | None = None) -> None:
         super().__init__(what, remedy=remedy)

@@ -50,6 +50,8 @@ class Worker(Base):
     id: Mapped[str] = mapped_column(String(128), primary_key=True)
     started_at: Mapped[int] = mapped_column(BigInteger)
     heartbeat_at: Mapped[int] = mapped_column(BigInteger)
+    capacity: Mapped[int] = mapped_column(Integer)
+    """How many sessions it will run at most."""
 
 
 class Session(Base):
@@ -119,7 +121,7 @@ class Dialog(Base):
     dialog_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     dialog_type: Mapped[str] = mapped_column(String(32), default="MAIN")
     state: Mapped[str] = mapped_column(String(16), default="OPEN")
-    cursor: Mapped[int] = mapped_column(Integer, default=-1)
+    cursor: Mapped[int] = mapped_column(BigInteger, default=-1)
     """Sequence of the last event that has been dealt with; -1: none."""
 
 
@@ -146,7 +148,7 @@ class Inbox(Base):
     state: Mapped[str] = mapped_column(String(16), default="waiting")
     """`waiting`, `sent`, `failed`, or `kept` (not for LivePerson)."""
     dialog_id: Mapped[str | None] = mapped_column(String(64))
-    sequence: Mapped[int | None] = mapped_column(Integer)
+    sequence: Mapped[int | None] = mapped_column(BigInteger)
     """The number that LivePerson gave it, once known."""
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[int] = mapped_column(BigInteger)
@@ -175,7 +177,7 @@ class Outbox(Base):
     session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id"))
     dialog_id: Mapped[str] = mapped_column(String(64))
     """For what the bridge itself says: `bridge:` and a random word, `sequence` 0."""
-    sequence: Mapped[int] = mapped_column(Integer)
+    sequence: Mapped[int] = mapped_column(BigInteger)
     part: Mapped[int] = mapped_column(Integer, default=0)
 
     kind: Mapped[str] = mapped_column(String(16))

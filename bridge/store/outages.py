@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from enum import Enum
@@ -40,6 +41,26 @@ _POSTGRES_DOWN = ("08", "25006", "25P03", "28", "3D", "53", "57", "58", "XX")
 """Connection, read-only standby, idle in transaction, authorization, no such database, resources,
 operator, system, internal."""
 
+# A connection that fails carries no SQLSTATE. libpq's text, and the C library's, in English; see
+# https://www.postgresql.org/docs/current/client-authentication-problems.html
+_NOT_CONNECTED = (
+    ("the host name is not known", r"failed to resolve host|could not translate host name"),
+    ("that database does not exist", r'database ".*" does not exist'),
+    (
+        "the user name or password is not accepted",
+        r'role ".*" does not exist|role ".*" is not permitted to log in|authentication failed'
+        r"|no password supplied|pg_hba\.conf",
+    ),
+    ("the server refuses the connection", r"connection refused|no such file or directory"),
+    ("the server takes no more connections", r"too many (clients|connections)|slots are reserved"),
+    ("the server is starting or stopping", r"the database system is "),
+    ("it does not answer in time", r"timeout expired|timed out"),
+    ("the host cannot be reached", r"no route to host|network is unreachable"),
+    ("TLS does not work out", r"\bssl\b|certificate"),
+    ("the connection broke", r"closed the connection|connection reset|broken pipe|is closed"),
+)
+"""What we say, and what the driver's text has in it then. The first that fits counts."""
+
 
 def outage(error: BaseException) -> Outage | None:
     """Classify `error`; None means that the request itself was at fault."""
@@ -62,11 +83,17 @@ def describe(error: BaseException) -> str:
     for cause in _causes(error):
         if isinstance(cause, psycopg.Error):
             state = f", SQLSTATE {cause.sqlstate}" if cause.sqlstate else ""
-            # The text of a failed connection attempt names host and user: leave it out.
-            return (cause.diag.message_primary or type(cause).__name__) + state
+            return (cause.diag.message_primary or _of_connecting(cause)) + state
         if isinstance(cause, sqlite3.Error):
             return str(cause)
     return "no answer in time" if isinstance(error, TimeoutError) else type(error).__name__
+
+
+def _of_connecting(error: psycopg.Error) -> str:
+    """Say it in our words: the text of a failed connection attempt names host and user."""
+    text = str(error).lower()
+    found = (said for said, pattern in _NOT_CONNECTED if re.search(pattern, text))
+    return next(found, type(error).__name__)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

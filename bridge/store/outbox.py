@@ -55,6 +55,22 @@ async def waiting(connection: AsyncConnection, session: SessionId) -> list[Outbo
     return [OutboxRow(**row._mapping) for row in found]
 
 
+async def sessions_waiting(
+    connection: AsyncConnection, owned: Sequence[SessionId], *, before: int
+) -> set[str]:
+    """Which of these sessions have had something waiting since before a time (ms)."""
+    found = await connection.execute(
+        select(OUTBOX.c.session_id)
+        .where(
+            OUTBOX.c.state == "waiting",
+            OUTBOX.c.session_id.in_(owned),
+            OUTBOX.c.created_at < before,
+        )
+        .distinct()
+    )
+    return {row[0] for row in found}
+
+
 async def count_since(
     connection: AsyncConnection, session: SessionId, kind: str, since: int
 ) -> int:

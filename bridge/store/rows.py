@@ -81,6 +81,8 @@ class OutboxRow:
     session_id: SessionId
     kind: str
     payload: str
+    created_at: int
+    """Milliseconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Queries about sessions, dialogs and workers. Each takes a connection inside a transaction.
+"""Queries about sessions and dialogs. Each takes a connection inside a transaction.
 
 Fencing: whoever owns a session holds its `epoch`. Each claim raises it, and each write of an owner
 calls `fence` in the same transaction, so that a worker which lost a session writes nothing to it.
@@ -10,12 +10,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Row, Select, and_, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
-from bridge.store.models import DIALOGS, SESSIONS, WORKERS
+from bridge.store.models import DIALOGS, SESSIONS
 from bridge.store.rows import DialogRow, SessionRow
 
 _COLUMNS = [SESSIONS.c[name] for name in SessionRow.__dataclass_fields__]
@@ -98,6 +98,19 @@ async def session_by_id(connection: AsyncConnection, session: SessionId) -> Sess
     return None if found is None else _row(found)
 
 
+async def sessions_by_id(connection: AsyncConnection, ids: Sequence[SessionId]) -> list[SessionRow]:
+    """These sessions, in the order of `ids`. Raises `BadKey` if a secret in one does not open."""
+    found = await connection.execute(select(*_COLUMNS).where(SESSIONS.c.id.in_(ids)))
+    rows = {row.id: _row(row) for row in found}
+    return [rows[name] for name in ids if name in rows]
+
+
+async def is_owner(connection: AsyncConnection, session: SessionId, worker: WorkerId) -> bool:
+    """Whether the session is this worker's."""
+    found = await connection.execute(select(SESSIONS.c.owner).where(SESSIONS.c.id == session))
+    return found.scalar() == worker
+
+
 async def session_by_request(connection: AsyncConnection, request_key: str) -> SessionRow | None:
     """The session that a command or click has opened, or None."""
     found = (
@@ -120,15 +133,18 @@ async def call_for_attention(connection: AsyncConnection, session: SessionId) ->
 
 
 async def threads_of(
-    connection: AsyncConnection, team: TeamId, channel: ChannelId, thread_ts: MessageTs, since: int
+    connection: AsyncConnection, team: TeamId, channel: ChannelId, thread_ts: MessageTs, until: int
 ) -> list[tuple[SessionId, UserId, MessageTs | None]]:
-    """Sessions that own this thread, or (thread None) might: cards under way since `since` (ms)."""
+    """Sessions that own this thread, or (thread None) might: their card is still under way.
+
+    A thread that began before `until` (ms) cannot be the card of a session that is younger.
+    """
     statement = select(SESSIONS.c.id, SESSIONS.c.opener_id, SESSIONS.c.thread_ts).where(
         SESSIONS.c.team_id == team,
         SESSIONS.c.channel_id == channel,
         or_(
             SESSIONS.c.thread_ts == thread_ts,
-            and_(SESSIONS.c.thread_ts.is_(None), SESSIONS.c.live, SESSIONS.c.created_at >= since),
+            and_(SESSIONS.c.thread_ts.is_(None), SESSIONS.c.live, SESSIONS.c.created_at <= until),
         ),
     )
     return [tuple(row) for row in await connection.execute(statement)]
@@ -191,89 +207,3 @@ async def move_cursor(
 ) -> None:
     """Note how far a dialog has been dealt with; never backwards."""
     await connection.execute(_MOVE, {"session": session, "dialog": dialog, "to": to})
-
-
-async def claim(
-    connection: AsyncConnection, worker: WorkerId, *, lease_ms: int, limit: int
-) -> list[SessionRow]:
-    """Take sessions that want an owner and have none whose heart beats; newest activity first.
-
-    Guarantee: a session is handed to one worker only, and each claim raises its epoch. Works side
-    by side (`SKIP LOCKED`): who finds a session being claimed passes over it.
-    """
-    alive = select(WORKERS.c.id).where(
-        WORKERS.c.heartbeat_at > await database_now(connection) - lease_ms
-    )
-    wanted = (
-        select(SESSIONS.c.id)
-        .where(
-            or_(SESSIONS.c.live, SESSIONS.c.attention),
-            or_(SESSIONS.c.owner.is_(None), SESSIONS.c.owner.not_in(alive)),
-        )
-        .order_by(SESSIONS.c.active_at.desc())
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=SESSIONS)
-    )
-    ids = [row[0] for row in await connection.execute(wanted)]
-    if not ids:
-        return []
-    statement = (
-        update(SESSIONS)
-        .where(SESSIONS.c.id.in_(ids))
-        .values(owner=worker, epoch=SESSIONS.c.epoch + 1)
-        .returning(*_COLUMNS, SESSIONS.c.active_at)
-    )
-    found = sorted(await connection.execute(statement), key=lambda row: -row.active_at)
-    return [SessionRow(**{name: getattr(row, name) for name in _NAMES}) for row in found]
-
-
-_NAMES = tuple(SessionRow.__dataclass_fields__)
-
-
-async def demand(connection: AsyncConnection, *, lease_ms: int) -> tuple[int, int]:
-    """How many sessions want an owner or have one, and how many workers live."""
-    alive = WORKERS.c.heartbeat_at > await database_now(connection) - lease_ms
-    wanted = await connection.execute(
-        select(func.count()).where(or_(SESSIONS.c.live, SESSIONS.c.attention))
-    )
-    workers = await connection.execute(select(func.count()).select_from(WORKERS).where(alive))
-    return int(wanted.scalar_one()), int(workers.scalar_one())
-
-
-async def release(connection: AsyncConnection, session: SessionId, epoch: int) -> None:
-    """Let another worker have the session at once; nothing happens if it is no longer ours."""
-    await connection.execute(
-        update(SESSIONS)
-        .where(SESSIONS.c.id == session, SESSIONS.c.epoch == epoch)
-        .values(owner=None)
-    )
-
-
-async def database_now(connection: AsyncConnection) -> int:
-    """Milliseconds since 1970 by the clock that all workers share."""
-    if connection.dialect.name != "postgresql":
-        return now_ms()
-    seconds = await connection.execute(select(func.extract("epoch", func.clock_timestamp())))
-    return int(seconds.scalar_one() * 1000)
-
-
-async def beat(connection: AsyncConnection, worker: WorkerId) -> None:
-    """Say that a worker lives."""
-    now = await database_now(connection)
-    done = await connection.execute(
-        update(WORKERS).where(WORKERS.c.id == worker).values(heartbeat_at=now)
-    )
-    if done.rowcount == 0:
-        await connection.execute(
-            insert(WORKERS).values(id=worker, started_at=now, heartbeat_at=now)
-        )
-
-
-async def forget_workers(
-    connection: AsyncConnection, *, only: Sequence[WorkerId] | None = None
-) -> None:
-    """Remove workers, so that what they owned is free: those in `only`, or all."""
-    statement = delete(WORKERS)
-    if only is not None:
-        statement = statement.where(WORKERS.c.id.in_(only))
-    await connection.execute(statement)

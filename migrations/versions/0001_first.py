@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(128), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("heartbeat_at", sa.BigInteger(), nullable=False),
+        sa.Column("capacity", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_workers"),
     )
     _sessions()
@@ -30,7 +31,7 @@ def upgrade() -> None:
         sa.Column("dialog_id", sa.String(64), nullable=False),
         sa.Column("dialog_type", sa.String(32), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("cursor", sa.Integer(), nullable=False),
+        sa.Column("cursor", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("session_id", "dialog_id", name="pk_dialogs"),
         sa.ForeignKeyConstraint(["session_id"], ["sessions.id"], name="fk_dialogs_session_id"),
     )
@@ -97,7 +98,7 @@ def _inbox() -> None:
         sa.Column("text", sa.Text(), nullable=True),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("dialog_id", sa.String(64), nullable=True),
-        sa.Column("sequence", sa.Integer(), nullable=True),
+        sa.Column("sequence", sa.BigInteger(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("finished_at", sa.BigInteger(), nullable=True),
@@ -117,7 +118,7 @@ def _outbox() -> None:
         sa.Column("id", ROW_ID, autoincrement=True, nullable=False),
         sa.Column("session_id", sa.String(32), nullable=False),
         sa.Column("dialog_id", sa.String(64), nullable=False),
-        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
         sa.Column("part", sa.Integer(), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),

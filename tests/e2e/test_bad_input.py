@@ -24,11 +24,11 @@ async def test_what_is_no_account_is_answered_and_opens_nothing(world: World, ty
 @pytest.mark.parametrize(
     ("account", "words"),
     [
-        ("99999999", "account number"),
-        ("40100000", "403"),
-        ("66600000", "LIVEPERSON_ALLOWED_HOSTS"),
-        ("44010000", ""),
-        ("10060000", ""),
+        ("99999999", "Check the number"),
+        ("40100000", "sign in"),
+        ("66600000", "does not trust"),
+        ("44010000", "closes the connection"),
+        ("10060000", "closes the connection"),
     ],
     ids=["unknown", "idp refuses", "foreign host", "closes with 4401", "cut at once"],
 )

@@ -93,7 +93,8 @@ class StandIn:
         )
         app.router.add_get(f"{configuration}/le-users/users/{{user}}", self._named("user"))
         app.router.add_get("/ws_api/account/{account}/messaging/consumer", self._socket)
-        app.router.add_post("/slack/auth.test", self._named("auth.test"))
+        for method in ("auth.test", "apps.connections.open"):
+            app.router.add_post(f"/slack/{method}", self._named(method))
         self._runner = web.AppRunner(app, shutdown_timeout=1.0)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=ssl_context)

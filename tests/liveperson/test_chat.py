@@ -6,8 +6,12 @@ import asyncio
 import io
 import os
 import pty
+import signal
+import subprocess
+import sys
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -407,6 +411,80 @@ async def test_a_real_terminal(sandbox: LivePersonSandbox) -> None:
         await until(b"You ended the conversation.")
         assert await asyncio.wait_for(talking, PATIENCE) == 0
     os.close(ours)
+
+
+@asynccontextmanager
+async def command(sandbox: LivePersonSandbox, folder: Path) -> AsyncIterator[Process]:
+    """`lp-bridge chat`, configured by a bridge.toml, with a conversation open."""
+    (folder / "bridge.toml").write_text(
+        "[accounts.12345678]\nskill = 4711\ncampaign = '81'\nengagement = '82'"
+    )
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bridge", "chat", "12345678"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        env={
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "LIVEPERSON_CSDS_URL": sandbox.base_url,
+            "LIVEPERSON_ALLOWED_HOSTS": "127.0.0.1",
+        },
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PATIENCE), sandbox.watch() as changes:
+            process.stdin.write(b"Hello\n")
+            while not sandbox.conversations or said(sandbox) != ["Hello"]:
+                await changes.get()
+            yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_the_accounts_settings_and_ctrl_c(sandbox: LivePersonSandbox, tmp_path: Path) -> None:
+    async with command(sandbox, tmp_path) as process:
+        conversation = only(sandbox)
+        assert conversation.skill_id == "4711"
+        assert conversation.campaign == {"campaignId": "81", "engagementId": "82"}
+        process.send_signal(signal.SIGINT)
+        out, _ = await process.communicate()
+    assert process.returncode == 0, out.decode()
+    assert b"You ended the conversation." in out
+    assert b"Aborted" not in out
+    assert only(sandbox).state == "CLOSE"
+
+
+async def test_a_second_ctrl_c_leaves_at_once(sandbox: LivePersonSandbox, tmp_path: Path) -> None:
+    sandbox.faults.swallow_answer("cm.UpdateConversationField", times=None)
+    async with command(sandbox, tmp_path) as process, sandbox.watch() as changes:
+        process.send_signal(signal.SIGINT)
+        while only(sandbox).state == "OPEN":
+            await changes.get()
+        process.send_signal(signal.SIGINT)
+        out, _ = await process.communicate()
+    assert process.returncode == 130, out.decode()
+    assert out.endswith(b"Left at once: the conversation may still be open.\n")
+    assert b"Traceback" not in out
+
+
+async def test_the_prompt_stands_there_once(sandbox: LivePersonSandbox, at: Type) -> None:
+    async with at("12345678") as typist:
+        conversation = await opened(sandbox, typist)
+        for number in range(3):
+            typist.type(f"line {number}")
+            await sandbox.say(conversation, f"answer {number}")
+            await typist.out.until(f"answer {number}")
+        typist.type("/end")
+        await typist.out.until("You ended the conversation.\n> ")
+        typist.leave()
+        assert await typist.left() == 0
+    assert "> >" not in typist.text
+    assert "/end or Ctrl-D ends the conversation" in typist.text
+    assert typist.text.endswith("You ended the conversation.\n> \n")
 
 
 async def test_lines_are_whole_however_they_come() -> None:

@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from bridge.ops.doctor import Check, check_liveperson, check_slack, healthy, render, run_doctor
+from bridge.ops.doctor import (
+    Check,
+    check_app_token,
+    check_liveperson,
+    check_slack,
+    healthy,
+    render,
+    run_doctor,
+)
 from bridge.sandbox.liveperson import LivePersonSandbox
 from bridge.sandbox.wire import Wire
 from tests.liveperson.standin import Reply, StandIn
@@ -113,6 +121,25 @@ async def test_slack_without_token_or_network(standin: StandIn) -> None:
     assert "SLACK_API_URL" in nowhere.remedy
     # A token that no header can carry is no reason for a traceback.
     assert (await slack(standin, "xoxb-\n")).ok is False
+
+
+async def test_app_token(standin: StandIn) -> None:
+    standin.replies["apps.connections.open"] = Reply({"ok": True, "url": "wss://secret.example"})
+    good = await check_app_token("xapp-secret", api_url=f"{standin.url}/slack")
+    assert (good.ok, good.detail) == (True, "Socket Mode can connect")
+    assert standin.calls[-1].headers["Authorization"] == "Bearer xapp-secret"
+    standin.replies["apps.connections.open"] = Reply({"ok": False, "error": "missing_scope"})
+    checks = await run_doctor(
+        csds_url="http://127.0.0.1:1",
+        allowed_hosts=[],
+        slack_app_token="xapp-secret",
+        slack_api_url=f"{standin.url}/slack",
+    )
+    bad = next(check for check in checks if check.name == "Slack app token")
+    assert bad.ok is False
+    assert "missing_scope" in bad.detail
+    assert "connections:write" in bad.remedy
+    assert "secret" not in render([good, bad])
 
 
 async def test_everything_in_order(sandbox: LivePersonSandbox) -> None:

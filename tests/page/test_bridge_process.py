@@ -67,7 +67,8 @@ async def test_a_killed_bridge_is_started_again(tmp_path: Path) -> None:
 async def test_the_surrounding_configuration_does_not_reach_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("SLACK_CLIENT_ID", "DATABASE_URL", "BRIDGE_ACCOUNTS", "LIVEPERSON_CSDS_URL"):
+    names = ("SLACK_CLIENT_ID", "DATABASE_URL", "BRIDGE_ACCOUNTS", "LIVEPERSON_CSDS_URL")
+    for name in (*names, "HTTP_PROXY", "https_proxy", "ALL_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "from outside")
     program = "import os, sys; sys.exit('|'.join(sorted(os.environ.values())))"
     with pytest.raises(CannotStart) as raised:

@@ -31,6 +31,11 @@ async def reply(page: Page, text: str) -> None:
     await page.press("#thread-composer", "Enter")
 
 
+async def command(page: Page, text: str) -> None:
+    await page.fill("#composer", text)
+    await page.press("#composer", "Enter")
+
+
 async def sideways(page: Page) -> int:
     """How many pixels the page is too wide."""
     width: int = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -130,6 +135,44 @@ async def test_what_is_broken_heals(demo: Demo, open_page: OpenPage, keep: Keep)
     await expect(page.locator("#bridge-word")).to_have_text("Bridge running")
     texts = [event.text for event in _events(demo) if event.role == "CONSUMER"]
     assert texts == [f"{name} hurts, where is my invoice?" for name in names]
+
+
+async def test_what_cannot_heal_is_said(demo: Demo, open_page: OpenPage, keep: Keep) -> None:
+    page = await open_page(demo.sandbox.page_url)
+    await connect(page)
+    await command(page, "/lp connect bank")
+    await expect(thread(page)).to_contain_text("this is Maria from Sandbox Bank")
+    await reply(page, "Is my money safe?")
+    await expect(talk(page)).to_contain_text("Is my money safe?")
+    await page.click("[data-break=expire_token]")
+    line = page.locator("#break-line")
+    await expect(line).to_have_attribute("data-state", "lost", timeout=45_000)
+    await expect(line).to_contain_text("Fresh token, new socket after")
+    await expect(line).to_contain_text("Not healed: Sandbox Bank (a signed-up consumer gets no")
+    await expect(thread(page).locator("[data-action=lp_end]")).to_have_count(0, timeout=45_000)
+    await keep(page, "lost")
+
+
+async def test_the_agents_desk_follows_a_new_conversation(demo: Demo, open_page: OpenPage) -> None:
+    page = await open_page(demo.sandbox.page_url)
+    await connect(page)
+    title = page.locator("#talk-title")
+    await expect(title).to_have_text("Sandbox Telecom, no. 1")
+    await command(page, "/lp connect bank")
+    await expect(title).to_have_text("Sandbox Bank, no. 2")
+    await expect(talk(page)).to_contain_text("this is Maria from Sandbox Bank")
+
+    await page.fill("#agent-composer", "I am about to say")
+    await command(page, "/lp connect telecom")
+    await expect(page.locator(".conversation")).to_have_count(3)
+    await expect(thread(page)).to_contain_text("this is Maria from Sandbox Telecom")
+    await expect(title).to_have_text("Sandbox Bank, no. 2")
+    await page.fill("#agent-composer", "")
+    await page.click(".conversation >> nth=-1")
+    chosen = await title.inner_text()
+    await reply(page, "Hello again")
+    await expect(page.locator("#frames")).to_contain_text("Hello again")
+    await expect(title).to_have_text(chosen)  # only what is new is followed
 
 
 async def test_nothing_to_break_is_said(demo: Demo, open_page: OpenPage) -> None:

@@ -55,6 +55,29 @@ async def test_the_wire_pauses_filters_clears_and_opens(
     await expect(frames).to_have_count(1)
 
 
+async def test_the_newest_frame_opens_in_sight_and_stays_there(
+    sandbox: Sandbox, open_page: OpenPage
+) -> None:
+    page = await open_page(sandbox.page_url)
+    for number in range(1, 31):
+        record(sandbox, number)
+    frames = page.locator(".frame")
+    await expect(frames).to_have_count(30)
+    await frames.last.locator("summary").click()
+    await expect(frames.last.locator("pre")).to_be_in_viewport(ratio=0.95)
+    for number in range(31, 41):
+        record(sandbox, number)
+    await expect(frames).to_have_count(40)
+    await expect(frames.nth(29).locator("pre")).to_be_in_viewport(ratio=0.95)
+    await expect(page.locator("#wire-end")).to_be_visible()
+
+    await frames.nth(29).locator("summary").click()
+    await page.click("#wire-end")
+    record(sandbox, 41)
+    await expect(frames.last).to_be_in_viewport()
+    await expect(frames.last).to_contain_text("frame 41")
+
+
 async def test_a_page_that_comes_back_misses_nothing_and_shows_nothing_twice(
     sandbox: Sandbox, open_page: OpenPage
 ) -> None:

@@ -19,6 +19,7 @@ from aiohttp import web
 from bridge.ids import ChannelId, SessionId, TeamId, UserId
 from bridge.relay.types import (
     AccountInfo,
+    Accounts,
     ConnectCommand,
     Connecting,
     Disposition,
@@ -83,8 +84,8 @@ class Relay:
         await self._commit()
         return self.listed
 
-    def accounts(self, channel: ChannelId | None) -> list[AccountInfo]:
-        return self.known
+    def accounts(self, channel: ChannelId, channel_name: str | None) -> Accounts:
+        return Accounts(named=tuple(self.known), others=False)
 
     @property
     def texts(self) -> list[str]:

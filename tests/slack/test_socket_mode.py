@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from bridge.sandbox.slack.server import SlackSandbox
 from bridge.slack import socket_mode as socket_mode_module
 from bridge.slack.dispatch import Dispatch
+from bridge.slack.errors import AppTokenRefused
 from bridge.slack.socket_mode import SocketMode
 from tests.slack.support import ANA, SUPPORT, Relay, event
 
@@ -159,8 +160,27 @@ async def test_a_refused_token_is_told_and_no_secret_with_it(
         await client.stop()
     assert len(logs) > 1
     assert {entry["reason"] for entry in logs} == {"invalid_auth"}
-    assert all("install it again" in entry["remedy"] for entry in logs)
+    assert all("connections:write" in entry["remedy"] for entry in logs)
     assert "xapp" not in str(logs)
+    with pytest.raises(AppTokenRefused, match="SLACK_APP_TOKEN: invalid_auth") as caught:
+        await client.introduce()
+    assert "App-Level Tokens" in caught.value.remedy
+    assert "xapp" not in str(caught.value)
+
+
+async def test_the_address_of_the_introduction_is_used_once(
+    dispatch: Dispatch, slack: SlackSandbox, http: aiohttp.ClientSession
+) -> None:
+    slack.faults.server_error("apps.connections.open", times=1)
+    client = SocketMode(
+        dispatch, app_token=slack.app_token, http=http, api_url=slack.api_url, first_wait=0.02
+    )
+    await client.introduce()  # Slack is away: that passes
+    await client.introduce()
+    slack.faults.refuse("apps.connections.open", "invalid_auth", times=1)  # would make it wait
+    client.start()
+    await client.wait_connected(5)
+    await client.stop()
 
 
 async def test_the_ticket_is_never_logged(

@@ -103,7 +103,9 @@ async def test_read_is_one_state_and_writes_nothing(database: Database) -> None:
     async with database.read() as connection:
         assert (await connection.execute(select(Worker))).all() == []
         await database.writer.run(
-            lambda it: it.execute(insert(Worker).values(id="w", started_at=1, heartbeat_at=1))
+            lambda it: it.execute(
+                insert(Worker).values(id="w", started_at=1, heartbeat_at=1, capacity=1)
+            )
         )
         if not database.is_postgresql:  # whose statements each see what is committed by then
             assert (await connection.execute(select(Worker))).all() == []
@@ -135,7 +137,7 @@ async def test_readers_and_the_writer_do_not_wait_for_each_other(database: Datab
             return len((await connection.execute(select(Worker.id))).all())
 
     async def write(number: int) -> None:
-        row = insert(Worker).values(id=str(number), started_at=1, heartbeat_at=1)
+        row = insert(Worker).values(id=str(number), started_at=1, heartbeat_at=1, capacity=1)
         await database.writer.run(lambda connection: connection.execute(row))
 
     async with asyncio.timeout(30):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sqlite3
 import time
 
+import psycopg
 import pytest
-from sqlalchemy import text, update
+from psycopg import sql
+from sqlalchemy import URL, make_url, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.store.database import Database, open_database
 from bridge.store.errors import StoreUnavailable
 from bridge.store.models import Worker
+from bridge.store.outages import describe
 from tests.postgres import Postgres
 from tests.store.works import Work, add, held, names, started
 
@@ -155,6 +159,44 @@ class TestServerThatGoesAway:
         async with database.read() as connection:
             setting = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
         assert setting == "10s"
+
+
+async def said(url: str, key: str) -> str:
+    """What a reader is told who cannot connect."""
+    async with open_database(url, keys=[key]) as database:
+        with pytest.raises(StoreUnavailable) as caught:
+            await names(database)
+    return str(caught.value)
+
+
+async def test_why_it_cannot_connect_is_said_in_fixed_words(
+    postgres: Postgres, encryption_key: str
+) -> None:
+    role = sql.Identifier("no_login_secret")
+    if not postgres.execute(sql.SQL("SELECT 1 FROM pg_roles WHERE rolname = 'no_login_secret'")):
+        postgres.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
+    good = make_url(postgres.url("postgres"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        reasons: dict[str, str | URL] = {
+            "that database does not exist": good.set(database="secret"),
+            "the user name or password is not accepted": good.set(username="secret"),
+            "the user name or password is not accepted ": good.set(username="no_login_secret"),
+            "the server refuses the connection": "postgresql://u:secret@127.0.0.1:1/secret",
+            "the server refuses the connection ": "postgresql:///secret?host=/nowhere/secret",
+            "the host name is not known": "postgresql://u:secret@secret.invalid/secret",
+            "it does not answer in time": f"postgresql://u:secret@127.0.0.1:{port}/secret",
+        }
+        for reason, url in reasons.items():
+            address = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+            message = f"The database cannot be read: {reason.strip()}."
+            assert await said(address, encryption_key) == message
+
+
+async def test_a_password_that_is_wrong_is_said_in_fixed_words() -> None:
+    text = 'connection failed: FATAL:  password authentication failed for user "secret"'
+    assert describe(psycopg.OperationalError(text)) == "the user name or password is not accepted"
+    assert describe(psycopg.OperationalError("secret: whatever")) == "OperationalError"
 
 
 async def test_writer_that_cannot_connect_says_so(encryption_key: str) -> None:

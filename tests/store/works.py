@@ -19,7 +19,9 @@ def add(name: str) -> Work:
     """A work that adds one row and returns its name."""
 
     async def work(connection: AsyncConnection) -> str:
-        await connection.execute(insert(Worker).values(id=name, started_at=1, heartbeat_at=1))
+        await connection.execute(
+            insert(Worker).values(id=name, started_at=1, heartbeat_at=1, capacity=1)
+        )
         return name
 
     return work

@@ -101,6 +101,11 @@ class ConsumerSocket(UmsSocket):
         self.end(code, "the token has expired")
 
     @property
+    def identity(self) -> Identity | None:
+        """Whose it is; None before it is known."""
+        return self._identity
+
+    @property
     def conversations(self) -> Collection[str]:
         """The ids of its consumer's conversations."""
         if self._identity is None:

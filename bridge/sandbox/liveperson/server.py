@@ -13,6 +13,7 @@ from aiohttp import web
 from bridge.sandbox.liveperson import accdn, csds
 from bridge.sandbox.liveperson.accounts import AGENT_PASSWORD, SandboxAccount, default_accounts
 from bridge.sandbox.liveperson.agent_login import AgentLogin
+from bridge.sandbox.liveperson.consumer_socket import ConsumerSocket
 from bridge.sandbox.liveperson.conversations import Conversations
 from bridge.sandbox.liveperson.desk import AgentDesk
 from bridge.sandbox.liveperson.faults import LivePersonFaults
@@ -64,9 +65,7 @@ class LivePersonSandbox(AgentDesk):
             logins=self._logins,
             idle_seconds=idle_seconds,
         )
-        self.faults = LivePersonFaults(
-            rules, self._tokens, self.model, lambda: tuple(self._ums.consumers)
-        )
+        self.faults = LivePersonFaults(rules, self._tokens, self.model, lambda: self.consumers)
         self._runner: web.AppRunner | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
         self._host = ""
@@ -130,6 +129,11 @@ class LivePersonSandbox(AgentDesk):
     def sockets(self) -> int:
         """How many consumers' websockets are open."""
         return len(self._ums.consumers)
+
+    @property
+    def consumers(self) -> tuple[ConsumerSocket, ...]:
+        """The consumers' websockets that are open."""
+        return tuple(self._ums.consumers)
 
     # -- routes --------------------------------------------------------------------------------
 

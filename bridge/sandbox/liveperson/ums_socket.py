@@ -38,6 +38,8 @@ class UmsSocket:
         )
         self._waiting: list[Json] | None = None
         """Notifications that a request has caused, until it is answered; None between requests."""
+        self.answered = False
+        """Whether it has answered anything yet."""
 
     def finish(self) -> None:
         """Let go of everything, when the link has ended."""
@@ -83,6 +85,7 @@ class UmsSocket:
     def _send(self, frame: Json) -> None:
         if self._link.silent:
             return
+        self.answered = self.answered or frame.get("kind") == "resp"
         self._record.frame("out", frame, channel=self.channel, conversation=_about(frame))
         self._link.send(frames.encode(frame))
 

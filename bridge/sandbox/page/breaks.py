@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from bridge.sandbox.liveperson import LivePersonSandbox
+from bridge.sandbox.liveperson import LivePersonSandbox, SandboxConversation
+from bridge.sandbox.liveperson.consumer_socket import ConsumerSocket
+from bridge.sandbox.liveperson.tokens import Identity
 from bridge.sandbox.page.control import BridgeControl
 from bridge.sandbox.slack import SlackSandbox
 from bridge.sandbox.wire import Entry
@@ -82,6 +84,29 @@ BREAKS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Hurt:
+    """A consumer whose websocket was hit."""
+
+    consumer: str
+    account: str
+    account_name: str
+    signed_up: bool
+    """Then its token is its only one."""
+    conversations: tuple[SandboxConversation, ...]
+
+    def waits(self, sockets: Collection[ConsumerSocket]) -> bool:
+        """Whether it has something to come back for, and none of these is its own and answers."""
+        is_open = any(one.state == "OPEN" for one in self.conversations)
+        return is_open and not any(
+            socket.answered
+            and socket.identity is not None
+            and (socket.identity.account, socket.identity.consumer_id)
+            == (self.account, self.consumer)
+            for socket in sockets
+        )
+
+
 @dataclass(slots=True)
 class Broken:
     """One thing that is broken now, or was."""
@@ -91,7 +116,36 @@ class Broken:
     """Monotonic seconds."""
     seen: bool = False
     """Whether the bridge has met it (a 429 was answered, the bridge was down)."""
+    hit: tuple[ConsumerSocket, ...] = ()
+    """The websockets that were hit; they are no sign of healing while they linger."""
+    hurt: tuple[Hurt, ...] = ()
+    """Who must be back before it has healed."""
+    lost: tuple[str, ...] = ()
+    """The accounts of those who cannot come back."""
+    over: bool = False
     healed_after: float | None = None
+    """Seconds; None also when there was nothing that could heal."""
+
+    def give_up_signed_up(self) -> None:
+        """Their tokens have ended: they cannot come back."""
+        gone = [who for who in self.hurt if who.signed_up and who.waits(())]
+        if gone:
+            self.hurt = tuple(who for who in self.hurt if who not in gone)
+            self.lost += tuple(who.account_name for who in gone)
+            self.over = not self.hurt
+
+    @property
+    def outcome(self) -> str:
+        """Say how it ended."""
+        healed = self.healed_after
+        said = [] if healed is None else [f"{self.what.healed} after {healed:.1f} s."]
+        if self.lost:
+            names = ", ".join(self.lost)
+            said.append(
+                f"Not healed: {names} (a signed-up consumer gets no second token). "
+                "Connect again in Slack."
+            )
+        return " ".join(said)
 
 
 class Breaks:
@@ -124,12 +178,13 @@ class Breaks:
         broken = Broken(what, self._clock())
         self._broken = [*self._open()[-4:], broken]
         try:
-            self._apply(name)
+            self._apply(broken)
         except CannotBreak:
             self._broken.remove(broken)
             raise
 
-    def _apply(self, name: str) -> None:
+    def _apply(self, broken: Broken) -> None:
+        name = broken.what.name
         if name == "kill_bridge":
             try:
                 self._bridge.kill()
@@ -138,26 +193,49 @@ class Breaks:
         elif name == "slack_429":
             self._slack.faults.rate_limit("chat.postMessage", retry_after=RETRY_AFTER)
         else:
-            self._hurt_sockets(name)
+            self._hurt_sockets(broken)
 
-    def _hurt_sockets(self, name: str) -> None:
+    def _hurt_sockets(self, broken: Broken) -> None:
         faults = self._liveperson.faults
-        hurt = faults.expire_tokens() if name == "expire_token" else faults.drop_sockets()
-        if not hurt:
+        broken.hit = self._liveperson.consumers
+        if not broken.hit:
             raise CannotBreak("No LivePerson socket is open just now. Connect in Slack first.")
-        if name == "liveperson_503":
+        broken.hurt = tuple(
+            self._hurt(socket, socket.identity) for socket in broken.hit if socket.identity
+        )
+        if broken.what.name == "expire_token":
+            faults.expire_tokens()
+            for one in self._open():
+                one.give_up_signed_up()
+        else:
+            faults.drop_sockets()
+        if broken.what.name == "liveperson_503":
             faults.http_status("ums", 503, times=OUTAGE)
+
+    def _hurt(self, socket: ConsumerSocket, identity: Identity) -> Hurt:
+        return Hurt(
+            identity.consumer_id,
+            identity.account,
+            self._liveperson.accounts[identity.account].name,
+            identity.use == "signup",
+            tuple(self._liveperson.conversations[one] for one in socket.conversations),
+        )
 
     def notice(self, entry: Entry) -> None:
         """Look at a frame: does it show that something has healed?"""
         for broken in self._open():
             if broken.what.side == "liveperson" and _is_socket_answer(entry):
-                self._heal(broken)
+                self._look_at_sockets(broken)
             elif broken.what.name == "slack_429" and _is_post(entry):
                 refused = "429" in entry.title or "rate" in entry.title
                 if broken.seen and not refused:
                     self._heal(broken)
                 broken.seen = broken.seen or refused
+
+    def _look_at_sockets(self, broken: Broken) -> None:
+        new = set(self._liveperson.consumers).difference(broken.hit)
+        if not any(who.waits(new) for who in broken.hurt):
+            self._heal(broken)
 
     def notice_bridge(self) -> None:
         """Look at the bridge: is it down, is it up again?"""
@@ -180,8 +258,7 @@ class Breaks:
             line, state = still[-1].what.says, "broken"
         elif self._broken:
             last = self._broken[-1]
-            line = f"{last.what.healed} after {last.healed_after or 0:.1f} s."
-            state = "healed"
+            line, state = last.outcome, "lost" if last.lost else "healed"
         return {
             "offered": offered,
             "line": line,
@@ -190,9 +267,10 @@ class Breaks:
         }
 
     def _open(self) -> list[Broken]:
-        return [one for one in self._broken if one.healed_after is None]
+        return [one for one in self._broken if not one.over]
 
     def _heal(self, broken: Broken) -> None:
+        broken.over = True
         broken.healed_after = self._clock() - broken.at
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from bridge.ids import ChannelId, SessionId, TeamId, UserId
 from bridge.relay.types import (
-    AccountInfo,
+    Accounts,
     ConnectCommand,
     Connecting,
     Disposition,
@@ -31,5 +31,5 @@ class Service(Protocol):
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """List the open sessions that this person may see."""
 
-    def accounts(self, channel: ChannelId | None) -> list[AccountInfo]:
+    def accounts(self, channel: ChannelId, channel_name: str | None) -> Accounts:
         """List the accounts that may be connected to from this channel."""

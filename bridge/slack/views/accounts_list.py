@@ -25,7 +25,7 @@ class AccountLine(Protocol):
 
 
 def accounts_list(accounts: Sequence[AccountLine], *, any_account: bool = True) -> Rendered:
-    """Return the list; `any_account` tells what an empty one means: all, or none."""
+    """Return the list; `any_account`: others can be reached too, by their number."""
     if not accounts:
         told = (
             "Any LivePerson account can be reached: type `/lp connect` and its number."
@@ -39,6 +39,8 @@ def accounts_list(accounts: Sequence[AccountLine], *, any_account: bool = True) 
     ]
     if len(accounts) > SHOWN:
         shown.append(blocks.hint(f"And {len(accounts) - SHOWN} more."))
+    elif any_account:
+        shown.append(blocks.hint("Any other account can be reached by its number."))
     named = ", ".join(_name(account) for account in accounts[:SHOWN])
     told = f"Accounts that can be reached from here: {named}"
     return Rendered(text=escaped_within(told, blocks.TEXT), blocks=shown)

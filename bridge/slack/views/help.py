@@ -7,7 +7,7 @@ from bridge.slack.views import blocks
 
 _COMMANDS = (
     ("/lp connect 12345678", "open a conversation with a LivePerson account, by number or name"),
-    ("/lp list", "show the open conversations"),
+    ("/lp list", "show your open conversations"),
     ("/lp accounts", "show the accounts that can be reached from here"),
     ("/lp help", "show this"),
 )

@@ -61,11 +61,12 @@ def closed_by(who: str, agent: str | None = None) -> Rendered:
 def closed_words(who: str, agent: str | None = None) -> str:
     """Return who ended it, in one plain sentence: fit for the card's reason.
 
-    `who` is `agent`, `consumer` (somebody in Slack), `system`, or anything else.
+    `who` is `agent`, `consumer` (somebody in Slack), `operator`, `system`, or anything else.
     """
     return {
         "agent": f"{person_name(agent) or 'The agent'} ended the conversation.",
         "consumer": "The conversation was ended from Slack.",
+        "operator": "The conversation was ended by whoever runs the bridge.",
         "system": "LivePerson ended the conversation by itself, as it does after a long silence.",
     }.get(who, "The conversation was ended.")
 
@@ -109,6 +110,26 @@ def thread_closed(account: str) -> Rendered:
         "⚪ This conversation has ended, so your message was not passed on. "
         "You can start another one:",
         account,
+    )
+
+
+def not_ended(reason: str) -> Rendered:
+    """The conversation could not be ended, and goes on."""
+    told = _sentences("The conversation could not be ended.", reason)
+    return _aside(f"🟠 {told} It goes on; you can try again.")
+
+
+def not_shown(name: str | None, reason: str) -> Rendered:
+    """Slack did not take something that the agent wrote."""
+    whose = person_name(name) or "the agent"
+    return _aside(f"⚠️ {_sentences(f'A message from {whose} could not be shown here.', reason)}")
+
+
+def nothing_to_relay() -> Rendered:
+    """A message without words: something shared or forwarded."""
+    return _aside(
+        "🟠 Nothing of the marked message was passed on: only text reaches the agent, "
+        "and what is shared or forwarded is none."
     )
 
 

@@ -46,7 +46,7 @@ def account_not_allowed(typed: str) -> str:
     """The account is a number, but not one that this bridge may reach."""
     return (
         f"This bridge is not set up for account {echo(typed)}. "
-        "`/lp accounts` shows the ones that it is; to add one, ask whoever runs the bridge."
+        "`/lp accounts` shows the ones it is set up for; to add one, ask whoever runs the bridge."
     )
 
 

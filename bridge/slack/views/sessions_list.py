@@ -38,7 +38,7 @@ class SessionLine(Protocol):
 def sessions_list(sessions: Sequence[SessionLine], *, workspace_url: str | None = None) -> Rendered:
     """Return the list; `workspace_url` (auth.test's `url`) makes links to the threads."""
     if not sessions:
-        told = "No conversations are open. Start one with `/lp connect` and an account number."
+        told = "You have no open conversations. Start one with `/lp connect` and an account number."
         return Rendered(text=told, blocks=[blocks.section(told)])
     count = len(sessions)
     title = "1 conversation" if count == 1 else f"{count} conversations"

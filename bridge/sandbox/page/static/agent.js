@@ -4,6 +4,7 @@ import { item, itemsUnder, post } from "./stream.js";
 
 let chosen = null;
 let agent = null;
+let newest = 0; // the number of the newest conversation that has been drawn
 
 const STATES = { ringing: "Ringing", active: "Open", closed: "Closed" };
 const TITLES = {
@@ -115,12 +116,18 @@ export function draw() {
     select.value = agent;
   }
   const all = conversations();
-  // A conversation that rings is shown by itself, unless another open one is being read.
+  // A new conversation is shown by itself, unless the person is about to write in another one.
   const current = chosen && item(`conversation/${chosen}`);
-  const ringing = all.find((it) => it.state === "ringing");
-  if (!current || (current.state === "closed" && ringing && document.activeElement !== $("agent-composer"))) {
+  const box = $("agent-composer");
+  const writing = document.activeElement === box
+    || (box.value !== "" && current?.state !== "closed");
+  const last = all.reduce((a, b) => (b.number > (a?.number ?? 0) ? b : a), null);
+  const fresh = last && last.number > newest && last.state !== "closed" ? last : null;
+  const ringing = fresh ?? all.find((it) => it.state === "ringing");
+  if (!current || (!writing && (fresh || (current.state === "closed" && ringing)))) {
     chosen = (ringing ?? all[0])?.id ?? null;
   }
+  newest = last?.number ?? 0;
   $("agent").classList.toggle("none", all.length === 0);
   reconcile($("conversations"), all.map((it) => [it.id, { ...it, current: it.id === chosen }]), conversationNode);
   const on = item("script")?.on ?? false;

@@ -44,7 +44,9 @@ function row(entry) {
       ontoggle: (event) => {
         // The JSON is only laid out once somebody asks for it.
         const details = event.currentTarget;
-        if (details.open && !details.querySelector("pre")) details.append(h("pre", {}, pretty(entry.body)));
+        if (!details.open) return;
+        if (!details.querySelector("pre")) details.append(h("pre", {}, pretty(entry.body)));
+        details.scrollIntoView({ block: "nearest" });
       },
     },
     h("summary", {},
@@ -77,6 +79,15 @@ function redraw() {
   count();
 }
 
+/** Is an opened frame in sight? Then what comes in must not push it away. */
+function reading(scroller, list) {
+  const { top, bottom } = scroller.getBoundingClientRect();
+  return [...list.querySelectorAll("details[open]")].some((details) => {
+    const box = details.getBoundingClientRect();
+    return box.bottom > top && box.top < bottom;
+  });
+}
+
 export function add(entries, fresh) {
   if (fresh) {
     clearedAt = 0;
@@ -92,8 +103,9 @@ export function add(entries, fresh) {
   const rows = entries.filter(wanted).map(row);
   if (rows.length) {
     const scroller = $("wire-scroll");
-    const atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 40;
     const list = $("frames");
+    const atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 40
+      && !reading(scroller, list);
     list.append(...rows);
     while (list.childElementCount > SHOWN) list.firstElementChild.remove();
     if (atEnd) scroller.scrollTop = scroller.scrollHeight;

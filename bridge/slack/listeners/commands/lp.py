@@ -70,5 +70,6 @@ async def answer_command(
     if words.verb == "list":
         return sessions_list(await service.sessions(team, user), workspace_url=workspace_url)
     if words.verb == "accounts":
-        return accounts_list(service.accounts(channel))
+        found = service.accounts(channel, command.get("channel_name"))
+        return accounts_list(found.named, any_account=found.others)
     return help_text()

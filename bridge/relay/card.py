@@ -1,0 +1,132 @@
+"""The session's card: the thread's first message, posted once and updated from then on."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.content.rendered import Rendered
+from bridge.ids import MessageTs
+from bridge.liveperson.backoff import Backoff
+from bridge.relay.crashpoints import crash_point
+from bridge.relay.news import CHANNEL, THREAD
+from bridge.relay.posting import CREDENTIALS, Posting, ThreadGoneError, retry_after, thread_is_gone
+from bridge.relay.record import Record
+from bridge.relay.threads import Thread
+from bridge.relay.tools import Tools
+from bridge.slack.errors import SlackError, SlackRefused, SlackUnavailable, SlackUnknown
+from bridge.slack.sender import Post
+from bridge.slack.views import notices, refusals
+from bridge.slack.views.card import CardModel, card
+from bridge.store import sessions
+from bridge.store.wakeups import notify
+
+log = structlog.get_logger(__name__)
+
+UNINVITED = frozenset({"not_in_channel", "channel_not_found"})
+"""What Slack says before anybody has invited the bridge."""
+
+
+class Card:
+    """Posts the card and keeps it true."""
+
+    def __init__(self, record: Record, tools: Tools, posting: Posting) -> None:
+        self._record = record
+        self._tools = tools
+        self._posting = posting
+        self.doubtful = False
+        """Whether a former owner may have posted it."""
+
+    async def post(self) -> None:
+        """Open the thread. Raises `ThreadGoneError` if Slack lets us open none."""
+        row, shown = self._record.row, self._shown()
+        try:
+            ts = await self._posting.once(
+                Post(text=shown.text, blocks=shown.blocks),
+                key=f"card:{row.id}",
+                thread_ts=None,
+                born=row.created_at,
+                doubtful=self.doubtful,
+            )
+        except SlackRefused as error:
+            raise ThreadGoneError(error) from error
+        crash_point("card.answered")
+        await self._note(ts, fingerprint(shown))
+        crash_point("card.noted")
+        self._tools.threads.learn((row.team_id, row.channel_id, ts), Thread(row.id, row.opener_id))
+
+    async def _note(self, ts: MessageTs, shown: str) -> None:
+        """Note which thread it is; messages in it may wait for that at any worker."""
+        row = self._record.row
+
+        async def work(connection: AsyncConnection) -> None:
+            await sessions.change_session(
+                connection, row.id, row.epoch, thread_ts=ts, card_shown=shown
+            )
+            await notify(connection, CHANNEL, THREAD)
+
+        await self._record.commit(work)
+        self._record.changed([], thread_ts=ts, card_shown=shown)
+
+    async def refresh(self, backoff: Backoff) -> float | None:
+        """Have it show what is so. Returns None if it does, else the seconds until the next try.
+
+        Raises `ThreadGoneError` if it was deleted.
+        """
+        row, shown = self._record.row, self._shown()
+        if row.thread_ts is None or fingerprint(shown) == row.card_shown:
+            return None
+        self._record.check_lease()
+        post, check = Post(text=shown.text, blocks=shown.blocks), self._record.check_lease
+        try:
+            await self._tools.sender.update(
+                row.team_id, row.channel_id, row.thread_ts, post, check=check
+            )
+        except (SlackUnknown, SlackUnavailable) as error:  # an update is the same twice
+            return backoff.next(retry_after(error))
+        except SlackRefused as error:
+            if error.code in CREDENTIALS:
+                await self._posting.bear(error)
+                return 0.0
+            log.warning("card.refused", session=row.id, error=error.code)
+            if thread_is_gone(error) or error.code == "message_not_found":
+                raise ThreadGoneError(error) from error
+        await self._record.write(card_shown=fingerprint(shown))
+        return 0.0
+
+    async def say_elsewhere(self, error: SlackError) -> None:
+        """Tell the opener, outside the thread, that there is no thread to tell it in."""
+        row = self._record.row
+        if row.thread_ts is None and error.code in UNINVITED:
+            bot = self._tools.workspaces.bot_user_id(row.team_id)
+            post = Post(text=refusals.not_in_channel(bot))
+        else:
+            told = notices.thread_unreachable(row.label or row.account, str(error), error.remedy)
+            post = Post(text=told.text, blocks=told.blocks)
+        url = row.response_url if row.thread_ts is None else None
+        if url is None or not await self._posting.respond(url, post):
+            await self._posting.direct(post, f"gone:{row.id}")
+
+    def _shown(self) -> Rendered:
+        row = self._record.row
+        return card(
+            CardModel(
+                session=row.id,
+                account=row.account,
+                label=row.label,
+                state=row.state,  # type: ignore[arg-type]  # the column holds `State` values
+                agent_name=row.agent_name,
+                agent_avatar=row.agent_avatar,
+                opener=row.opener_id,
+                reason=row.reason,
+                live=row.live,
+            )
+        )
+
+
+def fingerprint(shown: Rendered) -> str:
+    """Identity of what a card shows."""
+    return hashlib.sha256(msgspec.json.encode(shown)).hexdigest()[:32]

@@ -1,0 +1,105 @@
+"""Queries about workers: who lives, and who owns which session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bridge.ids import SessionId, WorkerId
+from bridge.store.models import SESSIONS, WORKERS
+from bridge.store.sessions import now_ms
+
+_WANTED = or_(SESSIONS.c.live, SESSIONS.c.attention)
+"""Sessions that want an owner."""
+
+
+async def database_now(connection: AsyncConnection) -> int:
+    """Milliseconds since 1970 by the clock that all workers share."""
+    if connection.dialect.name != "postgresql":
+        return now_ms()
+    seconds = await connection.execute(select(func.extract("epoch", func.clock_timestamp())))
+    return int(seconds.scalar_one() * 1000)
+
+
+async def beat(connection: AsyncConnection, worker: WorkerId, *, capacity: int) -> None:
+    """Say that a worker lives."""
+    now = await database_now(connection)
+    values = {"heartbeat_at": now, "capacity": capacity}
+    done = await connection.execute(update(WORKERS).where(WORKERS.c.id == worker).values(values))
+    if done.rowcount == 0:
+        await connection.execute(insert(WORKERS).values(id=worker, started_at=now, **values))
+
+
+async def forget(connection: AsyncConnection, *, only: Sequence[WorkerId] | None = None) -> None:
+    """Remove workers, so that what they owned is free: those in `only`, or all."""
+    statement = delete(WORKERS)
+    if only is not None:
+        statement = statement.where(WORKERS.c.id.in_(only))
+    await connection.execute(statement)
+
+
+async def demand(connection: AsyncConnection, *, lease_ms: int) -> tuple[int, list[int]]:
+    """How many sessions want an owner or have one, and what each living worker can run."""
+    alive = WORKERS.c.heartbeat_at > await database_now(connection) - lease_ms
+    wanted = await connection.execute(select(func.count()).where(_WANTED))
+    capacities = await connection.execute(select(WORKERS.c.capacity).where(alive))
+    return int(wanted.scalar_one()), [row.capacity for row in capacities]
+
+
+async def claim(
+    connection: AsyncConnection, worker: WorkerId, *, lease_ms: int, limit: int
+) -> dict[SessionId, int]:
+    """Take sessions that want an owner and have none whose heart beats; newest activity first.
+
+    Returns their ids and new epochs, in that order.
+
+    Guarantee: a session is handed to one worker only, and each claim raises its epoch. Works side
+    by side (`SKIP LOCKED`): who finds a session being claimed passes over it.
+    """
+    alive = select(WORKERS.c.id).where(
+        WORKERS.c.heartbeat_at > await database_now(connection) - lease_ms
+    )
+    free = (
+        select(SESSIONS.c.id)
+        .where(_WANTED, or_(SESSIONS.c.owner.is_(None), SESSIONS.c.owner.not_in(alive)))
+        .order_by(SESSIONS.c.active_at.desc())
+        .limit(limit)
+        .with_for_update(skip_locked=True, of=SESSIONS)
+    )
+    ids = [row.id for row in await connection.execute(free)]
+    if not ids:
+        return {}
+    found = await connection.execute(
+        update(SESSIONS)
+        .where(SESSIONS.c.id.in_(ids))
+        .values(owner=worker, epoch=SESSIONS.c.epoch + 1)
+        .returning(SESSIONS.c.id, SESSIONS.c.epoch)
+    )
+    epochs = {row.id: row.epoch for row in found}
+    return {session: epochs[session] for session in ids if session in epochs}
+
+
+async def owned_by(connection: AsyncConnection, worker: WorkerId) -> dict[SessionId, int]:
+    """The sessions that a worker holds, and their epochs."""
+    found = await connection.execute(
+        select(SESSIONS.c.id, SESSIONS.c.epoch).where(_WANTED, SESSIONS.c.owner == worker)
+    )
+    return {row.id: row.epoch for row in found}
+
+
+async def release(connection: AsyncConnection, session: SessionId, epoch: int) -> None:
+    """Let another worker have the session at once; nothing happens if it is no longer ours."""
+    await connection.execute(
+        update(SESSIONS)
+        .where(SESSIONS.c.id == session, SESSIONS.c.epoch == epoch)
+        .values(owner=None)
+    )
+
+
+async def release_all(connection: AsyncConnection, worker: WorkerId) -> None:
+    """Let go of everything that a former process of this worker's name held when it died."""
+    await connection.execute(
+        update(SESSIONS).where(_WANTED, SESSIONS.c.owner == worker).values(owner=None)
+    )

@@ -1,0 +1,341 @@
+"""One chaos run: real bridge processes between both stand-ins, a plan, and the judgement."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import psycopg
+from sqlalchemy import func, select
+
+from bridge.sandbox.liveperson.server import LivePersonSandbox
+from bridge.sandbox.slack.server import SlackSandbox
+from bridge.sandbox.wire import Wire
+from bridge.store.database import Database, open_database
+from bridge.store.errors import StoreUnavailable
+from bridge.store.models import INBOX, OUTBOX
+from tests.chaos.diary import Diary
+from tests.chaos.judgement import judge_all
+from tests.chaos.oracle import Violation
+from tests.chaos.plan import OPENER, Answer, Blow, Plan
+from tests.chaos.players import Cast, Stage
+from tests.chaos.workers import Workers
+
+PATIENCE = 90.0
+REDELIVERIES = (0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 16.0)
+"""More often than Slack does: hardly anything is to be given up while workers die."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run."""
+
+    plan: Plan
+    diary: Diary
+    violations: list[Violation] = field(default_factory=list)
+    messages: Counter[str] = field(default_factory=Counter)
+    """By direction: how many arrived."""
+    given_up: int = 0
+    """Messages that Slack itself gave up."""
+    kills: int = 0
+    takeovers: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+    warnings: Counter[str] = field(default_factory=Counter)
+
+
+async def run(
+    plan: Plan,
+    database_url: str,
+    keys: str,
+    *,
+    restart: Callable[[float], None] | None = None,
+    patience: float = PATIENCE,
+) -> Outcome:
+    """Play a plan on a migrated, empty database, and judge it.
+
+    `restart` stops the database's server for so many seconds (it runs in a thread); without it the
+    connections are cut instead. `patience`: seconds without anything arriving after which what is
+    missing is lost.
+    """
+    async with open_database(database_url, keys=[keys]) as database, _stage() as stand_ins:
+        liveperson, slack, wire = stand_ins
+        diary = Diary()
+        env = {
+            "SLACK_BOT_TOKEN": slack.bot_token,
+            "SLACK_SIGNING_SECRET": slack.signing_secret,
+            "SLACK_API_URL": slack.api_url,
+            "LIVEPERSON_CSDS_URL": liveperson.base_url,
+            "LIVEPERSON_ALLOWED_HOSTS": "127.0.0.1",
+            "DATABASE_URL": database_url,
+            "BRIDGE_ENCRYPTION_KEYS": keys,
+            "BRIDGE_LOG_FORMAT": "json",
+            "BRIDGE_LEASE_SECONDS": f"{plan.lease:g}",
+            "HOST": "127.0.0.1",
+            "PORT": "0",
+        }
+        chance = random.Random(plan.seed)
+        workers = Workers(env, plan.workers, slack, database, diary, chance)
+        stage = Stage(liveperson, slack, diary, workers.route)
+        try:
+            played = _Run(plan, stage, workers, database, database_url, wire, diary)
+            played.restart, played.patience = restart, patience
+            return await played.whole()
+        finally:
+            await workers.kill_all()
+
+
+@asynccontextmanager
+async def _stage() -> AsyncIterator[tuple[LivePersonSandbox, SlackSandbox, Wire]]:
+    wire = Wire()
+    liveperson = LivePersonSandbox(wire)
+    slack = SlackSandbox(wire, redelivery_delays=REDELIVERIES)
+    await liveperson.start()
+    await slack.start()
+    try:
+        yield liveperson, slack, wire
+    finally:
+        await slack.stop()
+        await liveperson.stop()
+
+
+class _Run:
+    def __init__(
+        self,
+        plan: Plan,
+        stage: Stage,
+        workers: Workers,
+        database: Database,
+        database_url: str,
+        wire: Wire,
+        diary: Diary,
+    ) -> None:
+        self._plan = plan
+        self._stage = stage
+        self._workers = workers
+        self._database = database
+        self._url = database_url
+        self._wire = wire
+        self._diary = diary
+        self._violations: list[Violation] = []
+        self.restart: Callable[[float], None] | None = None
+        self.patience = PATIENCE
+
+    async def whole(self) -> Outcome:
+        """Play, calm down, wait for what is under way, end it all, judge."""
+        begun = time.monotonic()
+        stage = self._stage
+        stage.casts = [Cast(script) for script in self._plan.scripts]
+        for cast in stage.casts:
+            stage.channel(cast.script.channel)
+        await self._workers.start_all()
+        watching = asyncio.create_task(self._watch())
+        wandering = asyncio.create_task(self._wander())
+        try:
+            stage.start = time.monotonic()
+            await self._play()
+            await self._settle("after the load")
+            await self._last_words()
+            await self._settle("after the last words")
+            await self._end_sessions()
+            await self._settle("after the end")
+            await self._workers.stop_all()
+        finally:
+            watching.cancel()
+            wandering.cancel()
+            await asyncio.gather(watching, wandering, return_exceptions=True)
+        self._violations += await judge_all(
+            stage, self._workers, self._database, self._plan.lease + 5.0
+        )
+        return self._outcome(time.monotonic() - begun)
+
+    def _outcome(self, seconds: float) -> Outcome:
+        stage, workers = self._stage, self._workers
+        outcome = Outcome(self._plan, self._diary, self._violations, seconds=seconds)
+        for cast in stage.casts:
+            outcome.messages["up"] += len(stage.heard(cast))
+            outcome.messages["down"] += len(stage.seen(cast))
+            outcome.given_up += sum(said.kept is None for said in cast.ups)
+        outcome.kills = workers.kills
+        outcome.takeovers = [t.seconds for t in workers.takeovers if t.seconds]
+        outcome.warnings = Counter(
+            str(line.get("event"))[:70] for line in workers.lines("warning", "error", "critical")
+        )
+        return outcome
+
+    # -- the load and the blows ----------------------------------------------------------------
+
+    async def _play(self) -> None:
+        blows = asyncio.create_task(self._blows())
+        try:
+            results = await asyncio.gather(
+                *(self._stage.play(cast) for cast in self._stage.casts), return_exceptions=True
+            )
+        finally:
+            blows.cancel()
+            done = await asyncio.gather(blows, return_exceptions=True)
+        for cast, result in zip(self._stage.casts, results, strict=True):
+            if isinstance(result, BaseException):
+                self._wrong(cast, f"the script broke off: {result!r}")
+        if isinstance(done[0], Exception):
+            raise done[0]
+        for side in (self._stage.liveperson, self._stage.slack):
+            side.faults.clear()
+        self._workers.resume_all()
+        await self._workers.start_all()
+        self._diary.note("no more faults")
+
+    def _wrong(self, cast: Cast, detail: str) -> None:
+        self._violations.append(Violation(cast.script.number, "wrong", detail))
+
+    async def _blows(self) -> None:
+        start = self._stage.start
+        async with asyncio.TaskGroup() as under_way:
+            for blow in self._plan.blows:
+                await asyncio.sleep(max(0.0, start + blow.at - time.monotonic()))
+                under_way.create_task(self._blow(blow))
+
+    async def _blow(self, blow: Blow) -> None:
+        workers = self._workers
+        if blow.fault is not None:
+            self._stage.set(blow.fault)
+            return
+        if blow.kind == "pause":
+            if workers.pause(blow.worker):
+                self._diary.faults["worker paused"] += 1
+                await asyncio.sleep(blow.seconds)
+                workers.resume(blow.worker)
+        elif blow.kind == "kill":
+            self._diary.faults["worker killed"] += 1
+            await workers.kill(blow.worker)
+            await asyncio.sleep(blow.seconds)
+            await workers.start(blow.worker)
+        elif blow.kind == "restart":
+            self._diary.faults["worker restarted"] += 1
+            await workers.stop(blow.worker)
+            await asyncio.sleep(blow.seconds)
+            await workers.start(blow.worker)
+        elif blow.kind == "restart database" and self.restart is not None:
+            self._diary.faults["database restarted"] += 1
+            self._diary.note(f"the database is away for {blow.seconds:.1f} s")
+            await asyncio.to_thread(self.restart, blow.seconds)
+        elif blow.kind in ("cut database", "restart database"):
+            self._diary.faults["database connections cut"] += 1
+            with contextlib.suppress(psycopg.OperationalError):  # it is away just now
+                cut = await cut_connections(self._url)
+                self._diary.note(f"{cut} database connections are cut")
+        else:
+            self._diary.faults["database locked"] += 1
+            self._diary.note(f"the database is locked for {blow.seconds:.1f} s")
+            await asyncio.to_thread(lock_file, str(self._database.url.database), blow.seconds)
+
+    async def _watch(self) -> None:
+        """Tell the workers' keeper which dialogs are read."""
+        async with self._wire.watch() as news:
+            while True:
+                entry = await news.get()
+                if entry.conversation and entry.title == "ms.SubscribeMessagingEvents":
+                    self._workers.saw(entry.conversation)
+
+    async def _wander(self) -> None:
+        """What Slack delivers again goes to another worker, perhaps."""
+        while True:
+            await asyncio.sleep(0.1)
+            self._workers.route()
+
+    # -- coming to rest ------------------------------------------------------------------------
+
+    async def _settle(self, when: str) -> None:
+        """Wait until everything has arrived, or nothing has for too long."""
+        last = (-1, -1)
+        moved = time.monotonic()
+        while time.monotonic() - moved < self.patience:
+            waiting = await self._waiting()
+            if waiting == 0 and not any(self._missing(cast) for cast in self._stage.casts):
+                self._diary.note(f"everything has arrived {when}")
+                return
+            if (now := (self._stage.arrivals, waiting)) != last:
+                last, moved = now, time.monotonic()
+            await asyncio.sleep(0.25)
+        self._diary.note(f"NOT everything has arrived {when}; {waiting} rows wait")
+
+    def _missing(self, cast: Cast) -> bool:
+        stage = self._stage
+        kept = sum(said.kept is not None for said in cast.ups)
+        return len(stage.heard(cast)) < kept or len(stage.seen(cast)) < len(cast.downs)
+
+    async def _waiting(self) -> int:
+        """How many rows wait in either direction."""
+        total = 0
+        try:
+            async with self._database.read() as connection:
+                for table in (INBOX, OUTBOX):
+                    count = select(func.count()).where(table.c.state == "waiting")
+                    total += int((await connection.execute(count)).scalar_one())
+        except StoreUnavailable:
+            return -1
+        return total
+
+    async def _last_words(self) -> None:
+        """What was lost as the last one shows by a later one, or by a new connection."""
+        for cast in self._stage.casts:
+            if not cast.conversation:
+                continue
+            if cast.script.number % 2:
+                text = f"d{cast.script.number}-last from the agent"
+                await self._stage.answer(cast, Answer(0.0, "text", text))
+            else:
+                self._stage.liveperson.faults.drop_sockets(conversation=cast.conversation)
+                self._diary.note("the socket is cut", cast.script.number)
+
+    async def _end_sessions(self) -> None:
+        """End most conversations, from either side; the card says so."""
+        stage = self._stage
+        for cast in stage.casts:
+            if not cast.conversation or not cast.thread:
+                continue
+            if cast.script.ended_by == "agent":
+                await stage.liveperson.close(cast.conversation)
+            elif cast.script.ended_by == "click":
+                self._workers.route()
+                await stage.slack.click(OPENER, cast.script.channel, cast.thread, "lp_end")
+        for cast in stage.casts:
+            if cast.conversation and cast.script.ended_by != "nobody":
+                await self._until_over(cast)
+
+    async def _until_over(self, cast: Cast) -> None:
+        slack, channel = self._stage.slack, cast.script.channel
+        try:
+            await slack.wait_for(
+                lambda _: "lp_again" in str(slack.thread(channel, cast.thread)[0]), timeout=60
+            )
+        except TimeoutError:
+            detail = f"ended by {cast.script.ended_by}, and the card does not say so"
+            self._wrong(cast, detail)
+
+
+async def cut_connections(url: str) -> int:
+    """End all connections of others to a PostgreSQL database; how many there were."""
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        found = await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return len(await found.fetchall())
+
+
+def lock_file(path: str, seconds: float) -> None:
+    """Hold an SQLite file's write lock, as another process would."""
+    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        time.sleep(seconds)
+        connection.execute("ROLLBACK")
+    finally:
+        connection.close()

@@ -1,0 +1,49 @@
+"""Short chaos: some seconds of load with everything breaking, on both databases.
+
+The long runs are `python -m tests.chaos --seed N --minutes M --kills K --workers W …`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.chaos.plan import Size, make_plan
+from tests.chaos.report import story, table
+from tests.chaos.run import run
+
+SHORT = Size(
+    seconds=8.0,
+    sessions=6,
+    messages=110,
+    kills=2,
+    workers=1,
+    lease=2.0,
+    fault_share=0.2,
+    blow_every=0.8,
+    slow=False,
+)
+MANY_WORKERS = Size(
+    seconds=10.0,
+    sessions=6,
+    messages=112,
+    kills=2,
+    workers=3,
+    lease=2.0,
+    fault_share=0.2,
+    blow_every=0.8,
+    slow=False,
+)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_one_worker_keeps_every_promise(database_url: str, encryption_key: str) -> None:
+    outcome = await run(make_plan(101, SHORT), database_url, encryption_key, patience=30)
+    assert not outcome.violations, f"{table(outcome)}\n{story(outcome)}"
+    assert outcome.kills > 0
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+async def test_three_workers_keep_every_promise(database_url: str, encryption_key: str) -> None:
+    outcome = await run(make_plan(102, MANY_WORKERS), database_url, encryption_key, patience=30)
+    assert not outcome.violations, f"{table(outcome)}\n{story(outcome)}"
+    assert outcome.kills > 0

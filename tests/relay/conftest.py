@@ -1,0 +1,26 @@
+"""The whole bridge in the test's own process: real sockets and a real database, no start-up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bridge.app import bound_port, running
+from bridge.config import load
+from bridge.slack.ingress import PATH
+from tests.e2e.world import World, world_of
+
+
+@pytest.fixture
+async def world(database_url: str, encryption_key: str) -> AsyncIterator[World]:
+    """Both stand-ins, and a bridge that runs here. Its waits can be shortened before it needs them:
+    `monkeypatch.setattr(module, "SOME_SECONDS", …)`."""
+    patience = (0.2,) * 200
+    async with (
+        world_of(database_url, encryption_key, redelivery_delays=patience) as world,
+        running(load(world.env), stop=asyncio.Event()) as runner,
+    ):
+        world.slack.events_url = f"http://127.0.0.1:{bound_port(runner)}{PATH}"
+        yield world
