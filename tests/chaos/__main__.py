@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.fernet import Fernet
 
 from bridge.store.migrate import upgrade
+from tests.chaos.blows import Restart
 from tests.chaos.plan import Plan, Size, make_plan
 from tests.chaos.report import story, table
 from tests.chaos.run import Outcome, run
@@ -36,9 +38,6 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--shrink", type=int, default=0, metavar="RUNS", help="after a failure")
     return parser.parse_args()
-
-
-Restart = Callable[[float], None]
 
 
 @contextmanager
@@ -80,6 +79,7 @@ def play(plan: Plan, urls: Iterator[str], restart: Restart | None) -> Outcome:
 def main() -> int:
     """Run; tell; shrink if asked."""
     options = arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave no process behind
     workers = options.workers or (1 if options.database.startswith("sqlite") else 3)
     size = Size(
         seconds=options.minutes * 60,

@@ -189,7 +189,6 @@ GENERAL_FAULTS: Final = (
     Fault("liveperson", "http_status", {"service": "ums", "status": 503, "times": 5}, "all"),
     Fault("liveperson", "http_status", {"service": "ums", "status": 429, "times": 5}, "all"),
     Fault("liveperson", "http_status", {"service": "idp", "status": 503, "times": 3}, "all"),
-    Fault("liveperson", "http_status", {"service": "idp", "status": 429, "times": 3}, "all"),
     Fault("liveperson", "http_status", {"service": "csds", "status": 503, "times": 2}, "all"),
     Fault("liveperson", "http_status", {"service": "accdn", "status": 500, "times": 2}, "all"),
     Fault("liveperson", "http_reset", {"service": "ums", "times": 3}, "all"),
@@ -208,6 +207,7 @@ GENERAL_FAULTS: Final = (
     Fault("slack", "drop", {"method": "chat.*", "times": 5}, "all"),
 )
 SLOW_GENERAL_FAULTS: Final = (
+    Fault("liveperson", "http_status", {"service": "idp", "status": 429, "times": 3}, "all"),
     Fault("liveperson", "half_open", {}, "all"),
     Fault("liveperson", "half_open_next", {"times": 2}, "all"),
 )
@@ -253,7 +253,8 @@ def _spread(chance: random.Random, count: int, seconds: float) -> list[float]:
 
 
 def _kill(chance: random.Random, at: float, size: Size) -> Blow:
-    return Blow(at, "kill", chance.randrange(size.workers), chance.uniform(0, 2 * size.lease))
+    away = chance.uniform(0, 2 * size.lease if size.workers > 1 else 1.0)
+    return Blow(at, "kill", chance.randrange(size.workers), away)
 
 
 def _blow(chance: random.Random, at: float, size: Size) -> Blow:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
-import sqlite3
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import psycopg
 from sqlalchemy import func, select
 
 from bridge.sandbox.liveperson.server import LivePersonSandbox
@@ -21,12 +18,14 @@ from bridge.sandbox.wire import Wire
 from bridge.store.database import Database, open_database
 from bridge.store.errors import StoreUnavailable
 from bridge.store.models import INBOX, OUTBOX
+from tests.chaos.blows import Blows, Restart
 from tests.chaos.diary import Diary
 from tests.chaos.judgement import judge_all
 from tests.chaos.oracle import Violation
-from tests.chaos.plan import OPENER, Answer, Blow, Plan
+from tests.chaos.plan import OPENER, Answer, Plan
 from tests.chaos.players import Cast, Stage
 from tests.chaos.workers import Workers
+from tests.e2e.warm import Warm
 
 PATIENCE = 90.0
 REDELIVERIES = (0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 16.0)
@@ -55,14 +54,15 @@ async def run(
     database_url: str,
     keys: str,
     *,
-    restart: Callable[[float], None] | None = None,
+    restart: Restart | None = None,
     patience: float = PATIENCE,
+    warm: Warm | None = None,
 ) -> Outcome:
     """Play a plan on a migrated, empty database, and judge it.
 
     `restart` stops the database's server for so many seconds (it runs in a thread); without it the
     connections are cut instead. `patience`: seconds without anything arriving after which what is
-    missing is lost.
+    missing is lost. `warm`: where processes are forked from, instead of being started anew.
     """
     async with open_database(database_url, keys=[keys]) as database, _stage() as stand_ins:
         liveperson, slack, wire = stand_ins
@@ -81,12 +81,11 @@ async def run(
             "PORT": "0",
         }
         chance = random.Random(plan.seed)
-        workers = Workers(env, plan.workers, slack, database, diary, chance)
+        workers = Workers(env, plan.workers, slack, database, diary, chance, warm)
         stage = Stage(liveperson, slack, diary, workers.route)
         try:
-            played = _Run(plan, stage, workers, database, database_url, wire, diary)
-            played.restart, played.patience = restart, patience
-            return await played.whole()
+            blows = Blows(plan, stage, workers, database_url, restart)
+            return await _Run(plan, stage, workers, blows, database, wire, patience).whole()
         finally:
             await workers.kill_all()
 
@@ -111,21 +110,20 @@ class _Run:
         plan: Plan,
         stage: Stage,
         workers: Workers,
+        blows: Blows,
         database: Database,
-        database_url: str,
         wire: Wire,
-        diary: Diary,
+        patience: float,
     ) -> None:
         self._plan = plan
         self._stage = stage
         self._workers = workers
+        self._blows = blows
         self._database = database
-        self._url = database_url
         self._wire = wire
-        self._diary = diary
+        self._patience = patience
+        self._diary = stage.diary
         self._violations: list[Violation] = []
-        self.restart: Callable[[float], None] | None = None
-        self.patience = PATIENCE
 
     async def whole(self) -> Outcome:
         """Play, calm down, wait for what is under way, end it all, judge."""
@@ -169,10 +167,10 @@ class _Run:
         )
         return outcome
 
-    # -- the load and the blows ----------------------------------------------------------------
+    # -- the load ----------------------------------------------------------------
 
     async def _play(self) -> None:
-        blows = asyncio.create_task(self._blows())
+        blows = asyncio.create_task(self._blows.strike())
         try:
             results = await asyncio.gather(
                 *(self._stage.play(cast) for cast in self._stage.casts), return_exceptions=True
@@ -194,47 +192,6 @@ class _Run:
     def _wrong(self, cast: Cast, detail: str) -> None:
         self._violations.append(Violation(cast.script.number, "wrong", detail))
 
-    async def _blows(self) -> None:
-        start = self._stage.start
-        async with asyncio.TaskGroup() as under_way:
-            for blow in self._plan.blows:
-                await asyncio.sleep(max(0.0, start + blow.at - time.monotonic()))
-                under_way.create_task(self._blow(blow))
-
-    async def _blow(self, blow: Blow) -> None:
-        workers = self._workers
-        if blow.fault is not None:
-            self._stage.set(blow.fault)
-            return
-        if blow.kind == "pause":
-            if workers.pause(blow.worker):
-                self._diary.faults["worker paused"] += 1
-                await asyncio.sleep(blow.seconds)
-                workers.resume(blow.worker)
-        elif blow.kind == "kill":
-            self._diary.faults["worker killed"] += 1
-            await workers.kill(blow.worker)
-            await asyncio.sleep(blow.seconds)
-            await workers.start(blow.worker)
-        elif blow.kind == "restart":
-            self._diary.faults["worker restarted"] += 1
-            await workers.stop(blow.worker)
-            await asyncio.sleep(blow.seconds)
-            await workers.start(blow.worker)
-        elif blow.kind == "restart database" and self.restart is not None:
-            self._diary.faults["database restarted"] += 1
-            self._diary.note(f"the database is away for {blow.seconds:.1f} s")
-            await asyncio.to_thread(self.restart, blow.seconds)
-        elif blow.kind in ("cut database", "restart database"):
-            self._diary.faults["database connections cut"] += 1
-            with contextlib.suppress(psycopg.OperationalError):  # it is away just now
-                cut = await cut_connections(self._url)
-                self._diary.note(f"{cut} database connections are cut")
-        else:
-            self._diary.faults["database locked"] += 1
-            self._diary.note(f"the database is locked for {blow.seconds:.1f} s")
-            await asyncio.to_thread(lock_file, str(self._database.url.database), blow.seconds)
-
     async def _watch(self) -> None:
         """Tell the workers' keeper which dialogs are read."""
         async with self._wire.watch() as news:
@@ -255,7 +212,7 @@ class _Run:
         """Wait until everything has arrived, or nothing has for too long."""
         last = (-1, -1)
         moved = time.monotonic()
-        while time.monotonic() - moved < self.patience:
+        while time.monotonic() - moved < self._patience:
             waiting = await self._waiting()
             if waiting == 0 and not any(self._missing(cast) for cast in self._stage.casts):
                 self._diary.note(f"everything has arrived {when}")
@@ -318,24 +275,3 @@ class _Run:
         except TimeoutError:
             detail = f"ended by {cast.script.ended_by}, and the card does not say so"
             self._wrong(cast, detail)
-
-
-async def cut_connections(url: str) -> int:
-    """End all connections of others to a PostgreSQL database; how many there were."""
-    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
-        found = await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        return len(await found.fetchall())
-
-
-def lock_file(path: str, seconds: float) -> None:
-    """Hold an SQLite file's write lock, as another process would."""
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None)
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        time.sleep(seconds)
-        connection.execute("ROLLBACK")
-    finally:
-        connection.close()

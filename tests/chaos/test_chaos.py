@@ -10,11 +10,12 @@ import pytest
 from tests.chaos.plan import Size, make_plan
 from tests.chaos.report import story, table
 from tests.chaos.run import run
+from tests.e2e.warm import Warm
 
 SHORT = Size(
     seconds=8.0,
     sessions=6,
-    messages=110,
+    messages=84,
     kills=2,
     workers=1,
     lease=2.0,
@@ -25,7 +26,7 @@ SHORT = Size(
 MANY_WORKERS = Size(
     seconds=10.0,
     sessions=6,
-    messages=112,
+    messages=84,
     kills=2,
     workers=3,
     lease=2.0,
@@ -36,14 +37,20 @@ MANY_WORKERS = Size(
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-async def test_one_worker_keeps_every_promise(database_url: str, encryption_key: str) -> None:
-    outcome = await run(make_plan(101, SHORT), database_url, encryption_key, patience=30)
+async def test_one_worker_keeps_every_promise(
+    database_url: str, encryption_key: str, warm: Warm
+) -> None:
+    outcome = await run(make_plan(101, SHORT), database_url, encryption_key, patience=30, warm=warm)
     assert not outcome.violations, f"{table(outcome)}\n{story(outcome)}"
     assert outcome.kills > 0
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
-async def test_three_workers_keep_every_promise(database_url: str, encryption_key: str) -> None:
-    outcome = await run(make_plan(102, MANY_WORKERS), database_url, encryption_key, patience=30)
+async def test_three_workers_keep_every_promise(
+    database_url: str, encryption_key: str, warm: Warm
+) -> None:
+    outcome = await run(
+        make_plan(102, MANY_WORKERS), database_url, encryption_key, patience=30, warm=warm
+    )
     assert not outcome.violations, f"{table(outcome)}\n{story(outcome)}"
     assert outcome.kills > 0

@@ -14,8 +14,10 @@ from sqlalchemy import select
 
 from bridge.sandbox.slack.server import SlackSandbox
 from bridge.store.database import Database
+from bridge.store.errors import StoreUnavailable
 from bridge.store.models import SESSIONS
 from tests.chaos.diary import Diary
+from tests.e2e.warm import Warm
 from tests.e2e.world import Bridge
 
 
@@ -46,8 +48,10 @@ class Workers:
         database: Database,
         diary: Diary,
         chance: random.Random,
+        warm: Warm | None,
     ) -> None:
         self._env = dict(env)
+        self._warm = warm
         self._slots: list[Bridge | None] = [None] * count
         self._paused: set[int] = set()
         self._busy = [asyncio.Lock() for _ in range(count)]
@@ -77,7 +81,7 @@ class Workers:
         """
         async with self._busy[slot]:
             while self._slots[slot] is None:
-                bridge = Bridge(self._env)
+                bridge = Bridge(self._env, self._warm)
                 try:
                     await bridge.start()
                 except (AssertionError, TimeoutError):
@@ -176,8 +180,13 @@ class Workers:
         statement = select(SESSIONS.c.conversation_id).where(
             SESSIONS.c.owner == worker, SESSIONS.c.live, SESSIONS.c.conversation_id.is_not(None)
         )
-        async with self._database.read() as connection:
-            return {str(row[0]) for row in await connection.execute(statement)}
+        async with asyncio.timeout(60):
+            while True:  # the database may be just being restarted
+                try:
+                    async with self._database.read() as connection:
+                        return {str(row[0]) for row in await connection.execute(statement)}
+                except StoreUnavailable:
+                    await asyncio.sleep(0.1)
 
     def lines(self, *levels: str) -> list[dict[str, Any]]:
         """What all processes have logged on these levels."""

@@ -12,12 +12,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.app import bound_port, running
 from bridge.config import load
+from bridge.ids import WorkerId
 from bridge.relay import supervisor
 from bridge.sandbox.slack.model import Channel
+from bridge.store import workers
 from bridge.store.database import Database, open_database
 from bridge.store.models import DIALOGS, INBOX, OUTBOX, SESSIONS
 from tests.e2e.front import to_all
@@ -260,6 +263,28 @@ def everything(world: World) -> list[Any]:
     ]
     liveperson = [said(world, each) for each in world.liveperson.conversations.values()]
     return [slack, liveperson]
+
+
+async def test_what_another_has_claimed_is_not_written_to(world: World, store: Database) -> None:
+    """Even by a worker whose own lease is good: each write checks the session's epoch."""
+    first = await worker(world, "first", lease=LONG_LEASE)
+    (pair,) = await pairs(world, 1)
+    await pair.exchange()
+    before = await settled(store)
+    thief = WorkerId("second")
+
+    async def steal(connection: AsyncConnection) -> None:
+        await workers.beat(connection, thief, capacity=1)
+        await connection.execute(update(SESSIONS).values(owner=thief, epoch=SESSIONS.c.epoch + 1))
+
+    await store.writer.run(steal)
+    pair.down.append("down 1")
+    await world.liveperson.say(pair.conversation.id, "down 1")
+    await first.logged("session.let_go")
+    for table, now in zip(before[1:], (await written(store))[1:], strict=True):
+        assert now == table, "dialogs, inbox and outbox are as they were"
+    await store.writer.run(lambda connection: workers.forget(connection, only=[thief]))
+    await pair.exchange()
 
 
 async def test_two_workers_that_get_parts_of_a_burst_keep_its_order(world: World) -> None:

@@ -10,6 +10,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bridge.chat import chat
+from bridge.sandbox.liveperson import LivePersonSandbox, SandboxConversation
+
+PATIENCE = 15.0
+"""Seconds that something may take to come."""
 
 
 class Output(io.StringIO):
@@ -77,3 +81,36 @@ async def typing(account: str, **how: Any) -> AsyncIterator[Typist]:
             typist.leave()
             typist.status.cancel()
             await asyncio.gather(typist.status, return_exceptions=True)
+
+
+def only(sandbox: LivePersonSandbox) -> SandboxConversation:
+    """Give the one conversation that there is."""
+    (conversation,) = sandbox.conversations.values()
+    return conversation
+
+
+def said(sandbox: LivePersonSandbox) -> list[str]:
+    """Give the texts of the one conversation."""
+    return [text for event in sandbox.transcript(only(sandbox).id) if (text := event.text)]
+
+
+async def until_said(sandbox: LivePersonSandbox, *texts: str) -> None:
+    """Wait until LivePerson has exactly those, in that order."""
+    try:
+        async with asyncio.timeout(PATIENCE), sandbox.watch() as changes:
+            while said(sandbox) != list(texts):
+                await changes.get()
+    except TimeoutError:
+        raise AssertionError(f"{said(sandbox)} instead of {list(texts)}") from None
+
+
+async def opened(sandbox: LivePersonSandbox, typist: Typist, text: str = "Hello") -> str:
+    """Type the first line, and let Maria accept."""
+    await typist.out.until("> ")
+    typist.type(text)
+    await typist.out.until("Waiting for an agent")
+    conversation = only(sandbox).id
+    await until_said(sandbox, text)
+    await sandbox.accept(conversation)
+    await typist.out.until("Maria joined.")
+    return conversation
