@@ -36,6 +36,8 @@ from bridge.store.wakeups import notify
 log = structlog.get_logger(__name__)
 
 NOTE_PREFIX = "//"
+SLACK_WAITS = 2.5
+"""Seconds that a commit may take: Slack waits for three, and delivers again what gets a 5xx."""
 CLOSED_WORDS_MS = 60_000
 """A closed thread answers with words at most this often; the mark comes on each message."""
 
@@ -79,7 +81,7 @@ class BridgeService:
             ours = row is not None and await sessions.is_owner(connection, row.id, worker)
             return row, False, ours
 
-        row, fresh, ours = await self._tools.database.writer.run(work)
+        row, fresh, ours = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
         crash_point("session.committed")
         if row is None:
             return Refused(refusals.trouble("The request could not be stored.", "Try again."))
@@ -143,7 +145,7 @@ class BridgeService:
                 rows = await inbox.waiting(connection, session)
             return live, rows, bool(said)
 
-        live, rows, said = await self._tools.database.writer.run(work)
+        live, rows, said = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
         crash_point("inbox.committed")
         if not (live and rows and self._supervisor.deliver(session, rows)) or said:
             self._wake(session)
@@ -209,7 +211,7 @@ class BridgeService:
                 await self._say(connection, thread.session, await items(connection))
             return bool(rows)
 
-        added = await self._tools.database.writer.run(work)
+        added = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
         self._wake(thread.session)
         return kept if added else Disposition.DUPLICATE
 
@@ -261,7 +263,7 @@ class BridgeService:
             await notify(connection, CHANNEL, session)
             return rows
 
-        rows = await self._tools.database.writer.run(work)
+        rows = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
         crash_point("close.committed")
         self._supervisor.deliver(session, rows)
 

@@ -367,6 +367,8 @@ class Session:
         while self.record.row.thread_ts is not None or self._gone is None:
             self.poster.pump.kick()
             await self.poster.pump.drained()
+            if self.poster.pump.ending:
+                return  # handed over: what is left to show, the card too, is the next owner's
             failure, self._failure = self._failure, None
             if isinstance(failure, ThreadGoneError):
                 log.warning("session.not_told", session=self.id, error=failure.error.code)

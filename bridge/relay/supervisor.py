@@ -146,6 +146,8 @@ class Supervisor:
         async def work(connection: AsyncConnection) -> dict[SessionId, int] | None:
             if first:
                 await workers.release_all(connection, self.worker)
+                lease_ms = int(self._tools.settings.bridge_lease_seconds * 1000)
+                await workers.forget_dead(connection, lease_ms=lease_ms)
                 if self._alone:
                     await workers.forget(connection)
             await workers.beat(connection, self.worker, capacity=self._capacity)

@@ -40,6 +40,12 @@ async def forget(connection: AsyncConnection, *, only: Sequence[WorkerId] | None
     await connection.execute(statement)
 
 
+async def forget_dead(connection: AsyncConnection, *, lease_ms: int) -> None:
+    """Remove workers that have been silent for a hundred leases; nothing is theirs any more."""
+    long_ago = await database_now(connection) - 100 * lease_ms
+    await connection.execute(delete(WORKERS).where(WORKERS.c.heartbeat_at < long_ago))
+
+
 async def demand(connection: AsyncConnection, *, lease_ms: int) -> tuple[int, list[int]]:
     """How many sessions want an owner or have one, and what each living worker can run."""
     alive = WORKERS.c.heartbeat_at > await database_now(connection) - lease_ms

@@ -94,7 +94,12 @@ class Stage:
 
     def _in_slack(self, change: SlackChange) -> None:
         message = change.message
-        if change.kind != "posted" or "bot_id" not in message:
+        if "bot_id" not in message:
+            return
+        if change.kind == "updated":
+            session = self._by_thread.get((change.channel, change.ts))
+            self.diary.note(f"the card says {message['text'][:80]!r}", session)
+        if change.kind != "posted":
             return
         self.arrivals += 1
         thread = str(message.get("thread_ts", change.ts))

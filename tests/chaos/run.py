@@ -273,5 +273,6 @@ class _Run:
                 lambda _: "lp_again" in str(slack.thread(channel, cast.thread)[0]), timeout=60
             )
         except TimeoutError:
-            detail = f"ended by {cast.script.ended_by}, and the card does not say so"
+            shown = slack.thread(channel, cast.thread)[0]["text"]
+            detail = f"ended by {cast.script.ended_by}, and the card says {shown!r}"
             self._wrong(cast, detail)

@@ -9,6 +9,7 @@ import signal
 import psycopg
 import pytest
 
+from bridge.sandbox.slack.model import Channel
 from tests.e2e.world import ACCOUNT, ANA, CHANNEL, Thread, World, is_card, said
 
 pytestmark = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
@@ -82,3 +83,30 @@ async def test_a_worker_that_was_paused_posts_nothing_of_what_it_had_waiting(wor
     shown = [text for text in thread.texts if "answer" in text]
     assert shown == [*(f"answer {number}" for number in range(12)), "the last answer"]
     assert await asyncio.wait_for(owner.stop(), 20) == 0, json.dumps(owner.log[-3:])
+
+
+async def test_sessions_handed_over_at_their_end_still_get_their_cards(world: World) -> None:
+    """The last word is posted while the worker stops: the card is left to the next one.
+
+    Several sessions, because it takes an unlucky moment.
+    """
+    bridge = await world.bridge()
+    threads: list[Thread] = []
+    for number in range(8):
+        channel = f"C0END{number}"
+        people = set(world.slack.workspace.users)
+        world.slack.workspace.channels[channel] = Channel(channel, channel, "channel", people)
+        thread = await world.connect(channel=channel)
+        threads.append(thread)
+    await world.until(lambda: len(world.liveperson.conversations) == len(threads))
+    for conversation in world.liveperson.conversations:
+        await world.liveperson.accept(conversation)
+        for number in range(6):  # uses the channel's burst up: what follows waits for its turn
+            await world.liveperson.say(conversation, f"answer {number}")
+        await world.liveperson.close(conversation)
+    await asyncio.gather(*(thread.shows("answer 5") for thread in threads))
+    assert await bridge.stop() == 0
+    await world.restart(bridge)
+    await asyncio.gather(*(thread.card_shows("lp_again") for thread in threads))
+    for thread in threads:
+        assert sum("ended the conversation" in text for text in thread.texts) == 1

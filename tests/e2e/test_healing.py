@@ -99,7 +99,7 @@ async def test_a_sign_up_identity_that_ends_is_told(world: World) -> None:
     await world.bridge()
     thread, _ = await world.talking(SIGNUP_ACCOUNT)
     world.liveperson.faults.expire_tokens()
-    await thread.card_shows("lp_again", timeout=30)
+    await thread.card_shows("lp_again", timeout=80)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

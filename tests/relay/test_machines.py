@@ -1,19 +1,15 @@
 """The relay's decisions as state machines: any interleaving of what can happen, and nothing is
 lost, doubled or reordered.
 
-`DialogReader`, `match_own` and `Lease` are the real ones. Around them stands a model of what the
+`DialogReader` and `match_own` are the real ones. Around them stands a model of what the
 publisher and the reader do with them, in the words of `bridge.relay.publisher` and `reader`: what
 they hold in memory dies with the process, what they have committed does not.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -27,9 +23,8 @@ from bridge.ids import InboxId
 from bridge.liveperson.events import TextEvent
 from bridge.liveperson.wire import EventChange
 from bridge.relay.decisions import DialogReader, Sent, match_own
-from bridge.relay.tools import Lease
+from tests.relay.cases import cases
 
-STEPS = 60
 TEXTS = st.sampled_from(["hello", "yes", "1234 5678"])
 
 
@@ -338,98 +333,4 @@ class LossyDialog(RuleBasedStateMachine):
         assert not self.store.waiting()
 
 
-@dataclass
-class Worker:
-    """One process: its lease, and which epoch of the session it believes to hold."""
-
-    lease: Lease
-    epoch: int | None = None
-    term: int = 0
-    beat_begun: float | None = None
-    started: bool = False
-    """Its first heartbeat is committed: before that it claims nothing."""
-
-
-WORKERS = st.sampled_from([0, 1])
-
-
-class SharedSession(RuleBasedStateMachine):
-    """Two workers, one session, one clock; any worker may be paused at any moment."""
-
-    SECONDS = 10.0
-
-    @initialize()
-    def begin(self) -> None:
-        self.now = 100.0
-        self.workers = [Worker(Lease(self.SECONDS, clock=lambda: self.now)) for _ in range(2)]
-        self.beats = [-math.inf, -math.inf]
-        """What the database knows: the last heartbeat of each."""
-        self.owner: int | None = None
-        self.epoch = 0
-
-    @rule(seconds=st.sampled_from([1.0, 5.0, 10.0, 11.0]))
-    def time_passes(self, seconds: float) -> None:
-        self.now += seconds
-
-    @rule(which=WORKERS)
-    def a_heartbeat_begins(self, which: int) -> None:
-        self.workers[which].beat_begun = self.now
-
-    @rule(which=WORKERS, told=st.booleans())
-    def it_is_committed(self, which: int, told: bool) -> None:
-        """Later than it was begun, dated then at the earliest; the worker may not hear of it."""
-        worker = self.workers[which]
-        if worker.beat_begun is None:
-            return
-        begun, worker.beat_begun = worker.beat_begun, None
-        self.beats[which] = begun
-        if told:
-            worker.lease.renewed(begun)
-            worker.started = True
-
-    @rule(which=WORKERS, takes=st.sampled_from([0.0, 5.0]))
-    def a_heartbeat(self, which: int, takes: float) -> None:
-        self.a_heartbeat_begins(which)
-        self.now += takes
-        self.it_is_committed(which, True)
-
-    @rule(which=WORKERS)
-    def claim(self, which: int) -> None:
-        worker = self.workers[which]
-        if not (worker.started and worker.lease.valid):
-            return  # it beats first
-        if self.owner is not None and self.beats[self.owner] > self.now - self.SECONDS:
-            return
-        self.owner, self.epoch = which, self.epoch + 1
-        worker.epoch, worker.term = self.epoch, worker.lease.term
-
-    @invariant()
-    def only_the_owner_may_act(self) -> None:
-        """Post and publish, that is: what no epoch can prevent afterwards."""
-        acting = list(self._acting())
-        assert len(acting) <= 1
-        assert all(self.workers.index(worker) == self.owner for worker in acting)
-        assert all(worker.epoch == self.epoch for worker in acting)
-
-    def _acting(self) -> Iterator[Worker]:
-        for worker in getattr(self, "workers", ()):
-            valid = worker.lease.valid and worker.lease.term == worker.term
-            if worker.epoch is not None and valid:
-                yield worker
-
-
-def cases(machine: type[RuleBasedStateMachine], examples: int) -> Any:
-    """The machine's test case: the same examples each time, none of them timed."""
-    case = machine.TestCase
-    case.settings = settings(
-        max_examples=examples,
-        stateful_step_count=STEPS,
-        deadline=None,
-        derandomize=True,
-        report_multiple_bugs=False,
-    )
-    return case
-
-
 TestLossyDialog = cases(LossyDialog, 400)
-TestSharedSession = cases(SharedSession, 200)
