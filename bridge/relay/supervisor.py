@@ -21,6 +21,8 @@ from bridge.store.wakeups import notify
 log = structlog.get_logger(__name__)
 
 CLAIM_BATCH = 200
+START_SECONDS = 10.0
+"""How long a busy database is waited for where nothing runs out meanwhile."""
 POLL_SECONDS = 2.0
 """Wake-ups may be lost; this often the database is asked what they would have said."""
 OVERDUE_MS = 5_000
@@ -153,20 +155,18 @@ class Supervisor:
             await workers.beat(connection, self.worker, capacity=self._capacity)
             return None if lease.valid else await workers.owned_by(connection, self.worker)
 
-        owned = await self._tools.database.at_once(work, deadline=self._beat_deadline)
+        # A lease is to be renewed in time; without one, and at the start, there is time.
+        hurry = self._tools.settings.bridge_lease_seconds / 5
+        deadline = START_SECONDS if first or self._alone else max(1.0, hurry)
+        owned = await self._tools.database.at_once(work, deadline=deadline)
         if owned is None and not lease.valid:  # it ran out while we were at it
             owned = await self._tools.database.at_once(
-                lambda connection: workers.owned_by(connection, self.worker),
-                deadline=self._beat_deadline,
+                lambda connection: workers.owned_by(connection, self.worker), deadline=deadline
             )
         lease.renewed(begun)
         if owned is not None:
             log.warning("worker.lease_had_run_out", sessions=len(owned))
             self._crew.settle(owned)
-
-    @property
-    def _beat_deadline(self) -> float:
-        return max(1.0, self._tools.settings.bridge_lease_seconds / 5)
 
     async def _heartbeat(self) -> None:
         async def beat() -> None:
