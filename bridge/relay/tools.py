@@ -38,7 +38,7 @@ class Timings:
     retry_cap: float = 60.0
     opening_tries: int = 3
     """A socket that closes at once this often, before there is a conversation, is a refusal."""
-    token_patience: float = 20.0
+    token_patience: float = 8.0
     """A token that cannot be renewed is given up when it has been refused for so long."""
     patience: float = 30 * 60.0
     """A conversation that exists survives a refusal ("no such account") for so long."""

@@ -69,10 +69,10 @@ async def test_a_dropped_socket_is_restored(world: World) -> None:
 async def test_a_long_outage_is_told_and_so_is_its_end(world: World) -> None:
     await world.bridge()
     thread, conversation = await world.talking()
-    world.liveperson.faults.http_status("ums", 503, times=3)
+    world.liveperson.faults.http_status("ums", 503, times=6)  # longer than the grace
     world.liveperson.faults.drop_sockets()
     await thread.shows("onnection", timeout=30)
-    await thread.shows("restored", timeout=60)
+    await thread.shows("The connection is back", timeout=90)
     await exchange(world, thread, conversation, "again")
 
 
