@@ -221,6 +221,7 @@ class _Run:
                 last, moved = now, time.monotonic()
             await asyncio.sleep(0.25)
         self._diary.note(f"NOT everything has arrived {when}; {waiting} rows wait")
+        self._patience = min(self._patience, 10.0)  # what is lost now stays lost
 
     def _missing(self, cast: Cast) -> bool:
         stage = self._stage

@@ -13,25 +13,25 @@ from tests.chaos.run import run
 from tests.e2e.warm import Warm
 
 SHORT = Size(
-    seconds=8.0,
-    sessions=6,
-    messages=84,
+    seconds=7.0,
+    sessions=5,
+    messages=70,
     kills=2,
     workers=1,
     lease=2.0,
     fault_share=0.2,
-    blow_every=0.8,
+    blow_every=1.0,
     slow=False,
 )
 MANY_WORKERS = Size(
-    seconds=10.0,
-    sessions=6,
-    messages=84,
+    seconds=8.0,
+    sessions=5,
+    messages=70,
     kills=2,
     workers=3,
     lease=2.0,
     fault_share=0.2,
-    blow_every=0.8,
+    blow_every=1.0,
     slow=False,
 )
 

@@ -59,7 +59,7 @@ class Workers:
         self._database = database
         self._diary = diary
         self._chance = chance
-        self._ended: list[Bridge] = []
+        self._all: list[Bridge] = []
         self.takeovers: list[Takeover] = []
         self.kills = 0
         self.statuses: list[int | None] = []
@@ -68,7 +68,7 @@ class Workers:
     @property
     def bridges(self) -> list[Bridge]:
         """Every process that was ever started."""
-        return [*self._ended, *(bridge for bridge in self._slots if bridge is not None)]
+        return self._all
 
     async def start_all(self) -> None:
         """Start every slot that has no process."""
@@ -82,16 +82,19 @@ class Workers:
         async with self._busy[slot]:
             while self._slots[slot] is None:
                 bridge = Bridge(self._env, self._warm)
+                self._all.append(bridge)
                 try:
                     await bridge.start()
                 except (AssertionError, TimeoutError):
                     self._diary.note(f"worker {slot} did not start: {bridge.log[-1:]}")
                     await bridge.kill()
-                    self._ended.append(bridge)
                     await asyncio.sleep(0.5)
-                    continue
-                self._slots[slot] = bridge
-                self._diary.note(f"worker {slot} is {name_of(bridge)}")
+                except asyncio.CancelledError:
+                    await bridge.kill()
+                    raise
+                else:
+                    self._slots[slot] = bridge
+                    self._diary.note(f"worker {slot} is {name_of(bridge)}")
         self.route()
 
     async def kill(self, slot: int) -> None:
@@ -104,7 +107,6 @@ class Workers:
             self._diary.note(f"worker {slot} ({name_of(bridge)}) is killed")
             at = time.monotonic()
             await bridge.kill()
-            self._ended.append(bridge)
             self.kills += 1
             self.route()
             self.takeovers.append(Takeover(at, await self._conversations(name_of(bridge))))
@@ -118,7 +120,6 @@ class Workers:
             self._resume(slot, bridge)
             self._diary.note(f"worker {slot} ({name_of(bridge)}) is asked to stop")
             self.route()
-            self._ended.append(bridge)
             try:
                 self.statuses.append(await bridge.stop())
             except TimeoutError:
