@@ -23,7 +23,8 @@ from bridge.ids import WorkerId
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
-from bridge.ops import health
+from bridge.ops import collector, health
+from bridge.relay.ledger import Ledger
 from bridge.relay.news import CHANNEL
 from bridge.relay.service import BridgeService
 from bridge.relay.supervisor import Supervisor
@@ -33,6 +34,8 @@ from bridge.slack.app import build_bolt_app
 from bridge.slack.directory import Directory
 from bridge.slack.dispatch import Dispatch, bolt_dispatch
 from bridge.slack.errors import SlackError, SlackRefused
+from bridge.slack.front import Front
+from bridge.slack.http import FrontRunner
 from bridge.slack.ingress import Ingress
 from bridge.slack.requests import Verifier
 from bridge.slack.sender import Sender
@@ -90,11 +93,11 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             tools, alone=not database.is_postgresql, capacity=settings.bridge_max_sessions
         )
         service = BridgeService(tools, supervisor)
-        dispatch = bolt_dispatch(build_bolt_app(workspaces, service))
+        front = Front(workspaces, service, bolt_dispatch(build_bolt_app(workspaces, service)))
 
-        socket_mode = _socket_mode(settings, dispatch, http)
+        socket_mode = _socket_mode(settings, front, http)
         runner = await _listen(
-            settings, dispatch, _probes(database, workspaces, socket_mode, supervisor)
+            settings, front, _probes(database, workspaces, socket_mode, supervisor)
         )
         stack.push_async_callback(runner.cleanup)
         if not await _introduce(workspaces, stop):
@@ -106,6 +109,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         wakeups = Wakeups(database)
         wakeups.subscribe(CHANNEL, supervisor.notified)
         wakeups.on_gap(supervisor.missed)
+        stack.push_async_callback(tools.ledger.written, 5.0)
         stack.push_async_callback(supervisor.stop)
         await supervisor.start()
         await wakeups.start()
@@ -114,6 +118,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             socket_mode.start()
             stack.push_async_callback(socket_mode.stop)
         stack.push_async_callback(_stop_sites, runner)
+        await stack.enter_async_context(_settled(supervisor))
         log.info(
             "bridge.ready",
             worker=tools.worker,
@@ -123,6 +128,20 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             sessions=supervisor.count,
         )
         yield runner
+
+
+@asynccontextmanager
+async def _settled(supervisor: Supervisor) -> AsyncIterator[None]:
+    """Keep the garbage collector from what lives long."""
+    with collector.settled():
+        task = asyncio.create_task(
+            collector.keep_settled(lambda: supervisor.count), name="garbage collector"
+        )
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
 
 
 def bound_port(runner: web.AppRunner) -> int:
@@ -171,6 +190,7 @@ def _tools(
         names=Directory(workspaces),
         threads=Threads(database),
         # Nobody can take over from the only bridge on an SQLite file: it holds the lock.
+        ledger=Ledger(database),
         lease=Lease(settings.bridge_lease_seconds if database.is_postgresql else math.inf),
     )
 
@@ -208,14 +228,16 @@ def _probes(
 
 async def _listen(
     settings: Settings,
-    dispatch: Dispatch,
+    front: Front,
     probes: Mapping[str, health.Probe],
 ) -> web.AppRunner:
     app = web.Application()
+    ingress = None
     if settings.slack_signing_secret:
-        Ingress(dispatch, Verifier(settings.slack_signing_secret)).add_routes(app)
+        ingress = Ingress(front, Verifier(settings.slack_signing_secret), front=front)
+        ingress.add_routes(app)
     health.add_routes(app, probes)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5.0)
+    runner = FrontRunner(app, ingress, access_log=None, handle_signals=False, shutdown_timeout=5.0)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port, reuse_address=True).start()
     return runner

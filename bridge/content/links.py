@@ -53,6 +53,8 @@ class Link(NamedTuple):
 
 def find_links(text: str) -> Iterator[Link]:
     """Yield the http, https and mailto addresses in the text, in order; linear in its length."""
+    if "://" not in text and "mailto:" not in text.lower():
+        return
     for found in _CANDIDATE.finditer(text):
         typed = found[0].rstrip(_TRAILING)
         url = safe_url(typed)

@@ -12,6 +12,8 @@ _UNSEEN = dict.fromkeys(
 overrides, which make letters run backwards: with them an address reads as another one."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_UNTIDY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff]")
+"""All that `tidy` changes: most texts have none of it."""
 
 
 def escape(text: str) -> str:
@@ -29,6 +31,8 @@ def tidy(text: str) -> str:
 
     What a person sees stays as it was, tabs and leading spaces included.
     """
+    if not _UNTIDY.search(text):
+        return text
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_UNSEEN)
     if _SURROGATE.search(text):  # halves of a character, as a careless JSON encoder leaves them
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -9,6 +9,14 @@ from collections.abc import Callable
 class Backoff:
     """Exponential backoff with full jitter: many that fail together do not return together."""
 
+    __slots__ = (
+        "_cap",
+        "_ceiling",
+        "_factor",
+        "_first",
+        "_rng",
+    )
+
     def __init__(
         self,
         first: float = 1.0,

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import msgspec
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from bridge.liveperson import requests, wire
@@ -32,6 +31,7 @@ from bridge.liveperson.errors import (
 from bridge.liveperson.identity import Credentials
 from bridge.liveperson.ids import AccountId, ConsumerId, ConversationId
 from bridge.liveperson.requests import ClientProperties, Request
+from bridge.liveperson.socket import Socket
 from bridge.liveperson.upgrade import upgrade
 from bridge.liveperson.wire import BadFrame, Notification, Response
 
@@ -43,6 +43,40 @@ logger = logging.getLogger(__name__)
 _JWT = re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
 
 OnFrame = Callable[[Literal["sent", "received"], str], None]
+
+
+class Wait:
+    """How long an answer is waited for."""
+
+    __slots__ = ("_answer", "_asked", "_timer")
+
+    def __init__(self) -> None:
+        self._asked = ""
+        self._answer: asyncio.Future[Response] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, asked: str, seconds: float) -> asyncio.Future[Response]:
+        """Wait for the answer to this type of request: the future that gets it, or an error."""
+        self._asked = asked
+        self._answer = asyncio.get_running_loop().create_future()
+        self.shorten(seconds)
+        return self._answer
+
+    def shorten(self, seconds: float) -> None:
+        """Wait for only so long from now on."""
+        self.end()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire, seconds)
+
+    def end(self) -> None:
+        """Wait no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _expire(self, seconds: float) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(
+                RequestTimeout(f"LivePerson did not answer {self._asked} within {seconds:g} s.")
+            )
 
 
 class Connection:
@@ -65,7 +99,7 @@ class Connection:
 
     def __init__(
         self,
-        socket: ClientConnection,
+        socket: Socket,
         account: AccountId,
         consumer_id: ConsumerId,
         *,
@@ -86,6 +120,7 @@ class Connection:
         self._opened_at = loop.time()
         self._heard = False
         self._bad_frame_seen = False
+        socket.listen(self._receive, self._end)
 
     @classmethod
     @asynccontextmanager
@@ -100,8 +135,8 @@ class Connection:
         client: ClientProperties = requests.BRIDGE,
         open_timeout: float = 10.0,
         request_timeout: float = 20.0,
-        ping_interval: float = 25.0,
-        ping_timeout: float = 20.0,
+        ping_interval: float = 45.0,
+        ping_timeout: float = 15.0,
     ) -> AsyncIterator[Connection]:
         """Open a websocket for the time of an `async with`. All times are seconds.
 
@@ -130,7 +165,6 @@ class Connection:
             on_frame=on_frame,
             request_timeout=request_timeout,
         )
-        reader = asyncio.create_task(connection._read(), name=f"liveperson reader {account}")
         try:
             yield connection
         finally:
@@ -138,7 +172,6 @@ class Connection:
                 await socket.close()
             finally:
                 socket.transport.abort()
-                await reader
 
     # The end
 
@@ -187,14 +220,15 @@ class Connection:
         *,
         external_id: str | None = None,
         timeout: float | None = None,
+        wait: Wait | None = None,
     ) -> int | None:
         """Say something in a dialog; gives its sequence there, if LivePerson tells.
 
         `external_id`: our name for it (1 to 64 characters), which LivePerson may repeat.
-        `timeout`: seconds, instead of the connection's.
+        `timeout`: seconds, instead of the connection's; `wait` can shorten them meanwhile.
         """
         request = requests.publish_text(dialog_id, text, external_id=external_id)
-        sequence = (await self._ask(request, timeout)).get("sequence")
+        sequence = (await self._ask(request, timeout, wait)).get("sequence")
         return sequence if type(sequence) is int and sequence >= 0 else None
 
     async def subscribe_events(self, dialog_id: str, from_seq: int) -> None:
@@ -222,46 +256,35 @@ class Connection:
 
     # How it works
 
-    async def _ask(self, request: Request, timeout: float | None = None) -> dict[str, Any]:
+    async def _ask(
+        self, request: Request, timeout: float | None = None, wait: Wait | None = None
+    ) -> dict[str, Any]:
         """Send a request and give its answer's body (empty unless it is an object)."""
         if self._closed.done():
             raise _again(self._closed.result())
-        seconds = self._request_timeout if timeout is None else timeout
         request_id = str(next(self._ids))
-        answer = asyncio.get_running_loop().create_future()
+        wait = wait if wait is not None else Wait()
+        answer = wait.begin(request.type, self._request_timeout if timeout is None else timeout)
         self._answers[request_id] = answer
         try:
-            async with asyncio.timeout(seconds):
-                frame = requests.encode(request, request_id)
-                if self._on_frame is not None:
-                    self._show("sent", frame)
-                await self._socket.send(frame, text=True)
-                response = await answer
-        except TimeoutError:
-            raise RequestTimeout(
-                f"LivePerson did not answer {request.type} within {seconds:g} s."
-            ) from None
-        except ConnectionClosed:
-            raise _again(await self.wait_closed()) from None
+            frame = requests.encode(request, request_id)
+            if self._on_frame is not None:
+                self._show("sent", frame)
+            self._socket.send(frame)  # if it is closing, its end is the answer
+            response = await answer
         finally:
+            wait.end()
             del self._answers[request_id]
-            if answer.done() and not answer.cancelled():
-                answer.exception()  # seen: whoever asked is told in another way
         return _body(request, response)
 
-    async def _read(self) -> None:
-        """Read until the websocket is closed, then tell everyone who waits."""
-        lost = ConnectionLost(None, "the reader ended")
-        try:
-            while True:
-                self._receive(await self._socket.recv(decode=False))
-        except ConnectionClosed as closed:
-            lost = self._meaning(closed)
-        finally:
+    def _end(self, closed: ConnectionClosed) -> None:
+        """Tell everyone who waits."""
+        lost = self._meaning(closed)
+        if not self._closed.done():
             self._closed.set_result(lost)
-            for answer in self._answers.values():
-                if not answer.done():
-                    answer.set_exception(_again(lost))
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(_again(lost))
 
     def _receive(self, raw: bytes) -> None:
         self._heard = True

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from typing import Any, cast
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from bridge.liveperson.domains import MESSAGING, DomainDirectory
@@ -18,6 +19,7 @@ from bridge.liveperson.errors import (
 from bridge.liveperson.ids import AccountId
 from bridge.liveperson.requests import ClientProperties
 from bridge.liveperson.rest import parse_retry_after
+from bridge.liveperson.socket import Socket
 
 MAX_FRAME = 4 * 1024 * 1024
 """Bytes. A replay comes in batches, and a file's preview alone may have 30 KiB."""
@@ -45,7 +47,7 @@ async def upgrade(
     open_timeout: float,
     ping_interval: float,
     ping_timeout: float,
-) -> ClientConnection:
+) -> Socket:
     """Open the websocket of one consumer. Whoever called closes it. All times are seconds.
 
     Raises SocketRefused, TokenExpired (401), Throttled (429), ConnectionLost (anything else), and
@@ -53,7 +55,7 @@ async def upgrade(
     """
     host = (await directory.lookup(account)).host(MESSAGING)
     try:
-        return await _Connect(
+        socket: Any = await _Connect(
             directory.ws_url(host, f"/ws_api/account/{account}/messaging/consumer?v=3"),
             compression=None,  # 64 KiB and more per connection otherwise
             additional_headers={
@@ -69,12 +71,14 @@ async def upgrade(
             close_timeout=CLOSE_TIMEOUT,
             max_size=MAX_FRAME,
             logger=_logger,
+            create_connection=cast("Any", Socket),  # not a subclass, but all that is asked of one
         )
     except InvalidStatus as error:
         wait = parse_retry_after(error.response.headers.get("Retry-After"))
         raise _refusal(error.response.status_code, wait) from error
     except (OSError, InvalidHandshake) as error:  # TimeoutError is an OSError
         raise ConnectionLost(None, str(error) or type(error).__name__) from error
+    return cast("Socket", socket)
 
 
 def _refusal(status: int, retry_after: float | None) -> LivePersonError:

@@ -24,7 +24,7 @@ from bridge.ids import MessageTs, SessionId, ts_key
 from bridge.store import inbox
 from bridge.store import sessions as queries
 from bridge.store.database import Database, open_database
-from bridge.store.models import INBOX, OUTBOX, SESSIONS
+from bridge.store.models import INBOX, OUTBOX, SESSIONS, WAITING
 from bridge.store.wakeups import notify
 
 _MARKS = {"sent": "✓ sent", "posted": "✓ sent", "waiting": "… waiting", "failed": "✗ failed"}
@@ -52,7 +52,7 @@ async def list_sessions(settings: Settings, *, live: bool, limit: int) -> int:
     """Print a table of sessions, newest first. Raise `StoreError`."""
     waiting = [
         select(func.count())
-        .where(table.c.session_id == SESSIONS.c.id, table.c.state == "waiting")
+        .where(table.c.session_id == SESSIONS.c.id, table.c.state == WAITING)
         .scalar_subquery()
         for table in (INBOX, OUTBOX)
     ]

@@ -6,7 +6,6 @@ import hashlib
 
 import msgspec
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.content.rendered import Rendered
 from bridge.ids import MessageTs
@@ -22,6 +21,7 @@ from bridge.slack.sender import Post
 from bridge.slack.views import notices, refusals
 from bridge.slack.views.card import CardModel, card
 from bridge.store import sessions
+from bridge.store.connection import Connection
 from bridge.store.wakeups import notify
 
 log = structlog.get_logger(__name__)
@@ -33,16 +33,26 @@ UNINVITED = frozenset({"not_in_channel", "channel_not_found"})
 class Card:
     """Posts the card and keeps it true."""
 
+    __slots__ = (
+        "_posting",
+        "_record",
+        "_tools",
+        "_true",
+        "doubtful",
+    )
+
     def __init__(self, record: Record, tools: Tools, posting: Posting) -> None:
         self._record = record
         self._tools = tools
         self._posting = posting
+        self._true: CardModel | None = None
+        """What the card is known to show."""
         self.doubtful = False
         """Whether a former owner may have posted it."""
 
     async def post(self) -> None:
         """Open the thread. Raises `ThreadGoneError` if Slack lets us open none."""
-        row, shown = self._record.row, self._shown()
+        row, shown = self._record.row, card(self._model())
         try:
             ts = await self._posting.once(
                 Post(text=shown.text, blocks=shown.blocks),
@@ -62,7 +72,7 @@ class Card:
         """Note which thread it is; messages in it may wait for that at any worker."""
         row = self._record.row
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await sessions.change_session(
                 connection, row.id, row.epoch, thread_ts=ts, card_shown=shown
             )
@@ -76,8 +86,12 @@ class Card:
 
         Raises `ThreadGoneError` if it was deleted.
         """
-        row, shown = self._record.row, self._shown()
-        if row.thread_ts is None or fingerprint(shown) == row.card_shown:
+        row, model = self._record.row, self._model()
+        if row.thread_ts is None or model == self._true:
+            return None
+        shown = card(model)
+        if fingerprint(shown) == row.card_shown:
+            self._true = model
             return None
         self._record.check_lease()
         post, check = Post(text=shown.text, blocks=shown.blocks), self._record.check_lease
@@ -110,20 +124,18 @@ class Card:
         if url is None or not await self._posting.respond(url, post):
             await self._posting.direct(post, f"gone:{row.id}")
 
-    def _shown(self) -> Rendered:
+    def _model(self) -> CardModel:
         row = self._record.row
-        return card(
-            CardModel(
-                session=row.id,
-                account=row.account,
-                label=row.label,
-                state=row.state,  # type: ignore[arg-type]  # the column holds `State` values
-                agent_name=row.agent_name,
-                agent_avatar=row.agent_avatar,
-                opener=row.opener_id,
-                reason=row.reason,
-                live=row.live,
-            )
+        return CardModel(
+            session=row.id,
+            account=row.account,
+            label=row.label,
+            state=row.state,  # type: ignore[arg-type]  # the column holds `State` values
+            agent_name=row.agent_name,
+            agent_avatar=row.agent_avatar,
+            opener=row.opener_id,
+            reason=row.reason,
+            live=row.live,
         )
 
 

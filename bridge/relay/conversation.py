@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from bridge.config import AccountSettings
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.errors import RequestRefused
@@ -16,6 +14,7 @@ from bridge.relay.reader import Reader
 from bridge.relay.record import Record, notice
 from bridge.slack.views import notices
 from bridge.store import outbox, sessions
+from bridge.store.connection import Connection as StoreConnection
 from bridge.store.rows import NewOutbox, OutboxRow
 
 LOOK_BACK_MS = 24 * 60 * 60 * 1000
@@ -24,6 +23,16 @@ LOOK_BACK_MS = 24 * 60 * 60 * 1000
 
 class Conversation:
     """Opens the conversation and follows its metadata."""
+
+    __slots__ = (
+        "_account",
+        "_agents",
+        "_reader",
+        "_record",
+        "_subscription",
+        "_updated_at",
+        "closed",
+    )
 
     def __init__(
         self, record: Record, reader: Reader, agents: Agents, account: AccountSettings
@@ -89,7 +98,7 @@ class Conversation:
     async def _adopt(self, conversation: str) -> None:
         row, state = self._record.row, State.WAITING.value
 
-        async def work(connection: AsyncConnection) -> list[OutboxRow]:
+        async def work(connection: StoreConnection) -> list[OutboxRow]:
             await sessions.change_session(
                 connection, row.id, row.epoch, conversation_id=conversation, state=state
             )

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.ids import SessionId
 from bridge.liveperson.backoff import Backoff
@@ -16,6 +15,7 @@ from bridge.relay.session import Session
 from bridge.relay.tools import Tools
 from bridge.slack.views import notices
 from bridge.store import sessions, workers
+from bridge.store.connection import Connection
 from bridge.store.errors import StoreError, StoreUnavailable
 from bridge.store.rows import InboxRow, SessionRow
 from bridge.store.sessions import FencedError
@@ -79,6 +79,20 @@ class Crew:
         if found is not None:
             found[0].look()
         return found is not None
+
+    def look_for(self, incoming: Iterable[str], outgoing: Iterable[str]) -> None:
+        """Rows for LivePerson (`incoming`) or Slack have waited for long in these sessions.
+
+        Who has something in hand is not told to look: what waits there is known, and slow.
+        """
+        for name in incoming:
+            found = self._running.get(SessionId(name))
+            if found is not None and not found[0].publisher.waiting:
+                found[0].look()
+        for name in outgoing:
+            found = self._running.get(SessionId(name))
+            if found is not None and not found[0].poster.waiting:
+                found[0].look()
 
     def settle(self, owned: dict[SessionId, int]) -> None:
         """The lease had run out, and these are still ours (id and epoch): end all others."""
@@ -177,7 +191,7 @@ class Crew:
         Else it would belong for ever to a worker that lives and does not run it.
         """
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             await workers.release(connection, session, epoch)
 
         while True:

@@ -47,6 +47,16 @@ class DialogReader:
         if change.event.takes_sequence and change.sequence > self.cursor:
             self._held.setdefault(change.sequence, change)
 
+    @property
+    def next(self) -> EventChange | None:
+        """What `take_one` would give out."""
+        return self._held.get(self.cursor + 1)
+
+    def take_one(self) -> None:
+        """Give out the one that follows the cursor."""
+        self.cursor += 1
+        del self._held[self.cursor]
+
     def take(self) -> list[EventChange]:
         """Give out what follows the cursor without a gap, in order."""
         ready = []

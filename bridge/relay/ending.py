@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.content.rendered import Rendered
 from bridge.ids import UserId, WorkerId
@@ -14,6 +13,7 @@ from bridge.relay.publisher import Publisher
 from bridge.relay.record import Record, notice
 from bridge.slack.views import notices
 from bridge.store import inbox, outbox, sessions
+from bridge.store.connection import Connection
 from bridge.store.rows import OutboxRow
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ async def finish(
         "attention": True,
     }
 
-    async def work(connection: AsyncConnection) -> list[OutboxRow]:
+    async def work(connection: Connection) -> list[OutboxRow]:
         await sessions.change_session(connection, row.id, row.epoch, **values)
         for item, dialog, sequence in written:
             await inbox.mark_sent(connection, item, dialog, sequence)
@@ -87,7 +87,7 @@ async def let_go(record: Record, worker: WorkerId) -> bool:
     session, epoch = record.row.id, record.row.epoch
     nowhere = record.row.thread_ts is None
 
-    async def work(connection: AsyncConnection) -> bool:
+    async def work(connection: Connection) -> bool:
         # The row is locked first: whoever adds something comes before, or finds it given up.
         await sessions.change_session(connection, session, epoch, attention=False, owner=None)
         left = await outbox.waiting(connection, session)

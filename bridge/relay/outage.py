@@ -24,6 +24,13 @@ class Outage:
     end; both are states of the session, so a new owner tells neither again.
     """
 
+    __slots__ = (
+        "_backoff",
+        "_record",
+        "_since",
+        "_timings",
+    )
+
     def __init__(self, record: Record, timings: Timings) -> None:
         self._record = record
         self._timings = timings

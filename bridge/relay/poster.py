@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.ids import MessageTs
+from bridge.relay.bell import Bell
 from bridge.relay.card import Card
 from bridge.relay.crashpoints import crash_point
+from bridge.relay.ledger import Noting
 from bridge.relay.posting import Posting, ThreadGoneError, thread_is_gone
 from bridge.relay.pump import Pump
 from bridge.relay.record import Record, notice
@@ -22,7 +20,12 @@ from bridge.slack.errors import SlackRefused
 from bridge.slack.sender import Mark, Post
 from bridge.slack.views import notices
 from bridge.store import outbox
+from bridge.store.connection import Connection
 from bridge.store.rows import OutboxRow
+from bridge.store.sessions import FencedError
+
+REMEMBERED = 32
+"""Rows that are remembered as done: a look at the store may have begun before they were."""
 
 log = structlog.get_logger(__name__)
 
@@ -30,16 +33,33 @@ log = structlog.get_logger(__name__)
 class Poster:
     """Posts what waits, then brings the card up to date."""
 
+    __slots__ = (
+        "_doubtful",
+        "_failed",
+        "_finished",
+        "_news",
+        "_noting",
+        "_posting",
+        "_record",
+        "_reload",
+        "_tools",
+        "_waiting",
+        "card",
+        "pump",
+    )
+
     def __init__(self, record: Record, tools: Tools, failed: Callable[[Exception], None]) -> None:
         self._record = record
         self._tools = tools
         self._posting = Posting(record, tools)
         self.card = Card(record, tools, self._posting)
-        self._waiting: deque[OutboxRow] = deque()
-        self._doubtful: set[int] = set()
+        self._waiting: list[OutboxRow] = []
+        self._doubtful: frozenset[int] = frozenset()
         self._reload = False
-        self._news = asyncio.Event()
-        self._finished: deque[int] = deque(maxlen=64)
+        self._news = Bell()
+        self._finished: list[int] = []
+        self._failed = failed
+        self._noting = Noting(tools.ledger)
         self.pump = Pump(f"poster {record.row.id}", self._work, failed)
         record.posted = self._added
         record.reload = self.refresh
@@ -47,13 +67,18 @@ class Poster:
     async def load(self) -> None:
         """Take over what a former owner left; it may have posted one of it, or the card."""
         await self._read()
-        self._doubtful = in_doubt(self._waiting)
+        self._doubtful = frozenset(in_doubt(self._waiting))
         self.card.doubtful = True
+
+    async def drained(self) -> None:
+        """Wait until nothing is under way, and what was posted is noted."""
+        await self.pump.drained()
+        await self._noting.over()
 
     def refresh(self) -> None:
         """Look for rows that somebody else has committed."""
         self._reload = True
-        self._news.set()
+        self._news.ring()
         self.pump.kick()
 
     async def _read(self) -> None:
@@ -68,7 +93,7 @@ class Poster:
 
     def _added(self, rows: Sequence[OutboxRow]) -> None:
         self._take(rows)
-        self._news.set()
+        self._news.ring()
         self.pump.kick()
 
     def _take(self, rows: Sequence[OutboxRow]) -> None:
@@ -76,7 +101,7 @@ class Poster:
         known = {row.id for row in self._waiting}.union(self._finished)
         new = [row for row in rows if row.id not in known]
         if new:
-            self._waiting = deque(sorted([*self._waiting, *new], key=lambda row: row.id))
+            self._waiting = sorted([*self._waiting, *new], key=lambda row: row.id)
 
     async def _work(self) -> None:
         if self._record.row.thread_ts is None:
@@ -84,7 +109,8 @@ class Poster:
         backoff = self._posting.backoff()
         while not self.pump.ending:
             if self._reload:
-                await self._read()
+                async with self._tools.loading:  # many may have been told to look at once
+                    await self._read()
             elif self._waiting:
                 await self._next()
             elif (wait := await self.card.refresh(backoff)) is not None:
@@ -96,15 +122,16 @@ class Poster:
         """Wait, unless there is something to post: the card must not hold words up."""
         self._news.clear()
         if not (self._waiting or self._reload or self.pump.ending):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._news.wait()
+            await self._news.heard(seconds)
 
     async def _next(self) -> None:
+        # Never more than one in doubt: after a crash only the first that waits is looked for.
+        await self._noting.over()
         row = self._waiting[0]
         gone = await self._deliver(row)
         self._waiting.remove(row)
         self._finished.append(row.id)
+        del self._finished[:-REMEMBERED]
         if gone is not None:
             raise ThreadGoneError(gone)
 
@@ -120,9 +147,15 @@ class Poster:
             )
             await self._not_shown(row, error)
             return error if thread_is_gone(error) else None
-        await self._record.commit(lambda connection: outbox.mark_posted(connection, row.id, ts))
-        crash_point("post.noted")
+        self._noting.begin()
+        self._tools.ledger.posted(self._record.row, row.id, ts, self._noted)
         return None
+
+    def _noted(self, ours: bool) -> None:
+        crash_point("post.noted")
+        self._noting.end()
+        if not ours:
+            self._failed(FencedError(self._record.row.id))
 
     async def _post(self, row: OutboxRow) -> MessageTs:
         return await self._posting.once(
@@ -143,7 +176,7 @@ class Poster:
             name = msgspec.json.decode(row.payload, type=Post).username
             said = [notice(notices.not_shown(name, str(error)))]
 
-        async def work(connection: AsyncConnection) -> list[OutboxRow]:
+        async def work(connection: Connection) -> list[OutboxRow]:
             await outbox.mark_failed(connection, row.id, f"{error} {error.remedy}")
             return await outbox.add(connection, self._record.row.id, said)
 

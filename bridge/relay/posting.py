@@ -63,6 +63,11 @@ class ThreadGoneError(Exception):
 class Posting:
     """Posts for one session, while its owner holds the lease."""
 
+    __slots__ = (
+        "_record",
+        "_tools",
+    )
+
     def __init__(self, record: Record, tools: Tools) -> None:
         self._record = record
         self._tools = tools

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import bisect
-from collections import deque
 from collections.abc import Callable, Sequence
-
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.content.from_slack import names_in
 from bridge.ids import InboxId, UserId
-from bridge.liveperson.connection import Connection
+from bridge.liveperson.connection import Connection, Wait
 from bridge.liveperson.errors import (
     ConnectionLost,
     RequestRefused,
@@ -27,6 +24,7 @@ from bridge.liveperson.errors import (
 from bridge.liveperson.ids import ConversationId, DialogId
 from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import Sent, State
+from bridge.relay.ledger import Noting
 from bridge.relay.messages import (
     Refusal,
     as_sent,
@@ -41,14 +39,41 @@ from bridge.relay.tools import Tools
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import trouble
 from bridge.store import inbox, outbox, sessions
+from bridge.store.connection import Connection as StoreConnection
 from bridge.store.rows import InboxRow, OutboxRow
+from bridge.store.sessions import FencedError
 
+REMEMBERED = 32
+"""Rows that are remembered as done: a look at the store may have begun before they were."""
 FAILURES = 5
 """A message that LivePerson has failed at so often holds the others up no longer."""
 
 
 class Publisher:
     """Publishes what waits, while there is a connection."""
+
+    __slots__ = (
+        "_confirmed",
+        "_connection",
+        "_dialog",
+        "_failed",
+        "_failures",
+        "_finished",
+        "_in_flight",
+        "_noting",
+        "_record",
+        "_reload",
+        "_tools",
+        "_wait",
+        "_waiting",
+        "_wake",
+        "closer",
+        "doubtful",
+        "pump",
+        "refusal",
+        "sent",
+        "unnumbered",
+    )
 
     def __init__(
         self,
@@ -62,11 +87,10 @@ class Publisher:
         self._tools = tools
         self._waiting: list[InboxRow] = []
         self._in_flight: InboxRow | None = None
-        self._known: set[InboxId] = set()
-        self._finished: deque[InboxId] = deque(maxlen=64)
+        self._finished: list[InboxId] = []
         self._reload = False
         self._confirmed: dict[InboxId, tuple[str, int | None]] = {}
-        self._deadline: asyncio.Timeout | None = None
+        self._wait: Wait | None = None
         self._connection: Connection | None = None
         self._dialog: DialogId | None = None
         self._failures: dict[InboxId, int] = {}
@@ -79,6 +103,8 @@ class Publisher:
         self.refusal: Refusal | None = None
         """LivePerson refused a message, or was asked to close: is the conversation still open?"""
         self._wake = wake
+        self._failed = failed
+        self._noting = Noting(tools.ledger)
         self.sent: Callable[[str, int], None] = lambda dialog, sequence: None
         """Called with each sequence that LivePerson gave to a message of ours."""
         self.pump = Pump(f"publisher {record.row.id}", self._work, failed)
@@ -98,6 +124,10 @@ class Publisher:
         if self._connection is not None:
             self.pump.kick()  # never beside a message that is just being noted as sent
         elif not self.pump.busy:
+            await self._read_in_turn()
+
+    async def _read_in_turn(self) -> None:
+        async with self._tools.loading:  # many may have been told to look at once
             await self._read()
 
     async def _read(self) -> None:
@@ -108,8 +138,8 @@ class Publisher:
     def add(self, rows: Sequence[InboxRow]) -> None:
         """Queue rows that are committed; known ones are passed over."""
         for row in rows:
-            if row.id not in self._known and row.id not in self._finished:
-                self._known.add(row.id)
+            known = row.id in self._finished or any(each.id == row.id for each in self._waiting)
+            if not known:
                 bisect.insort(self._waiting, row, key=lambda each: each.order)
         if self._connection is not None:
             self.pump.kick()
@@ -154,9 +184,8 @@ class Publisher:
         """The dialog shows the message under this sequence: its answer need not come any more."""
         self.unnumbered = [each for each in self.unnumbered if each.row != row]
         self._confirmed[row] = (dialog, sequence)
-        if self._in_flight is not None and self._in_flight.id == row and self._deadline:
-            # The answer normally follows at once; wait for it only shortly.
-            self._deadline.reschedule(asyncio.get_running_loop().time() + 0.2)
+        if self._in_flight is not None and self._in_flight.id == row and self._wait:
+            self._wait.shorten(0.2)  # the answer normally follows at once
 
     def unwritten(self) -> list[tuple[InboxId, str, int | None]]:
         """Messages known to be sent whose rows do not say so yet."""
@@ -173,12 +202,14 @@ class Publisher:
     async def _work(self) -> None:
         while self._connection is not None and self.refusal is None and not self.pump.ending:
             if self._reload:
-                await self._read()
+                await self._read_in_turn()
             if not self._waiting:
                 return
             row = self._waiting[0]
-            if row.id in self._confirmed:
-                await self._note_sent(row)
+            if self._noting.pending:
+                await self._noting.over()
+            elif row.id in self._confirmed:
+                self._note_sent(row)
             elif row.kind == "close":
                 await self._close(row)
             elif row.text is None:
@@ -193,7 +224,6 @@ class Publisher:
             lambda connection: inbox.set_texts(connection, self._record.row.id, row.id, texts)
         )
         self._waiting = [each for each in self._waiting if each.id != row.id]
-        self._known.discard(row.id)
         self.add(rows)
 
     async def _texts(self, row: InboxRow) -> list[str]:
@@ -214,10 +244,11 @@ class Publisher:
             return
         self._record.check_lease()
         crash_point("publish.before")
-        self._in_flight = row
+        self._in_flight, self._wait = row, Wait()
         try:
-            async with asyncio.timeout(self._tools.timings.request_timeout * 2) as self._deadline:
-                sequence = await connection.publish_text(dialog, text, external_id=marker(row.id))
+            sequence = await connection.publish_text(
+                dialog, text, external_id=marker(row.id), wait=self._wait
+            )
             if sequence is not None or row.id not in self._confirmed:
                 self._confirmed[row.id] = (dialog, sequence)
         except Throttled as error:
@@ -235,41 +266,47 @@ class Publisher:
                 self.refusal = Refusal(row, error)
                 self._wake()
                 return
-        except (TimeoutError, RequestTimeout, ConnectionLost) as error:
+        except (RequestTimeout, ConnectionLost):
             if row.id not in self._confirmed:
                 self.doubtful = True
-                if isinstance(error, TimeoutError):
-                    raise RequestTimeout("LivePerson did not answer a message.") from error
                 raise
         finally:
-            self._deadline = None
-        await self._note_sent(row)
+            self._wait = None
+        self._note_sent(row)
 
-    async def _note_sent(self, row: InboxRow) -> None:
+    def _note_sent(self, row: InboxRow) -> None:
+        """Have it noted, soon; until then nothing else is published."""
         crash_point("publish.answered")
-        noted: tuple[str, int | None] | None = None
-        while noted != self._confirmed.get(row.id, noted):  # its echo may come meanwhile
-            dialog, sequence = noted = self._confirmed[row.id]
-            await self._record.commit(
-                lambda connection, dialog=dialog, sequence=sequence: inbox.mark_sent(  # type: ignore[misc]
-                    connection, row.id, dialog, sequence
-                )
-            )
+        noted = self._confirmed[row.id]
+        self._noting.begin()
+        self._tools.ledger.sent(
+            self._record.row, row.id, *noted, lambda ours: self._noted(row, noted, ours)
+        )
+
+    def _noted(self, row: InboxRow, noted: tuple[str, int | None], ours: bool) -> None:
+        if ours and self._confirmed.get(row.id, noted) != noted:  # its echo came meanwhile
+            self._note_sent(row)
+            return
         crash_point("publish.noted")
+        dialog, sequence = noted
         if sequence is None:
             self.unnumbered.append(as_sent(row, acknowledged=True))
         else:
             self.sent(dialog, sequence)
         self._confirmed.pop(row.id, None)
-        self._in_flight = None
+        if self._in_flight is not None and self._in_flight.id == row.id:
+            self._in_flight = None
         self._remove(row.id)
+        self._noting.end()
+        if not ours:
+            self._failed(FencedError(self._record.row.id))
 
     async def give_up(self, rows: Sequence[InboxRow], reason: str, remedy: str) -> None:
         """Tell that messages will not be delivered: on each of them, and once in the thread."""
         if not rows:
             return
 
-        async def work(connection: AsyncConnection) -> list[OutboxRow]:
+        async def work(connection: StoreConnection) -> list[OutboxRow]:
             await inbox.mark_failed(connection, [row.id for row in rows], reason)
             return await outbox.add(connection, self._record.row.id, said)
 
@@ -345,7 +382,7 @@ class Publisher:
         said = notice(notices.not_ended(reason))
         state = State.ACTIVE if self._record.row.agent_id else State.WAITING
 
-        async def work(connection: AsyncConnection) -> list[OutboxRow]:
+        async def work(connection: StoreConnection) -> list[OutboxRow]:
             await inbox.mark_failed(connection, [row.id], reason)
             await sessions.change_session(
                 connection, self._record.row.id, self._record.row.epoch, state=state.value
@@ -362,5 +399,5 @@ class Publisher:
 
     def _remove(self, row: InboxId) -> None:
         self._waiting = [each for each in self._waiting if each.id != row]
-        self._known.discard(row)
         self._finished.append(row)
+        del self._finished[:-REMEMBERED]

@@ -13,6 +13,15 @@ class Pump:
     then stands still until it is kicked again.
     """
 
+    __slots__ = (
+        "_again",
+        "_failed",
+        "_name",
+        "_task",
+        "_work",
+        "ending",
+    )
+
     def __init__(
         self, name: str, work: Callable[[], Awaitable[None]], failed: Callable[[Exception], None]
     ) -> None:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.content.from_liveperson import agent_text, unsupported
 from bridge.content.rendered import Rendered
@@ -41,6 +39,7 @@ from bridge.relay.publisher import Publisher
 from bridge.relay.record import Record, post_payload
 from bridge.relay.tools import Tools
 from bridge.store import inbox, outbox, sessions
+from bridge.store.connection import Connection as StoreConnection
 from bridge.store.rows import NewOutbox, OutboxRow
 
 log = structlog.get_logger(__name__)
@@ -51,6 +50,20 @@ Mark = tuple[InboxId, str, int | None]
 class Reader:
     """Reads the dialogs of one conversation."""
 
+    __slots__ = (
+        "_agents",
+        "_dialogs",
+        "_heard",
+        "_incoming",
+        "_own",
+        "_publisher",
+        "_record",
+        "_strangers",
+        "_tools",
+        "changes",
+        "stale",
+    )
+
     def __init__(self, record: Record, tools: Tools, publisher: Publisher, agents: Agents) -> None:
         self._record = record
         self._tools = tools
@@ -58,8 +71,9 @@ class Reader:
         self._agents = agents
         self._dialogs: dict[str, DialogReader] = {}
         self._own: dict[str, set[int]] = {}
-        self._incoming: deque[EventChange] = deque()
-        self._strangers: set[str] = set()
+        """By dialog: sequences of our own messages that are still to come back."""
+        self._incoming: list[EventChange] = []
+        self._strangers: set[str] | None = None
         self._heard = time.monotonic()
         self.changes: list[ConversationChange] = []
         """Changes of this consumer's conversations that nobody has looked at yet."""
@@ -77,18 +91,30 @@ class Reader:
                     connection, session, row.dialog_id, row.cursor
                 )
 
-    def receive(self, notification: Notification) -> None:
-        """Queue what came; the session absorbs it."""
+    def receive(self, notification: Notification) -> bool:
+        """Queue what came; the session absorbs it. True: there is nothing left to absorb."""
         self._heard = time.monotonic()
         if isinstance(notification, MessagingEvents):
             self._incoming.extend(notification.changes)
-        elif isinstance(notification, ConversationChanges):
+            return self._only_our_own()
+        if isinstance(notification, ConversationChanges):
             self.changes.extend(notification.changes)
+        return False
+
+    def _only_our_own(self) -> bool:
+        """Deal with our own messages that come back in their turn: the usual case, quickly."""
+        if self._publisher.doubtful:
+            return False  # each may have to be stored: see `absorb`
+        self._feed()
+        for name, dialog in self._dialogs.items():
+            while (change := dialog.next) is not None and self._is_own(change):
+                dialog.take_one()
+                self._own_message(name, change)
+        return not any(dialog.gap for dialog in self._dialogs.values())
 
     def add_dialog(self, dialog: str) -> None:
         """Read this dialog too."""
         self._dialogs.setdefault(dialog, DialogReader())
-        self._own.setdefault(dialog, set())
 
     @property
     def dialogs(self) -> list[str]:
@@ -147,13 +173,13 @@ class Reader:
             await self._store(items, cursors)
 
     def _feed(self) -> None:
-        while self._incoming:
-            change = self._incoming.popleft()
+        incoming, self._incoming = self._incoming, []
+        for change in incoming:
             dialog = self._dialogs.get(change.dialog_id)
             if dialog is not None:
                 dialog.feed(change)
-            elif change.dialog_id not in self._strangers:
-                self._strangers.add(change.dialog_id)
+            elif change.dialog_id not in (self._strangers or ()):
+                self._strangers = {*(self._strangers or ()), change.dialog_id}
                 log.warning(
                     "reader.foreign_dialog",
                     session=self._record.row.id,
@@ -166,8 +192,10 @@ class Reader:
 
     def _own_message(self, dialog: str, change: EventChange) -> list[Mark]:
         """Which of our messages came back; empty where that is known already."""
-        if change.sequence in self._own[dialog]:
+        if change.sequence in self._own.get(dialog, ()):
             self._own[dialog].discard(change.sequence)
+            if not self._own[dialog]:
+                del self._own[dialog]
             return []
         if not isinstance(change.event, TextEvent):
             return []
@@ -190,7 +218,7 @@ class Reader:
     def own_sequence(self, dialog: str, sequence: int) -> None:
         """A message of ours has this sequence: its echo, if it is still to come, is nothing new."""
         if sequence > self._dialogs[dialog].cursor:
-            self._own[dialog].add(sequence)
+            self._own.setdefault(dialog, set()).add(sequence)
 
     async def _items(self, dialog: str, change: EventChange) -> list[NewOutbox]:
         """What an event shows in the thread: nothing, or one or more parts."""
@@ -212,7 +240,7 @@ class Reader:
         session = self._record.row.id
         marks = self._publisher.unwritten()
 
-        async def work(connection: AsyncConnection) -> list[OutboxRow]:
+        async def work(connection: StoreConnection) -> list[OutboxRow]:
             added = await outbox.add(connection, session, items)
             for row, dialog, sequence in marks:
                 await inbox.mark_sent(connection, row, dialog, sequence)

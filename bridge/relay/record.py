@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import msgspec
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.content.rendered import Rendered
 from bridge.liveperson.backoff import Backoff
 from bridge.relay.tools import Tools
 from bridge.slack.sender import Mark, Post
 from bridge.store import outbox, sessions
+from bridge.store.connection import Connection
 from bridge.store.errors import StoreUnavailable
 from bridge.store.rows import NewOutbox, OutboxRow, SessionRow
 from bridge.store.sessions import FencedError
@@ -26,6 +26,14 @@ log = structlog.get_logger(__name__)
 class Record:
     """Holds the row in memory and in the database; they differ only while a write is under way."""
 
+    __slots__ = (
+        "_term",
+        "_tools",
+        "posted",
+        "reload",
+        "row",
+    )
+
     def __init__(self, row: SessionRow, tools: Tools) -> None:
         self.row = row
         self._tools = tools
@@ -35,18 +43,18 @@ class Record:
         self.reload: Callable[[], None] = lambda: None
         """Called when the outbox may hold rows that nobody was handed."""
 
-    async def commit(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def commit(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work` in a transaction that holds the session; however long the database is away.
 
         `work` may run more than once. Raises `FencedError` if the session is no longer ours.
         """
         session, epoch = self.row.id, self.row.epoch
 
-        async def fenced(connection: AsyncConnection) -> T:
+        async def fenced(connection: Connection) -> T:
             await sessions.fence(connection, session, epoch)
             return await work(connection)
 
-        backoff = Backoff(first=0.1, cap=5.0)
+        backoff: Backoff | None = None
         certain = True
         while True:
             self.check_lease()
@@ -55,6 +63,7 @@ class Record:
             except StoreUnavailable as error:
                 log.warning("session.store_unavailable", session=session, error=str(error))
                 certain = certain and error.certain
+                backoff = backoff or Backoff(first=0.1, cap=5.0)
                 await asyncio.sleep(backoff.next())
                 continue
             if not certain:  # the first try may have added rows that this one found known
@@ -64,7 +73,7 @@ class Record:
     async def write(self, *items: NewOutbox, **values: Any) -> None:
         """Change columns and add to the outbox, in one transaction."""
 
-        async def work(connection: AsyncConnection) -> list[OutboxRow]:
+        async def work(connection: Connection) -> list[OutboxRow]:
             if values:
                 await sessions.change_session(
                     connection, self.row.id, self.row.epoch, active_at=sessions.now_ms(), **values

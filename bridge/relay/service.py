@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.content.markup import is_blank
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
@@ -30,6 +29,7 @@ from bridge.relay.types import (
 from bridge.relay.words import Word, word_for_bridge
 from bridge.slack.views import notices, refusals
 from bridge.store import inbox, outbox, sessions
+from bridge.store.connection import Connection
 from bridge.store.rows import InboxRow, NewOutbox, SessionRow
 from bridge.store.wakeups import notify
 
@@ -73,7 +73,7 @@ class BridgeService:
         }
         worker = self._tools.worker
 
-        async def work(connection: AsyncConnection) -> tuple[SessionRow | None, bool, bool]:
+        async def work(connection: Connection) -> tuple[SessionRow | None, bool, bool]:
             added = await sessions.add_session(connection, values, worker)
             if added is not None:
                 return added, True, True
@@ -91,6 +91,10 @@ class BridgeService:
             log.info("session.opened", session=row.id, account=row.account)
             self._supervisor.adopt(row, fresh=fresh)
         return Connecting(row.id, target.label)
+
+    def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:
+        """Whether a thread is known to be none of ours; False if that is to be found out."""
+        return self._tools.threads.foreign((team, channel, thread_ts))
 
     async def message(self, message: ThreadMessage) -> Disposition:
         """Take a thread message: committed when this returns.
@@ -119,7 +123,7 @@ class BridgeService:
     ) -> Disposition:
         session = thread.session
 
-        async def work(connection: AsyncConnection) -> tuple[bool, list[InboxRow], bool]:
+        async def work(connection: Connection) -> tuple[bool, list[InboxRow], bool]:
             live = await sessions.lock_live(connection, session)
             rows = await inbox.add_message(
                 connection,
@@ -147,14 +151,17 @@ class BridgeService:
 
         live, rows, said = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
         crash_point("inbox.committed")
-        if not (live and rows and self._supervisor.deliver(session, rows)) or said:
+        if live and rows:
+            # If it runs elsewhere, its worker has been notified, or somebody will claim it.
+            self._supervisor.deliver(session, rows)
+        if not live or said:
             self._wake(session)
         if not rows:
             return Disposition.DUPLICATE
         return Disposition.ACCEPTED if live else Disposition.CLOSED
 
     async def _closed_answer(
-        self, connection: AsyncConnection, session: SessionId, ts: MessageTs
+        self, connection: Connection, session: SessionId, ts: MessageTs
     ) -> list[NewOutbox]:
         """Say that the conversation is over: a mark on the message, and words now and then."""
         row = await sessions.session_by_id(connection, session)
@@ -174,7 +181,7 @@ class BridgeService:
             return Disposition.WORD
         bot = self._tools.workspaces.bot_user_id(message.team)
 
-        async def items(connection: AsyncConnection) -> list[NewOutbox]:
+        async def items(connection: Connection) -> list[NewOutbox]:
             row = await sessions.session_by_id(connection, thread.session)
             if word is Word.STATUS and row is not None:
                 said = notices.status(row.label or row.account, row.state, row.agent_name)
@@ -194,7 +201,7 @@ class BridgeService:
     ) -> Disposition:
         """Note a message that is not for LivePerson, and answer it, once."""
 
-        async def work(connection: AsyncConnection) -> bool:
+        async def work(connection: Connection) -> bool:
             rows = await inbox.add_message(
                 connection,
                 session=thread.session,
@@ -216,7 +223,7 @@ class BridgeService:
         return kept if added else Disposition.DUPLICATE
 
     async def _say(
-        self, connection: AsyncConnection, session: SessionId, items: list[NewOutbox]
+        self, connection: Connection, session: SessionId, items: list[NewOutbox]
     ) -> None:
         """Add to the outbox of a session that another worker may own, and wake that worker."""
         if items:
@@ -246,7 +253,7 @@ class BridgeService:
     async def _end(
         self, session: SessionId, user: UserId, team: TeamId, channel: ChannelId, ts: MessageTs
     ) -> None:
-        async def work(connection: AsyncConnection) -> list[InboxRow]:
+        async def work(connection: Connection) -> list[InboxRow]:
             if not await sessions.lock_live(connection, session):
                 return []
             rows = await inbox.add_message(
@@ -291,11 +298,11 @@ class BridgeService:
         return accounts_for(self._tools.settings, channel, channel_name)
 
 
-Items = Callable[[AsyncConnection], Awaitable[list[NewOutbox]]]
+Items = Callable[[Connection], Awaitable[list[NewOutbox]]]
 
 
 def _constant(items: list[NewOutbox]) -> Items:
-    async def give(connection: AsyncConnection) -> list[NewOutbox]:
+    async def give(connection: Connection) -> list[NewOutbox]:
         return items
 
     return give

@@ -31,6 +31,7 @@ from bridge.liveperson.ids import AccountId, DialogId
 from bridge.liveperson.wire import Notification
 from bridge.relay import ending
 from bridge.relay.agents import Agents
+from bridge.relay.bell import Bell
 from bridge.relay.conversation import Conversation
 from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import Happening, Observed, State
@@ -49,6 +50,8 @@ log = structlog.get_logger(__name__)
 
 CLOSING_LOOKS = 10
 """How often LivePerson is asked whether a closing that it accepted has taken effect."""
+QUIETER = 4
+"""A session that has nothing to say for long is read again this many times less often."""
 STABLE_SECONDS = 30.0
 """A connection that has held for so long has worked."""
 EXPIRY_MARGIN = 30.0
@@ -58,12 +61,31 @@ EXPIRY_MARGIN = 30.0
 class Session:
     """Runs one session until it is over and everything it had to say is said."""
 
+    __slots__ = (
+        "_account",
+        "_agents",
+        "_bell",
+        "_conversation",
+        "_cut_at_once",
+        "_expired",
+        "_failure",
+        "_fresh",
+        "_gone",
+        "_look",
+        "_outage",
+        "_tools",
+        "poster",
+        "publisher",
+        "reader",
+        "record",
+    )
+
     def __init__(self, row: SessionRow, tools: Tools, *, fresh: bool) -> None:
         """`fresh`: nobody has run this session before, so nothing of it is in doubt."""
         self.record = Record(row, tools)
         self._tools = tools
         self._fresh = fresh
-        self._wake = asyncio.Event()
+        self._bell = Bell()
         self._failure: Exception | None = None
         self._gone: ThreadGoneError | None = None
         self._look = False
@@ -71,7 +93,7 @@ class Session:
         self._cut_at_once = 0
         self._agents = Agents(AccountId(row.account), tools.profiles)
         self._account = tools.settings.account(row.account)
-        self.publisher = Publisher(self.record, tools, failed=self._fail_with, wake=self._wake.set)
+        self.publisher = Publisher(self.record, tools, failed=self._fail_with, wake=self._bell.ring)
         self.poster = Poster(self.record, tools, failed=self._fail_with)
         self.reader = Reader(self.record, tools, self.publisher, self._agents)
         self._conversation = Conversation(self.record, self.reader, self._agents, self._account)
@@ -103,11 +125,12 @@ class Session:
         """Let what is under way come to its end, and begin nothing more: another owner follows."""
         limit = self._tools.timings.handover
         await asyncio.gather(self.publisher.pump.finish(limit), self.poster.pump.finish(limit))
+        await self._tools.ledger.written(limit)
 
     def look(self) -> None:
         """Something was committed for this session by somebody else: read it, soon."""
         self._look = True
-        self._wake.set()
+        self._bell.ring()
 
     # Being live
 
@@ -155,7 +178,7 @@ class Session:
                 on_notification=self._receive,
                 request_timeout=self._tools.timings.request_timeout,
             ) as connection:
-                connection.on_closed(self._wake.set)
+                connection.on_closed(self._bell.ring)
                 try:
                     await self._attach(connection)
                     await gate.aclose()
@@ -224,8 +247,9 @@ class Session:
     async def _online(self, connection: Connection) -> None:
         since = time.monotonic()
         quiet = self._tools.timings.quiet
+        longest = quiet * QUIETER
         while True:
-            self._wake.clear()
+            self._bell.clear()
             self._raise_failure()
             if time.monotonic() - since > STABLE_SECONDS:
                 self._outage.stable()
@@ -248,7 +272,10 @@ class Session:
                 return
             if self.reader.gap or self.reader.stale:
                 await self.reader.read_again(connection, patient=False)
-            elif not await self._woken(quiet * random.uniform(0.75, 1.25)):
+            elif await self._bell.heard(quiet * random.uniform(0.75, 1.25)):
+                quiet = self._tools.timings.quiet
+            else:  # what goes on being quiet is looked at less and less
+                quiet = min(quiet * 2, longest)
                 await self._conversation.look(connection)
                 self.reader.stale = True
 
@@ -262,30 +289,22 @@ class Session:
             if not self.publisher.closing_accepted:
                 break
             await self.reader.absorb()
-            self._wake.clear()
-            await self._woken(1.0)  # it takes effect, and is told, soon
+            self._bell.clear()
+            await self._bell.heard(1.0)  # it takes effect, and is told, soon
         if self.publisher.in_doubt is not None:
             await asyncio.sleep(self._tools.timings.before_replay)
             await self.reader.read_again(connection, patient=True)
         await self.publisher.settled()
 
     def _receive(self, notification: Notification) -> None:
-        self.reader.receive(notification)
-        self._wake.set()
+        if not self.reader.receive(notification):
+            self._bell.ring()
 
     async def _refresh(self) -> None:
         if self._look:
             self._look = False
             self.poster.refresh()
             await self.publisher.refresh()
-
-    async def _woken(self, timeout: float) -> bool:
-        try:
-            async with asyncio.timeout(timeout):
-                await self._wake.wait()
-        except TimeoutError:
-            return False
-        return True
 
     # Trouble
 
@@ -294,7 +313,7 @@ class Session:
             return  # known; the conversation is being ended
         if self._failure is None or isinstance(self._failure, Transient):
             self._failure = error  # what concerns only the connection gives way
-        self._wake.set()
+        self._bell.ring()
 
     def _raise_failure(self) -> None:
         failure, self._failure = self._failure, None
@@ -333,11 +352,11 @@ class Session:
         """Wait, unless the thread is gone or the person gives up meanwhile."""
         loop = asyncio.get_running_loop()
         while (left := deadline - loop.time()) > 0:
-            self._wake.clear()
+            self._bell.clear()
             await self._refresh()
             if self._failure is not None or self._cancelled_early():
                 return
-            await self._woken(left)
+            await self._bell.heard(left)
 
     async def _thread_gone(self, error: ThreadGoneError) -> None:
         """Nothing can be told in the thread any more: tell the opener, end the conversation."""
@@ -366,7 +385,7 @@ class Session:
         """Post what is left, then let go of the session."""
         while self.record.row.thread_ts is not None or self._gone is None:
             self.poster.pump.kick()
-            await self.poster.pump.drained()
+            await self.poster.drained()
             if self.poster.pump.ending:
                 return  # handed over: what is left to show, the card too, is the next owner's
             failure, self._failure = self._failure, None

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.ids import SessionId, WorkerId
 from bridge.relay.crew import Crew
 from bridge.relay.news import CHANNEL, FREE, THREAD
 from bridge.relay.tools import Tools
 from bridge.store import inbox, outbox, sessions, workers
+from bridge.store.connection import Connection
 from bridge.store.errors import StoreError, StoreUnavailable
 from bridge.store.rows import InboxRow, SessionRow
 from bridge.store.wakeups import notify
@@ -25,6 +25,8 @@ START_SECONDS = 10.0
 """How long a busy database is waited for where nothing runs out meanwhile."""
 POLL_SECONDS = 2.0
 """Wake-ups may be lost; this often the database is asked what they would have said."""
+HANDED_MS = 1_000
+"""What waits for LivePerson for no longer than this is just being handed over."""
 OVERDUE_MS = 5_000
 """What waits for Slack for longer than this may have been stored by another worker."""
 SLACK_SHARE = 0.1
@@ -91,7 +93,7 @@ class Supervisor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-        async def resign(connection: AsyncConnection) -> None:
+        async def resign(connection: Connection) -> None:
             await workers.forget(connection, only=[self.worker])
             await notify(connection, CHANNEL, FREE)
 
@@ -145,7 +147,7 @@ class Supervisor:
         lease = self._tools.lease
         begun = lease.now
 
-        async def work(connection: AsyncConnection) -> dict[SessionId, int] | None:
+        async def work(connection: Connection) -> dict[SessionId, int] | None:
             if first:
                 await workers.release_all(connection, self.worker)
                 lease_ms = int(self._tools.settings.bridge_lease_seconds * 1000)
@@ -254,7 +256,7 @@ class Supervisor:
         """Hand sessions over, in small lots; another worker claims them at once."""
         given = await self._crew.dismiss(min(count, CLAIM_BATCH))
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             for row in given:
                 await workers.release(connection, row.id, row.epoch)
             await notify(connection, CHANNEL, FREE)
@@ -266,13 +268,11 @@ class Supervisor:
 
     async def _poll(self) -> None:
         """What a lost wake-up would have told: rows of ours that nobody handed over."""
-        overdue = sessions.now_ms() - OVERDUE_MS
-        for owned in batches(self._crew.ids, 500):
-            async with self._tools.database.read() as connection:
-                waiting = await inbox.sessions_waiting(connection, owned)
-                waiting |= await outbox.sessions_waiting(connection, owned, before=overdue)
-            for session in waiting:
-                self.look(SessionId(session))
+        now, mine = sessions.now_ms(), self.worker
+        async with self._tools.database.read() as connection:
+            incoming = await inbox.sessions_waiting(connection, mine, before=now - HANDED_MS)
+            outgoing = await outbox.sessions_waiting(connection, mine, before=now - OVERDUE_MS)
+        self._crew.look_for(incoming, outgoing)
 
     async def _release_strays(self) -> None:
         """Give up what is ours and does not run: a commit whose answer was lost made it ours.
@@ -289,7 +289,7 @@ class Supervisor:
         if not (lost := before & missing):
             return
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             for session in lost:
                 await workers.release(connection, session, owned[session])
 
@@ -311,8 +311,3 @@ def fair_share(wanted: int, capacities: Sequence[int], capacity: int) -> int:
             return min(capacity, max(level, each))
         level, left = size, left - size
     return capacity
-
-
-def batches(items: Sequence[SessionId], size: int) -> Iterable[Sequence[SessionId]]:
-    """Cut a sequence into pieces."""
-    return (items[start : start + size] for start in range(0, len(items), size))

@@ -41,6 +41,9 @@ class Thread:
     opener: UserId
 
 
+_UNKNOWN = Thread(SessionId(""), UserId(""))
+
+
 class Threads:
     """Remembers which thread belongs to which session."""
 
@@ -58,6 +61,13 @@ class Threads:
         """A card has got its thread, here or at another worker: whoever waits, look again."""
         self._news.set()
         self._news = asyncio.Event()
+
+    def foreign(self, key: Key) -> bool:
+        """Whether a thread has been looked up before, and was none of ours."""
+        if self._known.get(key, _UNKNOWN) is not None:
+            return False
+        self._known.move_to_end(key)
+        return True
 
     async def find(self, key: Key) -> Thread | None:
         """The thread's session, or None if it is none of ours.

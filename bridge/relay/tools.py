@@ -13,6 +13,7 @@ from bridge.ids import WorkerId
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.relay.ledger import Ledger
 from bridge.relay.threads import Threads
 from bridge.slack.directory import Directory
 from bridge.slack.sender import Sender
@@ -122,6 +123,7 @@ class Tools:
     names: Directory
     threads: Threads
     lease: Lease
+    ledger: Ledger
     timings: Timings = field(default_factory=Timings)
     connecting: Gate = field(default_factory=Gate)
     loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))

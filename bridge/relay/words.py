@@ -21,7 +21,7 @@ def word_for_bridge(text: str, bot: UserId | None) -> Word | None:
 
     Anything that is no word of ours asks for help; it is never passed on to the agent.
     """
-    if not bot:
+    if not bot or bot not in text:
         return None
     found = re.match(rf"\s*<@{re.escape(bot)}(?:\|[^>]*)?>[\s:,]*(\S*)", text)
     if found is None:

@@ -45,11 +45,11 @@ class Entry:
 
 
 class Wire:
-    """Remembers the last `KEPT` entries and hands new ones to whoever watches."""
+    """Remembers the last `kept` entries and hands new ones to whoever watches."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = KEPT) -> None:
         self._numbers = itertools.count(1)
-        self._kept: deque[Entry] = deque(maxlen=KEPT)
+        self._kept: deque[Entry] = deque(maxlen=kept)
         self._watchers: set[asyncio.Queue[Entry]] = set()
 
     def record(
@@ -64,6 +64,8 @@ class Wire:
         thread: str | None = None,
     ) -> None:
         """Remember one frame or call, and tell the watchers."""
+        if not (self._kept.maxlen or self._watchers):
+            return
         entry = Entry(
             number=next(self._numbers),
             at=time.time(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
@@ -17,7 +17,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
 from bridge.slack import responses
 from bridge.slack.calls import call
-from bridge.slack.errors import SlackRefused, SlackUnavailable
+from bridge.slack.errors import SlackRefused, SlackUnavailable, SlackUnknown
 from bridge.slack.pace import Pace
 from bridge.slack.workspaces import Workspaces
 
@@ -28,6 +28,7 @@ MAX_PAGES: Final = 50
 PATIENCE: Final = 120.0
 """Seconds for which 429 is waited out before `SlackUnavailable` is left to the caller."""
 
+T = TypeVar("T")
 Check = Callable[[], None]
 """Raises if the caller may not speak any more; what it raises is raised to the caller."""
 
@@ -39,6 +40,23 @@ class Post(msgspec.Struct, frozen=True):
     blocks: list[dict[str, Any]] | None = None
     username: str | None = None
     icon_url: str | None = None
+
+
+class _Message(msgspec.Struct, omit_defaults=True, gc=False):
+    """The arguments of `chat.postMessage`: agents' words can neither ping nor unfurl."""
+
+    channel: str
+    text: str
+    metadata: dict[str, Any]
+    thread_ts: str | None = None
+    blocks: list[dict[str, Any]] | None = None
+    username: str | None = None
+    icon_url: str | None = None
+    parse: str = msgspec.field(default_factory=lambda: "none")
+    # A default that is made is never left out.
+    link_names: bool = msgspec.field(default_factory=lambda: False)
+    unfurl_links: bool = msgspec.field(default_factory=lambda: False)
+    unfurl_media: bool = msgspec.field(default_factory=lambda: False)
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -72,26 +90,25 @@ class Sender:
         `check` is called after the wait for the channel's turn, right before the request leaves.
         Raises `SlackRefused`, `SlackUnavailable` (not posted) or `SlackUnknown` (look with `find`).
         """
-        client = await self._workspaces.client(team)
+        message = _Message(
+            channel=channel,
+            thread_ts=thread_ts,
+            text=post.text,
+            blocks=post.blocks,
+            username=post.username,
+            icon_url=post.icon_url,
+            metadata={"event_type": EVENT_TYPE, "event_payload": {"key": key}},
+        )
+        body = _encoder.encode(message)
         answer = await self._obeying(
             self._posts,
             (team, channel),
-            lambda: client.chat_postMessage(
-                channel=channel,
-                thread_ts=thread_ts,
-                text=post.text,
-                blocks=post.blocks,
-                username=post.username,
-                icon_url=post.icon_url,
-                metadata={"event_type": EVENT_TYPE, "event_payload": {"key": key}},
-                parse="none",
-                link_names=False,
-                unfurl_links=False,
-                unfurl_media=False,
-            ),
+            lambda: self._workspaces.post_message(team, body),
             check,
         )
-        return MessageTs(str(answer["ts"]))
+        if answer.ts is None:
+            raise SlackUnknown("Slack's answer does not say where.", code="unreadable_answer")
+        return MessageTs(answer.ts)
 
     async def find(
         self,
@@ -211,15 +228,15 @@ class Sender:
         request: Callable[[], Awaitable[AsyncSlackResponse]],
         check: Check | None = None,
     ) -> AsyncSlackResponse:
-        return await self._obeying(self._others, (team, lane), request, check)
+        return await self._obeying(self._others, (team, lane), lambda: call(request()), check)
 
     async def _obeying(
         self,
         pace: Pace,
         lane: tuple[str, str],
-        request: Callable[[], Awaitable[AsyncSlackResponse]],
+        request: Callable[[], Awaitable[T]],
         check: Check | None = None,
-    ) -> AsyncSlackResponse:
+    ) -> T:
         """Call at the lane's pace, and wait a 429 out: it says that nothing was done."""
         give_up = time.monotonic() + PATIENCE
         while True:
@@ -227,7 +244,7 @@ class Sender:
             if check is not None:
                 check()
             try:
-                return await call(request())
+                return await request()
             except SlackUnavailable as error:
                 if error.retry_after is None:
                     raise
@@ -245,3 +262,6 @@ def _carries(message: object, key: str, bot: str) -> bool:
         return False
     payload = cast("dict[str, Any]", metadata).get("event_payload")
     return isinstance(payload, dict) and payload.get("key") == key
+
+
+_encoder = msgspec.json.Encoder()

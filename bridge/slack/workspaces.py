@@ -10,12 +10,16 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from multidict import CIMultiDict
 from slack_sdk.web.async_client import AsyncWebClient
+from slack_sdk.web.internal_utils import get_user_agent
+from yarl import URL
 
 from bridge.ids import TeamId, UserId
-from bridge.slack.calls import call
+from bridge.slack.calls import DEADLINE, Answer, call, post
 from bridge.slack.errors import SlackRefused, SlackUnavailable
 
 SLACK_API_URL: Final = "https://slack.com/api/"
@@ -55,6 +59,16 @@ class Workspaces:
         self._token = token
         self._http = http
         self._client = web_client(token, http=http, api_url=api_url)
+        self._post_url = URL(f"{self._client.base_url}chat.postMessage")
+        self._direct: aiohttp.ClientSession | None = None
+        self._post_proxy: str | None = None
+        self._post_headers = CIMultiDict(
+            {
+                "Authorization": f"Bearer {token}",
+                "Content-Type": "application/json;charset=utf-8",
+                "User-Agent": get_user_agent(),
+            }
+        )
         self._identity: Identity | None = None
         self._asking = asyncio.Lock()
 
@@ -62,6 +76,11 @@ class Workspaces:
     def http(self) -> aiohttp.ClientSession:
         """The session that all Slack calls share."""
         return self._http
+
+    @property
+    def known(self) -> Identity | None:
+        """Who the bridge is; None before Slack has answered once."""
+        return self._identity
 
     @property
     def ready(self) -> bool:
@@ -97,6 +116,17 @@ class Workspaces:
         await self.identity(team)
         return self._client
 
+    async def post_message(self, team: TeamId, body: bytes) -> Answer:
+        """Call `chat.postMessage` with this JSON. Raises like `identity`, and `SlackError`."""
+        if self._identity is None or self._identity.team != team:
+            await self.identity(team)
+        if self._direct is None:
+            self._direct = direct_session(self._http)
+            self._post_proxy = proxy_for(self._post_url) if self._http.trust_env else None
+        return await post(
+            self._direct, self._post_url, body, self._post_headers, proxy=self._post_proxy
+        )
+
     @property
     def template(self) -> AsyncWebClient:
         """A client without a token, whose address and session Bolt copies."""
@@ -124,6 +154,27 @@ class Workspaces:
             scopes=frozenset(scope.strip() for scope in granted.split(",") if scope.strip()),
             token=self._token,
         )
+
+
+def direct_session(http: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    """A session over the same connections that does not read the environment at each request.
+
+    aiohttp looks for proxies and passwords there, in a thread: for a post that costs as much as
+    all the rest. It is closed together with `http`, whose connections it uses.
+    """
+    return aiohttp.ClientSession(
+        connector=http.connector,
+        connector_owner=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=DEADLINE),
+    )
+
+
+def proxy_for(url: URL) -> str | None:
+    """The proxy that the environment names for an address, minding NO_PROXY."""
+    if proxy_bypass(url.host or ""):
+        return None
+    return getproxies().get(url.scheme)
 
 
 def web_client(

@@ -16,10 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import URL, Connection, event, make_url, select
+from sqlalchemy import URL, Engine, create_engine, event, make_url, select
+from sqlalchemy import Connection as SyncConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
+from bridge.store.connection import Connection
 from bridge.store.encryption import KeyRing, bind, key_from_file
 from bridge.store.errors import (
     BadDatabaseUrl,
@@ -29,6 +32,7 @@ from bridge.store.errors import (
     StoreError,
     StoreUnavailable,
 )
+from bridge.store.lanes import WRITES, InlineLane, Lane, LoopLane
 from bridge.store.outages import describe, outage
 from bridge.store.writer import Writer
 
@@ -60,8 +64,6 @@ _DRIVERS = {
     "sqlite+aiosqlite": "sqlite+aiosqlite",
 }
 T = TypeVar("T")
-_WRITES = "bridge_writes"
-"""Execution option of the writer's connection: SQLite takes the write lock at once."""
 
 
 class Database:
@@ -74,7 +76,8 @@ class Database:
         self.engine = make_engine(url)
         bind(self.engine.dialect, ring)
         self._ring = ring
-        self.writer = Writer(lambda: connect_to_write(self.engine))
+        self._lane, self._sync_engine = _lane(url, self.engine, ring)
+        self.writer = Writer(self._lane)
 
     @property
     def is_postgresql(self) -> bool:
@@ -95,9 +98,7 @@ class Database:
                 raise
             raise StoreUnavailable(f"The database cannot be read: {describe(error)}.") from error
 
-    async def at_once(
-        self, work: Callable[[AsyncConnection], Awaitable[T]], *, deadline: float
-    ) -> T:
+    async def at_once(self, work: Callable[[Connection], Awaitable[T]], *, deadline: float) -> T:
         """Run `work` in a transaction that waits behind no other: for what must not be late.
 
         Raise `StoreUnavailable` after `deadline` seconds. SQLite takes one writer at a time, so
@@ -152,7 +153,10 @@ class Database:
     async def close(self) -> None:
         """Write what waits, then close all connections."""
         await self.writer.stop()
+        self._lane.end()
         await self.engine.dispose()
+        if self._sync_engine is not None:
+            self._sync_engine.dispose()
 
     async def __aenter__(self) -> Self:
         """Nothing to wait for: connections are made when needed."""
@@ -168,10 +172,30 @@ class Database:
         await self.close()
 
 
+def _lane(url: URL, engine: AsyncEngine, ring: KeyRing) -> tuple[Lane, Engine | None]:
+    """Where this database is written; for SQLite with an engine of its own."""
+    if engine.dialect.name == "postgresql":
+        return LoopLane(engine), None
+    sync_engine = create_engine(
+        url.set(drivername="sqlite"),
+        hide_parameters=True,
+        connect_args={
+            "isolation_level": None,
+            "check_same_thread": False,  # it commits in a thread
+        },
+        poolclass=NullPool,
+    )
+    bind(sync_engine.dialect, ring)
+    event.listen(sync_engine, "connect", _prepare_sqlite)
+    event.listen(sync_engine, "connect", _never_wait)
+    event.listen(sync_engine, "begin", _begin)
+    return InlineLane(sync_engine), sync_engine
+
+
 async def connect_to_write(engine: AsyncEngine) -> AsyncConnection:
     """A connection whose transactions may write."""
     connection = await engine.connect()
-    return await connection.execution_options(**{_WRITES: True})
+    return await connection.execution_options(**{WRITES: True})
 
 
 def open_database(url: str, *, keys: Sequence[str] = ()) -> Database:
@@ -295,6 +319,11 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
         cursor.close()
 
 
+def _never_wait(connection: Any, record: Any) -> None:
+    """The event loop waits for no lock: the writer tries again, until its deadline."""
+    connection.execute("PRAGMA busy_timeout=0")
+
+
 def _prepare_postgresql(connection: Any, record: Any) -> None:
     cursor = connection.cursor()
     try:
@@ -304,8 +333,11 @@ def _prepare_postgresql(connection: Any, record: Any) -> None:
     connection.commit()
 
 
-def _begin(connection: Connection) -> None:
+def _begin(connection: SyncConnection) -> None:
     # IMMEDIATE: a transaction that reads first and writes later could otherwise find that another
     # process has written in between, and then no waiting helps.
-    writes = connection.get_execution_options().get(_WRITES, False)
+    driver: Any = connection.connection.driver_connection
+    if driver.in_transaction:
+        return  # the writer has begun it
+    writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

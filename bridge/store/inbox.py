@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId
-from bridge.store.models import INBOX
+from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
+from bridge.store.connection import Connection, Statement
+from bridge.store.models import INBOX, SESSIONS, WAITING, WANTED
 from bridge.store.rows import InboxRow
-from bridge.store.sessions import insert_new, now_ms
+from bridge.store.sessions import insert_new, now_ms, still_owned
 
 _COLUMNS = [INBOX.c[name] for name in InboxRow.__dataclass_fields__]
 
 
+_GIVEN = [name for name in INBOX.c.keys() if name not in {"id", "dialog_id", "sequence"}]  # noqa: SIM118
+_ADD = Statement(
+    lambda insert: (
+        insert(INBOX)
+        .values({name: bindparam(name) for name in _GIVEN})
+        .on_conflict_do_nothing()
+        .returning(INBOX.c.id)
+    )
+)
+
+
 async def add_message(
-    connection: AsyncConnection,
+    connection: Connection,
     *,
     session: SessionId,
     team: TeamId,
@@ -35,50 +47,57 @@ async def add_message(
     than `waiting` the rows are finished from the start, `error` saying why.
     """
     now = now_ms()
-    rows = [
-        {
-            "session_id": session,
-            "team_id": team,
-            "channel_id": channel,
+    added: list[InboxRow] = []
+    for part, text in enumerate(texts if texts is not None else [None]):
+        shared = {
             "message_ts": ts,
             "kind": kind,
             "part": part,
             "user_id": user,
             "source": source if part == 0 else "",
             "text": text,
-            "state": state,
-            "error": error,
-            "created_at": now,
-            "finished_at": None if state == "waiting" else now,
         }
-        for part, text in enumerate(texts if texts is not None else [None])
-    ]
-    statement = (
-        insert_new(connection, INBOX).values(rows).on_conflict_do_nothing().returning(*_COLUMNS)
-    )
-    return [InboxRow(**row._mapping) for row in await connection.execute(statement)]
+        found = await _ADD.run(
+            connection,
+            session_id=session,
+            team_id=team,
+            channel_id=channel,
+            state=state,
+            error=error,
+            created_at=now,
+            finished_at=None if state == "waiting" else now,
+            **shared,
+        )
+        added += [InboxRow(id=InboxId(row[0]), **shared) for row in found]  # type: ignore[arg-type]
+    return added
 
 
-async def waiting(connection: AsyncConnection, session: SessionId) -> list[InboxRow]:
+async def waiting(connection: Connection, session: SessionId) -> list[InboxRow]:
     """What waits for LivePerson, in thread order."""
     found = await connection.execute(
-        select(*_COLUMNS).where(INBOX.c.session_id == session, INBOX.c.state == "waiting")
+        select(*_COLUMNS).where(INBOX.c.session_id == session, INBOX.c.state == WAITING)
     )
     return sorted((InboxRow(**row._mapping) for row in found), key=lambda row: row.order)
 
 
-async def sessions_waiting(connection: AsyncConnection, owned: Sequence[SessionId]) -> set[str]:
-    """Which of these sessions have something waiting: the poll that backs up the wake-ups."""
+async def sessions_waiting(connection: Connection, owner: WorkerId, *, before: int) -> set[str]:
+    """Which of a worker's sessions have had something waiting since before a time (ms).
+
+    The poll that backs up the wake-ups. It costs what is waiting, not what there is.
+    """
     found = await connection.execute(
         select(INBOX.c.session_id)
-        .where(INBOX.c.state == "waiting", INBOX.c.session_id.in_(owned))
+        .join(SESSIONS, SESSIONS.c.id == INBOX.c.session_id)
+        .where(
+            INBOX.c.state == WAITING, INBOX.c.created_at < before, SESSIONS.c.owner == owner, WANTED
+        )
         .distinct()
     )
     return {row[0] for row in found}
 
 
 async def known_sequences(
-    connection: AsyncConnection, session: SessionId, dialog: str, after: int
+    connection: Connection, session: SessionId, dialog: str, after: int
 ) -> set[int]:
     """Sequences after `after` that are known to be our own messages."""
     found = await connection.execute(
@@ -89,7 +108,7 @@ async def known_sequences(
     return {row[0] for row in found}
 
 
-async def unnumbered(connection: AsyncConnection, session: SessionId) -> list[InboxRow]:
+async def unnumbered(connection: Connection, session: SessionId) -> list[InboxRow]:
     """Messages that LivePerson took without telling their sequence, in thread order."""
     found = await connection.execute(
         select(*_COLUMNS).where(
@@ -102,28 +121,51 @@ async def unnumbered(connection: AsyncConnection, session: SessionId) -> list[In
     return sorted((InboxRow(**row._mapping) for row in found), key=lambda row: row.order)
 
 
-_SENT = (
-    update(INBOX)
-    .where(INBOX.c.id == bindparam("row"))
-    .values(
-        state="sent",
-        dialog_id=bindparam("dialog"),
-        sequence=bindparam("number"),
-        finished_at=bindparam("at"),
+_SENT = Statement(
+    lambda _: (
+        update(INBOX)
+        .where(INBOX.c.id == bindparam("row"))
+        .values(
+            state="sent",
+            dialog_id=bindparam("dialog"),
+            sequence=bindparam("number"),
+            finished_at=bindparam("at"),
+        )
     )
 )
 
 
 async def mark_sent(
-    connection: AsyncConnection, row: InboxId, dialog: str | None, sequence: int | None
+    connection: Connection, row: InboxId, dialog: str | None, sequence: int | None
 ) -> None:
     """LivePerson has it, under this sequence if it told one."""
-    await connection.execute(
-        _SENT, {"row": row, "dialog": dialog, "number": sequence, "at": now_ms()}
+    await _SENT.run(connection, row=row, dialog=dialog, number=sequence, at=now_ms())
+
+
+_ALL_SENT = Statement(
+    lambda _: (
+        update(INBOX)
+        .where(INBOX.c.id == bindparam("row"), still_owned())
+        .values(
+            state="sent",
+            dialog_id=bindparam("dialog"),
+            sequence=bindparam("number"),
+            finished_at=bindparam("at"),
+        )
     )
+)
 
 
-async def mark_failed(connection: AsyncConnection, rows: Sequence[InboxId], error: str) -> None:
+async def mark_all_sent(connection: Connection, notes: Sequence[Mapping[str, Any]]) -> int:
+    """LivePerson has these. Each of `notes`: row, session, epoch, dialog, number, at.
+
+    Those of a session that somebody else has claimed meanwhile are passed over; gives how many
+    are noted.
+    """
+    return await _ALL_SENT.run_many(connection, notes)
+
+
+async def mark_failed(connection: Connection, rows: Sequence[InboxId], error: str) -> None:
     """They will not be delivered, for this reason."""
     await connection.execute(
         update(INBOX)
@@ -133,7 +175,7 @@ async def mark_failed(connection: AsyncConnection, rows: Sequence[InboxId], erro
 
 
 async def set_texts(
-    connection: AsyncConnection, session: SessionId, row: InboxId, texts: Sequence[str]
+    connection: Connection, session: SessionId, row: InboxId, texts: Sequence[str]
 ) -> list[InboxRow]:
     """Give a row its text, now that the names are known; further parts become rows of their own."""
     changed = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    literal_column,
 )
 from sqlalchemy import (
     text as sql_text,
@@ -108,6 +110,12 @@ class Session(Base):
             postgresql_where=sql_text("live OR attention"),
             sqlite_where=sql_text("live OR attention"),
         ),
+        Index(
+            "ix_sessions_owner",
+            "owner",
+            postgresql_where=sql_text("live OR attention"),
+            sqlite_where=sql_text("live OR attention"),
+        ),
         Index("ix_sessions_team", "team_id", "channel_id", "created_at"),
     )
 
@@ -155,8 +163,9 @@ class Inbox(Base):
     finished_at: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
+        # The ts first: new rows go to one end of the index, and share its page.
         UniqueConstraint(
-            "team_id", "channel_id", "message_ts", "kind", "part", name="uq_inbox_event"
+            "message_ts", "channel_id", "team_id", "kind", "part", name="uq_inbox_event"
         ),
         Index(
             "ix_inbox_waiting",
@@ -164,7 +173,7 @@ class Inbox(Base):
             postgresql_where=sql_text("state = 'waiting'"),
             sqlite_where=sql_text("state = 'waiting'"),
         ),
-        Index("ix_inbox_session", "session_id", "sequence"),
+        Index("ix_inbox_session", "session_id"),
     )
 
 
@@ -207,3 +216,9 @@ DIALOGS = Base.metadata.tables["dialogs"]
 INBOX = Base.metadata.tables["inbox"]
 OUTBOX = Base.metadata.tables["outbox"]
 WORKERS = Base.metadata.tables["workers"]
+
+WANTED = sql_text("(sessions.live OR sessions.attention)")
+"""Sessions that want an owner. SQLAlchemy would write `live = 1` for SQLite, and its planner then
+passes over the partial index."""
+WAITING: ColumnElement[str] = literal_column("'waiting'")
+"""For conditions on `state`: the partial indexes are used only where the word itself stands."""

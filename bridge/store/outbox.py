@@ -2,78 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.ids import MessageTs, OutboxId, SessionId
-from bridge.store.models import OUTBOX
+from bridge.ids import OutboxId, SessionId, WorkerId
+from bridge.store.connection import Connection, Statement
+from bridge.store.models import OUTBOX, SESSIONS, WAITING, WANTED
 from bridge.store.rows import NewOutbox, OutboxRow
-from bridge.store.sessions import insert_new, now_ms
+from bridge.store.sessions import now_ms, still_owned
 
 _COLUMNS = [OUTBOX.c[name] for name in OutboxRow.__dataclass_fields__]
 
 
+_ADD = Statement(
+    lambda insert: (
+        insert(OUTBOX)
+        .values(
+            session_id=bindparam("session_id"),
+            dialog_id=bindparam("dialog_id"),
+            sequence=bindparam("sequence"),
+            part=bindparam("part"),
+            kind=bindparam("kind"),
+            payload=bindparam("payload"),
+            state="waiting",
+            created_at=bindparam("created_at"),
+        )
+        .on_conflict_do_nothing()
+        .returning(OUTBOX.c.id)
+    )
+)
+
+
 async def add(
-    connection: AsyncConnection, session: SessionId, items: Sequence[NewOutbox]
+    connection: Connection, session: SessionId, items: Sequence[NewOutbox]
 ) -> list[OutboxRow]:
     """Add what is to be shown, in order. What is known already is passed over.
 
     Returns the new rows in order.
     """
-    if not items:
-        return []
     now = now_ms()
-    rows = [
-        {
-            "session_id": session,
-            "dialog_id": item.dialog_id,
-            "sequence": item.sequence,
-            "part": item.part,
-            "kind": item.kind,
-            "payload": item.payload,
-            "state": "waiting",
-            "created_at": now,
-        }
-        for item in items
-    ]
-    statement = (
-        insert_new(connection, OUTBOX).values(rows).on_conflict_do_nothing().returning(*_COLUMNS)
-    )
-    found = [OutboxRow(**row._mapping) for row in await connection.execute(statement)]
-    return sorted(found, key=lambda row: row.id)
+    added: list[OutboxRow] = []
+    for item in items:
+        shared = {"session_id": session, "kind": item.kind, "payload": item.payload}
+        found = await _ADD.run(
+            connection,
+            dialog_id=item.dialog_id,
+            sequence=item.sequence,
+            part=item.part,
+            created_at=now,
+            **shared,
+        )
+        added += [OutboxRow(id=OutboxId(row[0]), created_at=now, **shared) for row in found]  # type: ignore[arg-type]
+    return added
 
 
-async def waiting(connection: AsyncConnection, session: SessionId) -> list[OutboxRow]:
+async def waiting(connection: Connection, session: SessionId) -> list[OutboxRow]:
     """What waits for Slack, in order."""
     found = await connection.execute(
         select(*_COLUMNS)
-        .where(OUTBOX.c.session_id == session, OUTBOX.c.state == "waiting")
+        .where(OUTBOX.c.session_id == session, OUTBOX.c.state == WAITING)
         .order_by(OUTBOX.c.id)
     )
     return [OutboxRow(**row._mapping) for row in found]
 
 
-async def sessions_waiting(
-    connection: AsyncConnection, owned: Sequence[SessionId], *, before: int
-) -> set[str]:
-    """Which of these sessions have had something waiting since before a time (ms)."""
+async def sessions_waiting(connection: Connection, owner: WorkerId, *, before: int) -> set[str]:
+    """Which of a worker's sessions have had something waiting since before a time (ms).
+
+    The poll that backs up the wake-ups. It costs what is waiting, not what there is.
+    """
     found = await connection.execute(
         select(OUTBOX.c.session_id)
+        .join(SESSIONS, SESSIONS.c.id == OUTBOX.c.session_id)
         .where(
-            OUTBOX.c.state == "waiting",
-            OUTBOX.c.session_id.in_(owned),
+            OUTBOX.c.state == WAITING,
             OUTBOX.c.created_at < before,
+            SESSIONS.c.owner == owner,
+            WANTED,
         )
         .distinct()
     )
     return {row[0] for row in found}
 
 
-async def count_since(
-    connection: AsyncConnection, session: SessionId, kind: str, since: int
-) -> int:
+async def count_since(connection: Connection, session: SessionId, kind: str, since: int) -> int:
     """How many items of a kind the session has had since a time (ms)."""
     found = await connection.execute(
         select(func.count()).where(
@@ -83,19 +97,25 @@ async def count_since(
     return int(found.scalar_one())
 
 
-_POSTED = (
-    update(OUTBOX)
-    .where(OUTBOX.c.id == bindparam("row"))
-    .values(state="posted", slack_ts=bindparam("ts"), finished_at=bindparam("at"))
+_ALL_POSTED = Statement(
+    lambda _: (
+        update(OUTBOX)
+        .where(OUTBOX.c.id == bindparam("row"), still_owned())
+        .values(state="posted", slack_ts=bindparam("ts"), finished_at=bindparam("at"))
+    )
 )
 
 
-async def mark_posted(connection: AsyncConnection, row: OutboxId, ts: MessageTs | None) -> None:
-    """Slack has it."""
-    await connection.execute(_POSTED, {"row": row, "ts": ts, "at": now_ms()})
+async def mark_all_posted(connection: Connection, notes: Sequence[Mapping[str, Any]]) -> int:
+    """Slack has these. Each of `notes`: row, session, epoch, ts, at.
+
+    Those of a session that somebody else has claimed meanwhile are passed over; gives how many
+    are noted.
+    """
+    return await _ALL_POSTED.run_many(connection, notes)
 
 
-async def mark_failed(connection: AsyncConnection, row: OutboxId, error: str) -> None:
+async def mark_failed(connection: Connection, row: OutboxId, error: str) -> None:
     """Slack will not take it, for this reason."""
     await connection.execute(
         update(OUTBOX)

@@ -7,14 +7,15 @@ calls `fence` in the same transaction, so that a worker which lost a session wri
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, Update, and_, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
+from bridge.store.connection import Connection, Statement
 from bridge.store.models import DIALOGS, SESSIONS
 from bridge.store.rows import DialogRow, SessionRow
 
@@ -34,7 +35,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def insert_new(connection: AsyncConnection, table: Any) -> Any:
+def insert_new(connection: Connection, table: Any) -> Any:
     """Begin an INSERT that can be given `on_conflict_do_nothing`: same words, two dialects."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
@@ -45,73 +46,117 @@ def _row(found: Row[Any]) -> SessionRow:
 
 
 async def add_session(
-    connection: AsyncConnection, values: dict[str, Any], owner: WorkerId
+    connection: Connection, values: dict[str, Any], owner: WorkerId
 ) -> SessionRow | None:
     """Add a session that `owner` holds from its first moment; None if its request is known."""
     now = now_ms()
-    statement = (
-        insert_new(connection, SESSIONS)
-        .values(
-            **values,
-            owner=owner,
-            epoch=1,
-            live=True,
-            attention=False,
-            created_at=now,
-            active_at=now,
+    found = (
+        await connection.execute(
+            _insert_session(connection.dialect.name, tuple(values)),
+            {**values, "owner": owner, "created_at": now, "active_at": now},
         )
-        .on_conflict_do_nothing(index_elements=["request_key"])
-        .returning(*_COLUMNS)
-    )
-    found = (await connection.execute(statement)).first()
+    ).first()
     return None if found is None else _row(found)
 
 
-_FENCE = select(SESSIONS.c.epoch).where(SESSIONS.c.id == bindparam("session"))
-_FENCE_SHARED = _FENCE.with_for_update(read=True)
+@cache
+def _insert_session(dialect: str, given: tuple[str, ...]) -> Any:
+    """The statement for these columns: building it costs more than running it."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    names = [*given, "owner", "created_at", "active_at"]
+    constants = {"epoch": 1, "live": True, "attention": False}
+    return (
+        insert(SESSIONS)
+        .values({name: bindparam(name, type_=SESSIONS.c[name].type) for name in names} | constants)
+        .on_conflict_do_nothing(index_elements=["request_key"])
+        .returning(*_COLUMNS)
+    )
 
 
-async def fence(connection: AsyncConnection, session: SessionId, epoch: int) -> None:
+_EPOCH = Statement(
+    lambda _: (
+        select(SESSIONS.c.epoch)
+        .where(SESSIONS.c.id == bindparam("session"))
+        .with_for_update(read=True)
+    )
+)
+_LIVE = Statement(
+    lambda _: (
+        select(SESSIONS.c.live)
+        .where(SESSIONS.c.id == bindparam("session"))
+        .with_for_update(read=True)
+    )
+)
+
+
+async def fence(connection: Connection, session: SessionId, epoch: int) -> None:
     """Hold the session against claims until the transaction ends.
 
     Raises `FencedError` if `epoch` is no longer the session's.
     """
-    found = await connection.execute(_FENCE_SHARED, {"session": session})
-    if found.scalar() != epoch:
+    found = await _EPOCH.run(connection, session=session)
+    if not found or found[0][0] != epoch:
         raise FencedError(session)
+
+
+def still_owned() -> ColumnElement[bool]:
+    """A condition: the session `session` still has the epoch `epoch` (both parameters)."""
+    return (
+        select(SESSIONS.c.id)
+        .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.epoch == bindparam("epoch"))
+        .exists()
+    )
+
+
+async def epochs_of(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+    """The epochs of these sessions."""
+    found = await connection.execute(
+        select(SESSIONS.c.id, SESSIONS.c.epoch).where(SESSIONS.c.id.in_(ids))
+    )
+    return {row.id: row.epoch for row in found}
 
 
 async def change_session(
-    connection: AsyncConnection, session: SessionId, epoch: int, **values: Any
+    connection: Connection, session: SessionId, epoch: int, **values: Any
 ) -> None:
     """Write columns of a session that we own. Raises `FencedError` if we no longer do."""
-    statement = (
-        update(SESSIONS).where(SESSIONS.c.id == session, SESSIONS.c.epoch == epoch).values(**values)
-    )
-    if (await connection.execute(statement)).rowcount != 1:
+    given = {f"to_{name}": value for name, value in values.items()}
+    parameters = {"session": session, "expected": epoch, **given}
+    if (await connection.execute(_update_session(tuple(values)), parameters)).rowcount != 1:
         raise FencedError(session)
 
 
-async def session_by_id(connection: AsyncConnection, session: SessionId) -> SessionRow | None:
+@cache
+def _update_session(names: tuple[str, ...]) -> Update:
+    """The statement for these columns: building it costs more than running it."""
+    columns = {name: bindparam(f"to_{name}", type_=SESSIONS.c[name].type) for name in names}
+    return (
+        update(SESSIONS)
+        .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.epoch == bindparam("expected"))
+        .values(columns)
+    )
+
+
+async def session_by_id(connection: Connection, session: SessionId) -> SessionRow | None:
     """One session, or None."""
     found = (await connection.execute(select(*_COLUMNS).where(SESSIONS.c.id == session))).first()
     return None if found is None else _row(found)
 
 
-async def sessions_by_id(connection: AsyncConnection, ids: Sequence[SessionId]) -> list[SessionRow]:
+async def sessions_by_id(connection: Connection, ids: Sequence[SessionId]) -> list[SessionRow]:
     """These sessions, in the order of `ids`. Raises `BadKey` if a secret in one does not open."""
     found = await connection.execute(select(*_COLUMNS).where(SESSIONS.c.id.in_(ids)))
     rows = {row.id: _row(row) for row in found}
     return [rows[name] for name in ids if name in rows]
 
 
-async def is_owner(connection: AsyncConnection, session: SessionId, worker: WorkerId) -> bool:
+async def is_owner(connection: Connection, session: SessionId, worker: WorkerId) -> bool:
     """Whether the session is this worker's."""
     found = await connection.execute(select(SESSIONS.c.owner).where(SESSIONS.c.id == session))
     return found.scalar() == worker
 
 
-async def session_by_request(connection: AsyncConnection, request_key: str) -> SessionRow | None:
+async def session_by_request(connection: Connection, request_key: str) -> SessionRow | None:
     """The session that a command or click has opened, or None."""
     found = (
         await connection.execute(select(*_COLUMNS).where(SESSIONS.c.request_key == request_key))
@@ -119,13 +164,13 @@ async def session_by_request(connection: AsyncConnection, request_key: str) -> S
     return None if found is None else _row(found)
 
 
-async def lock_live(connection: AsyncConnection, session: SessionId) -> bool:
+async def lock_live(connection: Connection, session: SessionId) -> bool:
     """Whether the session is live, and stays so until the transaction ends."""
-    statement = select(SESSIONS.c.live).where(SESSIONS.c.id == session).with_for_update(read=True)
-    return bool((await connection.execute(statement)).scalar())
+    found = await _LIVE.run(connection, session=session)
+    return bool(found and found[0][0])
 
 
-async def call_for_attention(connection: AsyncConnection, session: SessionId) -> None:
+async def call_for_attention(connection: Connection, session: SessionId) -> None:
     """Have a session that is no longer live picked up, because it has something to post."""
     await connection.execute(
         update(SESSIONS).where(SESSIONS.c.id == session).values(attention=True)
@@ -133,7 +178,7 @@ async def call_for_attention(connection: AsyncConnection, session: SessionId) ->
 
 
 async def threads_of(
-    connection: AsyncConnection, team: TeamId, channel: ChannelId, thread_ts: MessageTs, until: int
+    connection: Connection, team: TeamId, channel: ChannelId, thread_ts: MessageTs, until: int
 ) -> list[tuple[SessionId, UserId, MessageTs | None]]:
     """Sessions that own this thread, or (thread None) might: their card is still under way.
 
@@ -168,7 +213,7 @@ def listing(
     return statement
 
 
-async def dialogs_of(connection: AsyncConnection, session: SessionId) -> list[DialogRow]:
+async def dialogs_of(connection: Connection, session: SessionId) -> list[DialogRow]:
     """The session's dialogs."""
     found = await connection.execute(
         select(DIALOGS.c.dialog_id, DIALOGS.c.dialog_type, DIALOGS.c.state, DIALOGS.c.cursor).where(
@@ -179,31 +224,40 @@ async def dialogs_of(connection: AsyncConnection, session: SessionId) -> list[Di
 
 
 async def add_dialog(
-    connection: AsyncConnection, session: SessionId, dialog: str, dialog_type: str
+    connection: Connection, session: SessionId, dialog: str, dialog_type: str
 ) -> None:
     """Note a dialog; nothing happens if it is known."""
-    await connection.execute(
-        insert_new(connection, DIALOGS)
+    await _ADD_DIALOG.run(connection, session_id=session, dialog_id=dialog, dialog_type=dialog_type)
+
+
+_ADD_DIALOG = Statement(
+    lambda insert: (
+        insert(DIALOGS)
         .values(
-            session_id=session, dialog_id=dialog, dialog_type=dialog_type, state="OPEN", cursor=-1
+            session_id=bindparam("session_id"),
+            dialog_id=bindparam("dialog_id"),
+            dialog_type=bindparam("dialog_type"),
+            state="OPEN",
+            cursor=-1,
         )
         .on_conflict_do_nothing()
     )
-
-
-_MOVE = (
-    update(DIALOGS)
-    .where(
-        DIALOGS.c.session_id == bindparam("session"),
-        DIALOGS.c.dialog_id == bindparam("dialog"),
-        DIALOGS.c.cursor < bindparam("to"),
-    )
-    .values(cursor=bindparam("to"))
 )
 
 
-async def move_cursor(
-    connection: AsyncConnection, session: SessionId, dialog: str, to: int
-) -> None:
+_MOVE = Statement(
+    lambda _: (
+        update(DIALOGS)
+        .where(
+            DIALOGS.c.session_id == bindparam("session"),
+            DIALOGS.c.dialog_id == bindparam("dialog"),
+            DIALOGS.c.cursor < bindparam("to"),
+        )
+        .values(cursor=bindparam("to"))
+    )
+)
+
+
+async def move_cursor(connection: Connection, session: SessionId, dialog: str, to: int) -> None:
     """Note how far a dialog has been dealt with; never backwards."""
-    await connection.execute(_MOVE, {"session": session, "dialog": dialog, "to": to})
+    await _MOVE.run(connection, session=session, dialog=dialog, to=to)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sqlalchemy import delete, func, insert, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.ids import SessionId, WorkerId
-from bridge.store.models import SESSIONS, WORKERS
+from bridge.store.connection import Connection
+from bridge.store.models import SESSIONS, WANTED, WORKERS
 from bridge.store.sessions import now_ms
 
-_WANTED = or_(SESSIONS.c.live, SESSIONS.c.attention)
-"""Sessions that want an owner."""
 
-
-async def database_now(connection: AsyncConnection) -> int:
+async def database_now(connection: Connection) -> int:
     """Milliseconds since 1970 by the clock that all workers share."""
     if connection.dialect.name != "postgresql":
         return now_ms()
@@ -23,7 +20,7 @@ async def database_now(connection: AsyncConnection) -> int:
     return int(seconds.scalar_one() * 1000)
 
 
-async def beat(connection: AsyncConnection, worker: WorkerId, *, capacity: int) -> None:
+async def beat(connection: Connection, worker: WorkerId, *, capacity: int) -> None:
     """Say that a worker lives."""
     now = await database_now(connection)
     values = {"heartbeat_at": now, "capacity": capacity}
@@ -32,7 +29,7 @@ async def beat(connection: AsyncConnection, worker: WorkerId, *, capacity: int) 
         await connection.execute(insert(WORKERS).values(id=worker, started_at=now, **values))
 
 
-async def forget(connection: AsyncConnection, *, only: Sequence[WorkerId] | None = None) -> None:
+async def forget(connection: Connection, *, only: Sequence[WorkerId] | None = None) -> None:
     """Remove workers, so that what they owned is free: those in `only`, or all."""
     statement = delete(WORKERS)
     if only is not None:
@@ -40,22 +37,22 @@ async def forget(connection: AsyncConnection, *, only: Sequence[WorkerId] | None
     await connection.execute(statement)
 
 
-async def forget_dead(connection: AsyncConnection, *, lease_ms: int) -> None:
+async def forget_dead(connection: Connection, *, lease_ms: int) -> None:
     """Remove workers that have been silent for a hundred leases; nothing is theirs any more."""
     long_ago = await database_now(connection) - 100 * lease_ms
     await connection.execute(delete(WORKERS).where(WORKERS.c.heartbeat_at < long_ago))
 
 
-async def demand(connection: AsyncConnection, *, lease_ms: int) -> tuple[int, list[int]]:
+async def demand(connection: Connection, *, lease_ms: int) -> tuple[int, list[int]]:
     """How many sessions want an owner or have one, and what each living worker can run."""
     alive = WORKERS.c.heartbeat_at > await database_now(connection) - lease_ms
-    wanted = await connection.execute(select(func.count()).where(_WANTED))
+    wanted = await connection.execute(select(func.count()).select_from(SESSIONS).where(WANTED))
     capacities = await connection.execute(select(WORKERS.c.capacity).where(alive))
     return int(wanted.scalar_one()), [row.capacity for row in capacities]
 
 
 async def claim(
-    connection: AsyncConnection, worker: WorkerId, *, lease_ms: int, limit: int
+    connection: Connection, worker: WorkerId, *, lease_ms: int, limit: int
 ) -> dict[SessionId, int]:
     """Take sessions that want an owner and have none whose heart beats; newest activity first.
 
@@ -69,7 +66,7 @@ async def claim(
     )
     free = (
         select(SESSIONS.c.id)
-        .where(_WANTED, or_(SESSIONS.c.owner.is_(None), SESSIONS.c.owner.not_in(alive)))
+        .where(WANTED, or_(SESSIONS.c.owner.is_(None), SESSIONS.c.owner.not_in(alive)))
         .order_by(SESSIONS.c.active_at.desc())
         .limit(limit)
         .with_for_update(skip_locked=True, of=SESSIONS)
@@ -87,15 +84,15 @@ async def claim(
     return {session: epochs[session] for session in ids if session in epochs}
 
 
-async def owned_by(connection: AsyncConnection, worker: WorkerId) -> dict[SessionId, int]:
+async def owned_by(connection: Connection, worker: WorkerId) -> dict[SessionId, int]:
     """The sessions that a worker holds, and their epochs."""
     found = await connection.execute(
-        select(SESSIONS.c.id, SESSIONS.c.epoch).where(_WANTED, SESSIONS.c.owner == worker)
+        select(SESSIONS.c.id, SESSIONS.c.epoch).where(WANTED, SESSIONS.c.owner == worker)
     )
     return {row.id: row.epoch for row in found}
 
 
-async def release(connection: AsyncConnection, session: SessionId, epoch: int) -> None:
+async def release(connection: Connection, session: SessionId, epoch: int) -> None:
     """Let another worker have the session at once; nothing happens if it is no longer ours."""
     await connection.execute(
         update(SESSIONS)
@@ -104,8 +101,8 @@ async def release(connection: AsyncConnection, session: SessionId, epoch: int) -
     )
 
 
-async def release_all(connection: AsyncConnection, worker: WorkerId) -> None:
+async def release_all(connection: Connection, worker: WorkerId) -> None:
     """Let go of everything that a former process of this worker's name held when it died."""
     await connection.execute(
-        update(SESSIONS).where(_WANTED, SESSIONS.c.owner == worker).values(owner=None)
+        update(SESSIONS).where(WANTED, SESSIONS.c.owner == worker).values(owner=None)
     )

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.app import bound_port, running
 from bridge.config import load
@@ -21,6 +20,7 @@ from bridge.ids import WorkerId
 from bridge.relay import supervisor
 from bridge.sandbox.slack.model import Channel
 from bridge.store import workers
+from bridge.store.connection import Connection
 from bridge.store.database import Database, open_database
 from bridge.store.models import DIALOGS, INBOX, OUTBOX, SESSIONS
 from tests.e2e.front import to_all
@@ -273,7 +273,7 @@ async def test_what_another_has_claimed_is_not_written_to(world: World, store: D
     before = await settled(store)
     thief = WorkerId("second")
 
-    async def steal(connection: AsyncConnection) -> None:
+    async def steal(connection: Connection) -> None:
         await workers.beat(connection, thief, capacity=1)
         await connection.execute(update(SESSIONS).values(owner=thief, epoch=SESSIONS.c.epoch + 1))
 

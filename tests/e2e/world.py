@@ -7,7 +7,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,13 +30,22 @@ ROOT = Path(__file__).parents[2]
 
 
 class Bridge:
-    """One `lp-bridge serve` process."""
+    """One `lp-bridge serve` process (or what `argv` starts, if it says when it is ready)."""
 
-    def __init__(self, env: Mapping[str, str], warm: Warm | None = None) -> None:
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        warm: Warm | None = None,
+        *,
+        argv: Sequence[str] = (sys.executable, "-m", "bridge", "serve"),
+    ) -> None:
         self._env = dict(env)
         self._warm = warm
+        self._argv = argv
         self.process: asyncio.subprocess.Process | WarmProcess | None = None
         self.log: list[dict[str, Any]] = []
+        self.ready_at = 0.0
+        """When it said that it was ready, in seconds since 1970."""
         self._news = asyncio.Condition()
         self._reading: asyncio.Task[None] | None = None
 
@@ -51,10 +61,7 @@ class Bridge:
             self.process = await self._warm.start(env)
         else:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "bridge",
-                "serve",
+                *self._argv,
                 cwd=ROOT,
                 env=env,
                 stdout=asyncio.subprocess.PIPE,
@@ -108,6 +115,8 @@ class Bridge:
                 line = json.loads(raw)
             except ValueError:
                 line = {"event": raw.decode(errors="replace").rstrip(), "level": "output"}
+            if line.get("event") == "bridge.ready":
+                self.ready_at = time.time()
             async with self._news:
                 self.log.append(line)
                 self._news.notify_all()

@@ -10,7 +10,8 @@ import pytest
 from bridge.sandbox.slack.server import SlackSandbox
 from bridge.sandbox.wire import Wire
 from bridge.slack.app import build_bolt_app
-from bridge.slack.dispatch import Dispatch, bolt_dispatch
+from bridge.slack.dispatch import bolt_dispatch
+from bridge.slack.front import Front
 from bridge.slack.workspaces import Workspaces
 from tests.slack.support import SECRET, Poster, Relay, http_front
 
@@ -39,15 +40,19 @@ def relay() -> Relay:
 
 
 @pytest.fixture
-def dispatch(workspaces: Workspaces, relay: Relay) -> Dispatch:
-    return bolt_dispatch(build_bolt_app(workspaces, relay))
+def dispatch(workspaces: Workspaces, relay: Relay) -> Front:
+    return Front(workspaces, relay, bolt_dispatch(build_bolt_app(workspaces, relay)))
 
 
-@pytest.fixture
+@pytest.fixture(params=["front", "aiohttp"])
 async def front(
-    slack: SlackSandbox, dispatch: Dispatch, http: aiohttp.ClientSession
+    slack: SlackSandbox,
+    dispatch: Front,
+    http: aiohttp.ClientSession,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[Poster]:
-    """The bridge over HTTP; the stand-in delivers there."""
-    async with http_front(dispatch) as url:
+    """The bridge over HTTP, read by either server; the stand-in delivers there."""
+    only_aiohttp = request.param == "aiohttp"
+    async with http_front(dispatch, only_aiohttp=only_aiohttp, front=dispatch) as url:
         slack.events_url = url
         yield Poster(http, url)

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bridge.ids import ChannelId, SessionId, TeamId, UserId
+from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
 from bridge.relay.types import (
     AccountInfo,
     Accounts,
@@ -28,6 +28,7 @@ from bridge.relay.types import (
     ThreadMessage,
 )
 from bridge.slack.dispatch import Dispatch
+from bridge.slack.http import FrontRunner
 from bridge.slack.ingress import PATH, Ingress
 from bridge.slack.requests import Verifier
 
@@ -68,6 +69,9 @@ class Relay:
             return Refused("Which account? Type `/lp connect 12345678`.")
         return Connecting(SessionId("s1"), f"Account {command.target}")
 
+    def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:
+        return False
+
     async def message(self, message: ThreadMessage) -> Disposition:
         await self._commit()
         key = (message.channel, message.ts)
@@ -93,11 +97,16 @@ class Relay:
 
 
 @asynccontextmanager
-async def http_front(dispatch: Dispatch, **options: Any) -> AsyncIterator[str]:
+async def http_front(
+    dispatch: Dispatch, *, only_aiohttp: bool = False, **options: Any
+) -> AsyncIterator[str]:
     """Serve the ingress on a port of its own; give its address."""
     app = web.Application()
-    Ingress(dispatch, Verifier(SECRET), **options).add_routes(app)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    ingress = Ingress(dispatch, Verifier(SECRET), **options)
+    ingress.add_routes(app)
+    runner = FrontRunner(
+        app, None if only_aiohttp else ingress, access_log=None, shutdown_timeout=1.0
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -51,8 +51,11 @@ def test_every_web_api_method_in_the_code_is_in_the_table_and_none_else() -> Non
 
 
 def test_the_search_for_calls_finds_calls() -> None:
-    tree = ast.parse("await client.chat_delete(ts=1); f = c.team_info; client.api_call('a.b')")
-    assert set(methods_called(tree)) == {"chat.delete", "team.info", "a.b"}
+    tree = ast.parse(
+        "await client.chat_delete(ts=1); f = c.team_info; client.api_call('a.b');"
+        "url = f'{base}chat.update'"
+    )
+    assert set(methods_called(tree)) == {"chat.delete", "team.info", "a.b", "chat.update"}
 
 
 class Registrations:
@@ -98,9 +101,14 @@ def sources() -> list[Path]:
 
 
 def methods_called(tree: ast.AST) -> list[str]:
-    """Give the Web API methods that a file uses: `client.chat_update`, `.api_call("…")`."""
+    """Give the Web API methods that a file uses: `client.chat_update`, `.api_call("…")`, or by an
+    address that is put together (`f"{base}chat.update"`)."""
     found = []
+    names = {name for called in WEB_API.values() for name in called}
     for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = [str(part.value) for part in node.values if isinstance(part, ast.Constant)]
+            found += [part for part in parts if part in names]
         if isinstance(node, ast.Attribute):
             found += WEB_API.get(node.attr, [])
         if (

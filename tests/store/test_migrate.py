@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 
-from bridge.store import migrate
+from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
+from bridge.store import inbox, migrate
+from bridge.store.connection import Connection as StoreConnection
 from bridge.store.database import Database, open_database
 from bridge.store.errors import NotMigrated, StoreUnavailable, TooNew
 from bridge.store.migrate import HEAD, REVISIONS, upgrade
-from bridge.store.models import Base
+from bridge.store.models import INBOX, Base
+from bridge.store.sessions import add_session
 from tests.postgres import Postgres
 
 
@@ -59,9 +65,48 @@ async def test_upgraded_database_is_what_the_models_say(
             assert await connection.run_sync(_differences) == []
             assert await connection.run_sync(_index_conditions) == {
                 "ix_sessions_wanted",
+                "ix_sessions_owner",
                 "ix_inbox_waiting",
                 "ix_outbox_waiting",
             }
+
+
+async def test_rows_survive_every_upgrade(empty_database_url: str, encryption_key: str) -> None:
+    def to(revision: str) -> Callable[[Connection], None]:
+        def work(connection: Connection) -> None:
+            config = Config()
+            config.set_main_option("script_location", str(migrate.scripts()))
+            config.attributes["connection"] = connection
+            (command.downgrade if revision == "0001" else command.upgrade)(config, revision)
+
+        return work
+
+    await upgrade(empty_database_url)
+    async with open_database(empty_database_url, keys=[encryption_key]) as database:
+        await database.writer.run(_with_a_message)
+        for revision in ("0001", HEAD):
+            async with database.engine.begin() as connection:
+                await connection.run_sync(to(revision))
+        async with database.read() as connection:
+            rows = (await connection.execute(select(INBOX.c.message_ts, INBOX.c.state))).all()
+            assert [tuple(row) for row in rows] == [("1.000001", "waiting")]
+            assert await connection.run_sync(_differences) == []
+
+
+async def _with_a_message(connection: StoreConnection) -> None:
+    values = {"id": "s1", "request_key": "k", "team_id": "T", "channel_id": "C"}
+    values |= {"opener_id": "U", "account": "1", "state": "active"}
+    await add_session(connection, values, WorkerId("w"))
+    await inbox.add_message(
+        connection,
+        session=SessionId("s1"),
+        team=TeamId("T"),
+        channel=ChannelId("C"),
+        ts=MessageTs("1.000001"),
+        user=UserId("U"),
+        source="hello",
+        texts=["hello"],
+    )
 
 
 async def test_upgrading_again_changes_nothing(database: Database, database_url: str) -> None:
@@ -92,7 +137,7 @@ async def test_failed_upgrade_leaves_nothing_behind(
     empty_database_url: str, encryption_key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "50%"  # a per cent sign must do no harm either
-    (broken / "versions").mkdir(parents=True)
+    shutil.copytree(migrate.scripts() / "versions", broken / "versions")
     (broken / "env.py").write_text((migrate.scripts() / "env.py").read_text())
     first = (migrate.scripts() / "versions" / "0001_first.py").read_text()
     (broken / "versions" / "0001_first.py").write_text(

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import URL, make_url, text, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge.store.connection import Connection
 from bridge.store.database import Database, open_database
 from bridge.store.errors import StoreUnavailable
 from bridge.store.models import Worker
@@ -97,7 +97,7 @@ class TestServerThatGoesAway:
     ) -> None:
         runs = 0
 
-        async def work(connection: AsyncConnection) -> str:
+        async def work(connection: Connection) -> str:
             nonlocal runs
             runs += 1
             await add("a")(connection)
@@ -135,7 +135,7 @@ class TestServerThatGoesAway:
         def update_both(first: str, second: str) -> Work:
             tries = 0
 
-            async def work(connection: AsyncConnection) -> str:
+            async def work(connection: Connection) -> str:
                 nonlocal tries
                 tries += 1
                 for name in (first, second):

@@ -6,19 +6,19 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from sqlalchemy import insert, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge.store.connection import Connection
 from bridge.store.database import Database
 from bridge.store.models import Worker
 
 WORKERS = Worker.__table__
-Work = Callable[[AsyncConnection], Awaitable[str]]
+Work = Callable[[Connection], Awaitable[str]]
 
 
 def add(name: str) -> Work:
     """A work that adds one row and returns its name."""
 
-    async def work(connection: AsyncConnection) -> str:
+    async def work(connection: Connection) -> str:
         await connection.execute(
             insert(Worker).values(id=name, started_at=1, heartbeat_at=1, capacity=1)
         )
@@ -41,7 +41,7 @@ class Held:
         self.release = asyncio.Event()
         self.runs = 0
 
-    async def __call__(self, connection: AsyncConnection) -> str:
+    async def __call__(self, connection: Connection) -> str:
         self.runs += 1
         await connection.execute(select(1))
         self.begun.set()

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -36,6 +36,11 @@ SHUFFLE_WAIT = 2.0
 _SECRETS = ("token", "response_url")
 _JSON = {"Content-Type": "application/json"}
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+Post = Callable[[str, bytes, Mapping[str, str]], Awaitable[tuple[int, Mapping[str, str], bytes]]]
+"""Posts a body to an address with these headers; gives status, headers and body of the answer.
+
+Raises `TimeoutError` or `ConnectionError` (or aiohttp's errors)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Delivery:
         *,
         signing_secret: str,
         redelivery_delays: Sequence[float],
+        post: Post | None = None,
     ) -> None:
         self.events_url: str | None = None
         self._workspace = workspace
@@ -75,6 +81,7 @@ class Delivery:
         self._sockets = sockets
         self._secret = signing_secret.encode()
         self._delays = tuple(redelivery_delays)
+        self._post = post or self._post_with_aiohttp
         self._http: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._outcomes: dict[str, dict[str, asyncio.Future[bool]]] = {}
@@ -234,23 +241,30 @@ class Delivery:
         return Answer(200, body)
 
     async def _over_http(self, label: Label, body: bytes, headers: dict[str, str]) -> Answer:
-        if self.events_url is None or self._http is None:
+        if self.events_url is None:
             return Answer(0, reason="connection_failed")
         kind, title, thread = label.kind, label.title, label.thread
         self._wire.record("slack", "out", kind, title, label.shown, thread=thread)
         signed = headers | sign(self._secret, body, str(int(time.time())))
         try:
-            async with self._http.post(
-                self.events_url, data=body, headers=signed, allow_redirects=False
-            ) as response:
-                answer = _read(response, await response.read())
+            answer = _read(*await self._post(self.events_url, body, signed))
         except TimeoutError:
             answer = Answer(0, reason="http_timeout")
-        except aiohttp.ClientError:
+        except (aiohttp.ClientError, ConnectionError):
             answer = Answer(0, reason="connection_failed")
         outcome = str(answer.status) if answer.status else answer.reason
         self._wire.record("slack", "in", kind, f"{title} → {outcome}", answer.body, thread=thread)
         return answer
+
+    async def _post_with_aiohttp(
+        self, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        if self._http is None:
+            raise ConnectionError("not started")
+        async with self._http.post(
+            url, data=body, headers=headers, allow_redirects=False
+        ) as response:
+            return response.status, response.headers, await response.read()
 
 
 def sign(secret: bytes, body: bytes, timestamp: str) -> dict[str, str]:
@@ -260,18 +274,18 @@ def sign(secret: bytes, body: bytes, timestamp: str) -> dict[str, str]:
     return {"X-Slack-Request-Timestamp": timestamp, "X-Slack-Signature": signature}
 
 
-def _read(response: aiohttp.ClientResponse, raw: bytes) -> Answer:
-    reason = "" if response.status < 300 else "http_error"
-    no_retry = response.headers.get("X-Slack-No-Retry") == "1"
+def _read(status: int, headers: Mapping[str, str], raw: bytes) -> Answer:
+    reason = "" if status < 300 else "http_error"
+    no_retry = headers.get("X-Slack-No-Retry") == "1"
     text = raw.decode(errors="replace")
     body: dict[str, Any] | None = {"text": text} if text else None
-    if response.content_type == "application/json" and text:
+    if text and headers.get("Content-Type", "").startswith("application/json"):
         try:
             read = json.loads(text)
         except ValueError:
             read = None
         body = read if isinstance(read, dict) else None
-    return Answer(response.status, body, reason, no_retry)
+    return Answer(status, body, reason, no_retry)
 
 
 def _shown(payload: dict[str, Any]) -> dict[str, Any]:

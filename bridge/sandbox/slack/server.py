@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from bridge.sandbox.slack.delivery import Delivery
+from bridge.sandbox.slack.delivery import Delivery, Post
 from bridge.sandbox.slack.faults import SlackFaults
 from bridge.sandbox.slack.model import App, Change, Team
 from bridge.sandbox.slack.people import ClickResult, CommandResult, People
@@ -40,6 +40,7 @@ class SlackSandbox:
         app_token: str = "xapp-sandbox",  # noqa: S107  likewise
         redelivery_delays: Sequence[float] = (0.2, 1.0, 5.0),
         app: App | None = None,
+        post: Post | None = None,
     ) -> None:
         self.signing_secret = signing_secret
         self.bot_token = bot_token
@@ -56,6 +57,7 @@ class SlackSandbox:
             self.sockets,
             signing_secret=signing_secret,
             redelivery_delays=redelivery_delays,
+            post=post,
         )
         self._people = People(
             self.workspace, self._delivery, self._responses, lambda: self.base_url

@@ -64,6 +64,8 @@ class Workspace:
         self._listeners: list[Callable[[Change], None]] = []
         self._watchers: set[asyncio.Queue[Change]] = set()
         self._waiters: dict[asyncio.Future[Any], Callable[[Workspace], Any]] = {}
+        self.changes = 0
+        """How many there have been."""
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -250,6 +252,7 @@ class Workspace:
         self._publish(Change(kind, ephemeral.channel, ephemeral.ts, shape, user=ephemeral.user))
 
     def _publish(self, change: Change) -> None:
+        self.changes += 1
         for listener in self._listeners:
             listener(change)
         for watcher in self._watchers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bridge.ids import ChannelId, SessionId, TeamId, UserId
+from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
 from bridge.relay.types import (
     Accounts,
     ConnectCommand,
@@ -21,6 +21,9 @@ class Service(Protocol):
 
     async def connect(self, command: ConnectCommand) -> Connecting | Refused:
         """Start a session; asked again with the same `request_key`, start no second one."""
+
+    def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:
+        """Whether this thread is known to be none of the bridge's; False if unsure."""
 
     async def message(self, message: ThreadMessage) -> Disposition:
         """Take a message; asked again with the same identity, take no second one."""

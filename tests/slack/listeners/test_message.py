@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 
 from bridge.ids import TeamId
+from bridge.relay.types import ThreadMessage
 from bridge.sandbox.slack.server import SlackSandbox
-from bridge.slack.listeners.events.message import thread_message
+from bridge.slack import front as fronts
 from tests.slack.support import TEAM, Poster, Relay, event
 
 THREAD = "1700000000.000100"
+
+
+def thread_message(body: object, team: TeamId) -> ThreadMessage | None:
+    """What the front reads out of a body; None too where it leaves it to Bolt."""
+    try:
+        envelope = msgspec.convert(body, fronts.Envelope)
+    except msgspec.ValidationError:
+        return None
+    return fronts.thread_message(envelope.event, team)
 
 
 def test_a_reply_is_read_whole() -> None:

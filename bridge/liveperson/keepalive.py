@@ -1,0 +1,75 @@
+"""Pings for many sockets, a few at a time.
+
+A timer for each socket would wake the process for each. Here the sockets are spread over the
+interval, and one timer pings those whose turn it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from typing import Final, Protocol
+from weakref import WeakKeyDictionary
+
+TURNS: Final = 45
+"""Into so many turns an interval is divided."""
+
+
+class Pinged(Protocol):
+    """A socket."""
+
+    def ping(self) -> None:
+        """Send a ping, unless the answer to the last one is still awaited."""
+
+    def expect_pong(self, timeout: float) -> None:
+        """Give the connection up if a ping has not been answered for `timeout` seconds."""
+
+
+class Keepalive:
+    """Pings sockets each `interval` seconds; one that does not answer in `timeout` is given up."""
+
+    def __init__(self, interval: float, timeout: float) -> None:
+        self._timeout = timeout
+        self._pause = interval / TURNS
+        self._turns: list[dict[Pinged, None]] = [{} for _ in range(TURNS)]
+        self._next_turn = itertools.cycle(range(TURNS))
+        self._behind = min(TURNS - 1, math.ceil(timeout / self._pause))
+        self._now = 0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, socket: Pinged) -> int:
+        """Ping this one too; gives its turn."""
+        turn = next(self._next_turn)
+        self._turns[turn][socket] = None
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._pause, self._tick)
+        return turn
+
+    def remove(self, socket: Pinged, turn: int) -> None:
+        """Ping it no more."""
+        self._turns[turn].pop(socket, None)
+
+    def _tick(self) -> None:
+        self._now = (self._now + 1) % TURNS
+        for turn in (self._now, (self._now - self._behind) % TURNS):
+            for socket in list(self._turns[turn]):
+                socket.expect_pong(self._timeout)
+        for socket in list(self._turns[self._now]):
+            socket.ping()
+        self._timer = None
+        if any(self._turns):
+            self._timer = asyncio.get_running_loop().call_later(self._pause, self._tick)
+
+
+_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[float, float], Keepalive]] = (
+    WeakKeyDictionary()
+)
+
+
+def keepalive(interval: float, timeout: float) -> Keepalive:
+    """The one that all sockets of this event loop with the same times share."""
+    kept = _shared.setdefault(asyncio.get_running_loop(), {})
+    if (found := kept.get((interval, timeout))) is None:
+        found = kept[interval, timeout] = Keepalive(interval, timeout)
+    return found

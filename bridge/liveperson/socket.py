@@ -1,0 +1,230 @@
+"""One websocket without a task of its own: frames go to a callback as they come.
+
+The protocol is `websockets`' own (its Sans-I/O layer), and so is the opening, through proxies and
+TLS. What is left out is a queue, a reader and a keepalive task for each connection: a process that
+holds ten thousand of them mostly waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from websockets.client import ClientProtocol
+from websockets.datastructures import HeadersLike
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import CONNECTING, OPEN
+
+from bridge.liveperson.keepalive import Keepalive, keepalive
+
+_DATA: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
+
+
+class Socket(asyncio.Protocol):
+    """A connection as `websockets.asyncio.client.connect(create_connection=…)` makes it."""
+
+    __slots__ = (
+        "_close_timeout",
+        "_closed",
+        "_closing",
+        "_ended",
+        "_keepalive",
+        "_loop",
+        "_on_end",
+        "_on_message",
+        "_opened",
+        "_parts",
+        "_ping_interval",
+        "_ping_timeout",
+        "_pinged_at",
+        "_protocol",
+        "_turn",
+        "_unheard",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        protocol: ClientProtocol,
+        *,
+        ping_interval: float | None,
+        ping_timeout: float | None,
+        close_timeout: float | None,
+        **_: Any,
+    ) -> None:
+        self._protocol = protocol
+        self._ping_interval = ping_interval
+        self._ping_timeout = ping_timeout
+        self._close_timeout = close_timeout
+        self._loop = asyncio.get_running_loop()
+        self._opened: asyncio.Future[None] | None = self._loop.create_future()
+        self._closed: asyncio.Future[None] | None = None
+        self._ended = False
+        self._closing: asyncio.TimerHandle | None = None
+        self._keepalive: Keepalive | None = None
+        self._turn = 0
+        self._pinged_at: float | None = None
+        self._parts: bytearray | None = None
+        self._unheard: list[bytes] | None = []
+        self._on_message: Callable[[bytes], None] = self._unheard.append
+        self._on_end: Callable[[ConnectionClosed], None] = _ignore
+        self.transport: asyncio.Transport
+
+    def listen(
+        self, on_message: Callable[[bytes], None], on_end: Callable[[ConnectionClosed], None]
+    ) -> None:
+        """Have messages and the end handed over: those that have come already, at once."""
+        self._on_message, self._on_end = on_message, on_end
+        unheard, self._unheard = self._unheard, None
+        for message in unheard or ():
+            on_message(message)
+        if self._ended:
+            on_end(self._protocol.close_exc)
+
+    def send(self, message: bytes) -> bool:
+        """Send a text message; False if the connection is closing or closed."""
+        if self._protocol.state is not OPEN:
+            return False
+        self._protocol.send_text(message)
+        self._flush()
+        return True
+
+    async def close(self) -> None:
+        """Say goodbye and wait for the end."""
+        if self._ended:
+            return
+        if self._protocol.state is OPEN:
+            self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
+            self._flush()
+        self._expect_end()
+        self._closed = self._closed or self._loop.create_future()
+        await self._closed
+
+    # What `connect` calls
+
+    async def handshake(
+        self,
+        additional_headers: HeadersLike | None = None,
+        user_agent_header: str | None = None,
+    ) -> None:
+        """Upgrade. Raises what the server's answer means (`InvalidHandshake`)."""
+        request = self._protocol.connect()
+        if additional_headers is not None:
+            request.headers.update(additional_headers)
+        if user_agent_header is not None:
+            request.headers.setdefault("User-Agent", user_agent_header)
+        self._protocol.send_request(request)
+        self._flush()
+        if self._opened is not None:
+            await self._opened
+        if self._protocol.handshake_exc is not None:
+            raise self._protocol.handshake_exc
+
+    def start_keepalive(self) -> None:
+        """Send a ping now and then."""
+        if self._ping_interval is not None and not self._ended:
+            self._keepalive = keepalive(self._ping_interval, self._ping_timeout or math.inf)
+            self._turn = self._keepalive.add(self)
+
+    # Keepalive
+
+    def ping(self) -> None:
+        """Send a ping, unless the answer to the last one is still awaited."""
+        if self._pinged_at is None and self._protocol.state is OPEN:
+            self._pinged_at = self._loop.time()
+            self._protocol.send_ping(b"")
+            self._flush()
+
+    def expect_pong(self, timeout: float) -> None:
+        """Give the connection up if a ping has not been answered for `timeout` seconds."""
+        late = self._pinged_at is not None and self._loop.time() - self._pinged_at >= timeout
+        if late and self._protocol.state is OPEN:
+            self._protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
+            self._flush()
+            self._expect_end()
+
+    # asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        protocol = self._protocol
+        protocol.receive_data(data)
+        events = protocol.events_received()
+        self._flush()
+        if protocol.close_expected():
+            self._expect_end()
+        for event in events:
+            if isinstance(event, Frame):
+                self._frame(event)
+            elif isinstance(event, Response):
+                self._open()
+
+    def eof_received(self) -> None:
+        """Nothing more comes."""
+        self._protocol.receive_eof()
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._protocol.receive_eof()
+        self._ended = True
+        if self._closing is not None:
+            self._closing.cancel()
+        if self._keepalive is not None:
+            self._keepalive.remove(self, self._turn)
+        self._closing = self._keepalive = None
+        if self._protocol.state is not CONNECTING and self._protocol.handshake_exc is None:
+            self._on_end(self._protocol.close_exc)
+        self._open()
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+
+    # The rest
+
+    def _open(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None and not opened.done():
+            opened.set_result(None)
+
+    def _frame(self, frame: Frame) -> None:
+        opcode = frame.opcode
+        if opcode is Opcode.PONG:
+            self._pinged_at = None
+        elif opcode in _DATA:
+            if self._parts is None and frame.fin:
+                self._on_message(bytes(frame.data))
+                return
+            self._parts = self._parts if self._parts is not None else bytearray()
+            self._parts += frame.data
+            if frame.fin:
+                parts, self._parts = self._parts, None
+                self._on_message(bytes(parts))
+
+    def _flush(self) -> None:
+        for data in self._protocol.data_to_send():
+            if data:
+                self.transport.write(data)
+            elif self.transport.can_write_eof():
+                try:
+                    self.transport.write_eof()
+                except (OSError, RuntimeError):
+                    self.transport.close()  # it is gone already
+            else:
+                self.transport.close()
+
+    def _expect_end(self) -> None:
+        """The other side should close now; if it does not, we do."""
+        if self._closing is None and not self._ended and self._close_timeout is not None:
+            self._closing = self._loop.call_later(self._close_timeout, self.transport.abort)
+
+
+def _ignore(end: ConnectionClosed) -> None:
+    return

@@ -1,0 +1,160 @@
+"""Notes what has been done: rows that LivePerson has, rows that Slack has. In bulk, and soon.
+
+A note that is lost in a crash costs a look (the row is then in doubt, and is looked for before it
+is sent again), so notes may wait for one another: all that come within `LEISURE` seconds share one
+statement and one commit. Whoever needs to know that a note is safe waits for its future; a session
+does before it sends its next message, so that never more than one of its messages is in doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+
+from bridge.ids import InboxId, MessageTs, OutboxId
+from bridge.liveperson.backoff import Backoff
+from bridge.relay.bell import Bell
+from bridge.store import inbox, outbox, sessions
+from bridge.store.connection import Connection
+from bridge.store.database import Database
+from bridge.store.errors import StoreUnavailable
+from bridge.store.rows import SessionRow
+from bridge.store.sessions import now_ms
+
+log = structlog.get_logger(__name__)
+
+LEISURE = 0.02
+"""Seconds that a note waits for company."""
+
+Done = Callable[[bool], None]
+"""Called when a note is safe: with True, or with False if another worker has the session now."""
+
+
+class Noting:
+    """One session's last note: is it safe yet?"""
+
+    __slots__ = ("_ledger", "_waiter", "pending")
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._waiter: asyncio.Future[None] | None = None
+        self.pending = False
+
+    def begin(self) -> None:
+        """A note is on its way."""
+        self.pending = True
+
+    def end(self) -> None:
+        """It is safe (or can never be)."""
+        self.pending = False
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def over(self) -> None:
+        """Wait until nothing is on its way; it hurries then."""
+        while self.pending:
+            self._ledger.hurry()
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+
+class Ledger:
+    """Collects notes of all sessions and writes them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sent: list[Mapping[str, Any]] = []
+        self._posted: list[Mapping[str, Any]] = []
+        self._done: list[tuple[SessionRow, Done]] = []
+        self._bell = Bell()
+        self._task: asyncio.Task[None] | None = None
+
+    def sent(
+        self, session: SessionRow, row: InboxId, dialog: str, sequence: int | None, done: Done
+    ) -> None:
+        """LivePerson has a message, under this sequence if it told one. `done`: it is noted."""
+        self._sent.append(
+            {
+                "row": row,
+                "session": session.id,
+                "epoch": session.epoch,
+                "dialog": dialog,
+                "number": sequence,
+                "at": now_ms(),
+            }
+        )
+        self._note(session, done)
+
+    def posted(self, session: SessionRow, row: OutboxId, ts: MessageTs | None, done: Done) -> None:
+        """Slack has a post. `done`: it is noted."""
+        self._posted.append(
+            {
+                "row": row,
+                "session": session.id,
+                "epoch": session.epoch,
+                "ts": ts,
+                "at": now_ms(),
+            }
+        )
+        self._note(session, done)
+
+    def hurry(self) -> None:
+        """Somebody waits for a note."""
+        self._bell.ring()
+
+    async def written(self, limit: float) -> None:
+        """Wait until everything noted up to now is safe, for `limit` seconds at most."""
+        if self._task is not None:
+            self.hurry()
+            await asyncio.wait({self._task}, timeout=limit)
+
+    def _note(self, session: SessionRow, done: Done) -> None:
+        self._done.append((session, done))
+        if self._task is None:
+            self._task = asyncio.create_task(self._write_all(), name="ledger")
+
+    async def _write_all(self) -> None:
+        try:
+            while self._done:
+                await self._bell.heard(LEISURE)
+                self._bell.clear()
+                await self._write()
+        finally:
+            self._task = None
+
+    async def _write(self) -> None:
+        """Write what is there, however long the database is away."""
+        sent, self._sent = self._sent, []
+        posted, self._posted = self._posted, []
+        done, self._done = self._done, []
+
+        async def work(connection: Connection) -> dict[str, int] | None:
+            count = await inbox.mark_all_sent(connection, sent)
+            count += await outbox.mark_all_posted(connection, posted)
+            if count == len(done):
+                return None
+            return await sessions.epochs_of(connection, {row.id for row, _ in done})
+
+        epochs = await self._run(work, len(done))
+        for row, tell in done:
+            tell(epochs is None or epochs.get(row.id) == row.epoch)
+
+    async def _run(
+        self, work: Callable[[Connection], Awaitable[dict[str, int] | None]], notes: int
+    ) -> dict[str, int] | None:
+        backoff = Backoff(first=0.1, cap=5.0)
+        while True:
+            try:
+                return await self._database.writer.run(work)
+            except StoreUnavailable as error:
+                log.warning("ledger.store_unavailable", notes=notes, error=str(error))
+                await asyncio.sleep(backoff.next())
+            except Exception:  # a bug: the sessions begin anew from the store, and look
+                log.exception("ledger.failed", notes=notes)
+                return {}

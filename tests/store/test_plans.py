@@ -1,0 +1,101 @@
+"""What is done must cost nothing: the queries of the hot path find only what waits or lives."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from bridge.ids import SessionId, WorkerId
+from bridge.store import inbox, outbox, workers
+from bridge.store.database import Database
+
+ROWS = 20_000
+
+QUERIES: dict[str, tuple[str, Callable[[Any], Awaitable[object]]]] = {
+    "waiting for LivePerson": ("ix_inbox_waiting", lambda c: inbox.waiting(c, SessionId("s1"))),
+    "waiting for Slack": ("ix_outbox_waiting", lambda c: outbox.waiting(c, SessionId("s1"))),
+    "the poll": ("_waiting", lambda c: inbox.sessions_waiting(c, WorkerId("w"), before=9)),
+    "what wants an owner": ("ix_sessions_", lambda c: workers.demand(c, lease_ms=1000)),
+    "what a worker owns": ("ix_sessions_", lambda c: workers.owned_by(c, WorkerId("w"))),
+}
+"""What is asked, and (a part of) the name of the index that must answer it."""
+
+
+def fill(connection: Connection) -> None:
+    """Old sessions with old rows, and one that lives."""
+    numbers = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows) "
+        if connection.dialect.name == "sqlite"
+        else ""
+    )
+    source = "n" if numbers else "generate_series(1, :rows) AS n(i)"
+    false, true = ("0", "1") if numbers else ("false", "true")
+    columns = "id, request_key, team_id, channel_id, opener_id, account, state, live, attention"
+    for name, live, count in (("old", false, ROWS), ("s", true, 1)):
+        connection.execute(
+            text(
+                f"INSERT INTO sessions ({columns}, owner, epoch, created_at, active_at) {numbers}"
+                f"SELECT '{name}' || i, '{name}' || i, 'T', 'C', 'U', '1', 'closed', {live}, "
+                f"{false}, 'w', 1, i, i FROM {source}"
+            ),
+            {"rows": count},
+        )
+    connection.execute(
+        text(
+            "INSERT INTO inbox (session_id, team_id, channel_id, message_ts, kind, part, user_id, "
+            f"source, state, created_at) {numbers} SELECT CASE WHEN i % 2 = 0 THEN 's1' ELSE "
+            "'old' || i END, 'T', 'C', 'm' || i, 'message', 0, 'U', '', 'sent', 1 "
+            f"FROM {source}"
+        ),
+        {"rows": ROWS},
+    )
+    connection.execute(
+        text(
+            "INSERT INTO outbox (session_id, dialog_id, sequence, part, kind, payload, state, "
+            f"created_at) {numbers} SELECT CASE WHEN i % 2 = 0 THEN 's1' ELSE 'old' || i END, "
+            f"'d', i, 0, 'agent', '', 'posted', 1 FROM {source}"
+        ),
+        {"rows": ROWS},
+    )
+    if not numbers:  # as PostgreSQL does by itself, and SQLite does not
+        connection.execute(text("ANALYZE"))
+
+
+async def plans(database: Database, query: Any) -> str:
+    """How the database runs what `query` asks."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
+        asked.append((statement, parameters))
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        async with database.read() as connection:
+            await query(connection)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    explain = "EXPLAIN " if database.is_postgresql else "EXPLAIN QUERY PLAN "
+    lines: list[str] = []
+    async with database.read() as connection:
+        for statement, parameters in asked:
+            if statement.startswith("SELECT") and "FROM" in statement:
+                found = await connection.exec_driver_sql(explain + statement, parameters)
+                lines += [str(row[-1]) for row in found]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+async def test_what_is_done_is_not_walked_through(database: Database, name: str) -> None:
+    index, query = QUERIES[name]
+    await database.writer.run(lambda connection: connection.run_sync(fill))
+
+    found = await plans(database, query)
+
+    assert index in found, found
+    for table in ("sessions", "inbox", "outbox"):
+        assert f"Seq Scan on {table}" not in found, found
+        assert f"SCAN {table}\n" not in f"{found}\n", found
