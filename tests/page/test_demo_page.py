@@ -165,7 +165,7 @@ async def test_the_agents_desk_follows_a_new_conversation(demo: Demo, open_page:
     await page.fill("#agent-composer", "I am about to say")
     await command(page, "/lp connect telecom")
     await expect(page.locator(".conversation")).to_have_count(3)
-    await expect(thread(page)).to_contain_text("this is Maria from Sandbox Telecom")
+    await expect(thread(page)).to_contain_text("this is Maria from Sandbox Telecom", timeout=15_000)
     await expect(title).to_have_text("Sandbox Bank, no. 2")
     await page.fill("#agent-composer", "")
     await page.click(".conversation >> nth=-1")
