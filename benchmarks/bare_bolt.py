@@ -6,13 +6,13 @@ SLACK_BOT_TOKEN=… SLACK_SIGNING_SECRET=… SLACK_API_URL=… python -m benchma
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 
 import aiohttp
-from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
+
+from benchmarks.bolt_server import serve
 
 
 async def main() -> None:
@@ -27,12 +27,7 @@ async def main() -> None:
         async def ignore() -> None:
             """Nothing."""
 
-        runner = web.AppRunner(app.web_app())
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", int(os.environ["PORT"])).start()
-        port = runner.addresses[0][1]
-        print(json.dumps({"event": "bridge.ready", "port": port}), flush=True)
-        await asyncio.Event().wait()
+        await serve(app)
 
 
 if __name__ == "__main__":

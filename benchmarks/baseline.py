@@ -18,10 +18,11 @@ from typing import Any
 
 import aiohttp
 import jwt
-from aiohttp import web
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks.bolt_server import serve
 
 CSDS = os.environ["LIVEPERSON_CSDS_URL"]
 
@@ -135,13 +136,7 @@ async def post(http: aiohttp.ClientSession, url: str) -> dict[str, Any]:
 async def main() -> None:
     """Serve until killed."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200)) as http:
-        # `app.start()` runs Bolt's own aiohttp server in a loop of its own; this is what it does.
-        runner = web.AppRunner(build(http).web_app())
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", int(os.environ["PORT"])).start()
-        port = runner.addresses[0][1]
-        print(json.dumps({"event": "bridge.ready", "port": port}), flush=True)
-        await asyncio.Event().wait()
+        await serve(build(http))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The one way in: HTTP and Socket Mode hand every request that makes sense to the same function.
 
-A faster path for message events would be another `Dispatch`, in front of Bolt's.
+That is `bridge.slack.front`, which takes message events itself and leaves the rest to Bolt's.
 """
 
 from __future__ import annotations

@@ -74,12 +74,11 @@ class FrontRunner(web.AppRunner):
 class _Request:
     """A request that is being read."""
 
-    __slots__ = ("body", "claims", "keep_alive", "refusal", "size")
+    __slots__ = ("body", "claims", "keep_alive", "refusal")
 
     def __init__(self) -> None:
         self.claims = Claims()
         self.body: list[bytes] = []
-        self.size = 0
         self.keep_alive = True
         self.refusal: BadRequest | None = None
 
@@ -228,7 +227,11 @@ class EventsProtocol(asyncio.Protocol):
             return self._ingress.refuse(request.refusal, request.claims)
         body = request.body
         raw = body[0] if len(body) == 1 else b"".join(body)
-        return self._ingress.at_once(raw, request.claims)
+        try:
+            return self._ingress.at_once(raw, request.claims)
+        except Exception:  # to the parser, which calls this, it would be the client's mistake
+            log.exception("slack_request_failed", via="http")
+            return Reply(500)
 
     async def _answer(self, request: _Request, pending: Reply | Coroutine[Any, Any, Reply]) -> None:
         """Answer this one and all that wait behind it, in their order."""
