@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from bridge.ops import health
 from bridge.sandbox.slack.server import SlackSandbox
@@ -149,6 +150,21 @@ async def test_what_cannot_be_served_is_told_and_ends(wire: Wire, sent: bytes, s
     found, headers, _ = await wire.answer()
     assert (found, headers["connection"]) == (status, "close")
     assert await wire.closed()
+
+
+async def test_a_mistake_of_ours_is_not_the_clients(
+    wire: Wire, relay: Relay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(*_: object) -> bool:
+        raise KeyError("ours")
+
+    monkeypatch.setattr(relay, "foreign", mistaken)
+    with capture_logs() as logs:
+        wire.send(request(as_json(event())))
+        assert (await wire.answer())[0] == 500
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [
+        ("slack_request_failed", "error")
+    ]
 
 
 async def test_who_asks_to_close_is_closed(wire: Wire) -> None:
