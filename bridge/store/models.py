@@ -221,5 +221,5 @@ WANTED = sql_text("(sessions.live OR sessions.attention)")
 """Sessions that want an owner. SQLAlchemy would write `live = 1` for SQLite, and its planner then
 passes over the partial index."""
 WAITING: ColumnElement[str] = literal_column("'waiting'")
-"""For conditions on `state`: with the word itself any plan may use the partial indexes, also one that
-is prepared before the parameters are known."""
+"""For conditions on `state`: with the word itself any plan may use the partial indexes, also one
+that is prepared before the parameters are known."""
