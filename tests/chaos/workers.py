@@ -126,6 +126,9 @@ class Workers:
                 self._diary.note(f"worker {slot} does not stop")
                 self.statuses.append(None)
                 await bridge.kill()
+            except asyncio.CancelledError:  # the faults are over: another follows in its place
+                await bridge.kill()
+                raise
 
     async def stop_all(self) -> None:
         """Ask all to end."""
