@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from websockets.client import ClientProtocol
@@ -17,11 +18,15 @@ from websockets.datastructures import HeadersLike
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response
-from websockets.protocol import CONNECTING, OPEN
+from websockets.protocol import CONNECTING, OPEN, Event
 
 from bridge.liveperson.keepalive import Keepalive, keepalive
 
 _DATA: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
+_PING: Final = b"\x89\x80"
+"""A ping without a payload; four bytes follow, a mask for nothing (RFC 6455 §5.2)."""
+_PONG: Final = b"\x8a\x00"
+"""What answers it."""
 
 
 class Socket(asyncio.Protocol):
@@ -44,6 +49,7 @@ class Socket(asyncio.Protocol):
         "_protocol",
         "_turn",
         "_unheard",
+        "_unread",
         "transport",
     )
 
@@ -72,6 +78,8 @@ class Socket(asyncio.Protocol):
         self._unheard: list[bytes] | None = []
         self._on_message: Callable[[bytes], None] = self._unheard.append
         self._on_end: Callable[[ConnectionClosed], None] = _ignore
+        self._unread: int | None = None
+        """Bytes that came of a frame that is not whole yet; None: it is not known how many."""
         self.transport: asyncio.Transport
 
     def listen(
@@ -136,8 +144,7 @@ class Socket(asyncio.Protocol):
         """Send a ping, unless the answer to the last one is still awaited."""
         if self._pinged_at is None and self._protocol.state is OPEN:
             self._pinged_at = self._loop.time()
-            self._protocol.send_ping(b"")
-            self._flush()
+            self.transport.write(_PING + os.urandom(4))
 
     def expect_pong(self, timeout: float) -> None:
         """Give the connection up if a ping has not been answered for `timeout` seconds."""
@@ -155,9 +162,13 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
+        if data == _PONG and self._unread == 0:  # most of what ten thousand idle sockets read
+            self._pinged_at = None
+            return
         protocol = self._protocol
         protocol.receive_data(data)
         events = protocol.events_received()
+        self._count(data, events)
         self._flush()
         if protocol.close_expected():
             self._expect_end()
@@ -193,6 +204,17 @@ class Socket(asyncio.Protocol):
         opened, self._opened = self._opened, None
         if opened is not None and not opened.done():
             opened.set_result(None)
+
+    def _count(self, data: bytes, events: Sequence[Event]) -> None:
+        """Keep account of whether the next byte begins a frame. (Nothing is compressed.)"""
+        if self._unread is not None:
+            self._unread += len(data)
+            for event in events:
+                if isinstance(event, Frame):
+                    length = len(event.data)
+                    self._unread -= length + (2 if length < 126 else 4 if length < 65536 else 10)
+        elif events and isinstance(events[-1], Response):
+            self._unread = 0 if data.find(b"\r\n\r\n") == len(data) - 4 else None
 
     def _frame(self, frame: Frame) -> None:
         opcode = frame.opcode

@@ -64,9 +64,9 @@ class Poster:
         record.posted = self._added
         record.reload = self.refresh
 
-    async def load(self) -> None:
+    async def load(self, connection: Connection) -> None:
         """Take over what a former owner left; it may have posted one of it, or the card."""
-        await self._read()
+        self._take(await outbox.waiting(connection, self._record.row.id))
         self._doubtful = frozenset(in_doubt(self._waiting))
         self.card.doubtful = True
 

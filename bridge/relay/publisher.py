@@ -109,11 +109,10 @@ class Publisher:
         """Called with each sequence that LivePerson gave to a message of ours."""
         self.pump = Pump(f"publisher {record.row.id}", self._work, failed)
 
-    async def load(self) -> None:
+    async def load(self, connection: StoreConnection) -> None:
         """Take over what a former owner left; it may have published the first of it."""
-        async with self._tools.database.read() as connection:
-            rows = await inbox.waiting(connection, self._record.row.id)
-            left = await inbox.unnumbered(connection, self._record.row.id)
+        rows = await inbox.waiting(connection, self._record.row.id)
+        left = await inbox.unnumbered(connection, self._record.row.id)
         self.unnumbered = [as_sent(row, acknowledged=True) for row in left]
         self.add(rows)
         self.doubtful = bool(rows)

@@ -81,15 +81,14 @@ class Reader:
         self.stale = False
         """Whether something may have been lost: read again from the cursor."""
 
-    async def load(self) -> None:
+    async def load(self, connection: StoreConnection) -> None:
         """Take over the dialogs as the store knows them."""
         session = self._record.row.id
-        async with self._tools.database.read() as connection:
-            for row in await sessions.dialogs_of(connection, session):
-                self._dialogs[row.dialog_id] = DialogReader(row.cursor)
-                self._own[row.dialog_id] = await inbox.known_sequences(
-                    connection, session, row.dialog_id, row.cursor
-                )
+        for row in await sessions.dialogs_of(connection, session):
+            self._dialogs[row.dialog_id] = DialogReader(row.cursor)
+            self._own[row.dialog_id] = await inbox.known_sequences(
+                connection, session, row.dialog_id, row.cursor
+            )
 
     def receive(self, notification: Notification) -> bool:
         """Queue what came; the session absorbs it. True: there is nothing left to absorb."""

@@ -44,6 +44,8 @@ from bridge.relay.record import Record
 from bridge.relay.tools import Tools
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import Trouble, trouble
+from bridge.store.connection import Connection as StoreConnection
+from bridge.store.database import READ_SECONDS
 from bridge.store.rows import SessionRow
 
 log = structlog.get_logger(__name__)
@@ -109,9 +111,7 @@ class Session:
         try:
             if not self._fresh:
                 async with self._tools.loading:
-                    await self.poster.load()
-                    await self.publisher.load()
-                    await self.reader.load()
+                    await self._tools.database.at_once(self._load, deadline=READ_SECONDS)
             while self.record.row.live:
                 await self._live()
             await self._drain()
@@ -120,6 +120,12 @@ class Session:
                 await self.publisher.detach()
             finally:
                 await self.poster.pump.stop()
+
+    async def _load(self, connection: StoreConnection) -> None:
+        """Take over what the store knows: in one transaction, for after a restart all do."""
+        await self.poster.load(connection)
+        await self.publisher.load(connection)
+        await self.reader.load(connection)
 
     async def finish(self) -> None:
         """Let what is under way come to its end, and begin nothing more: another owner follows."""

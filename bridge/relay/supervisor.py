@@ -25,6 +25,10 @@ START_SECONDS = 10.0
 """How long a busy database is waited for where nothing runs out meanwhile."""
 POLL_SECONDS = 2.0
 """Wake-ups may be lost; this often the database is asked what they would have said."""
+POLL_SECONDS_ALONE = 6.0
+"""Where no other worker can exist, nothing is told by way of the database."""
+STRAYS_EVERY = 8
+"""Each so many leases owned sessions are compared with running ones; else they are counted."""
 HANDED_MS = 1_000
 """What waits for LivePerson for no longer than this is just being handed over."""
 OVERDUE_MS = 5_000
@@ -47,6 +51,7 @@ class Supervisor:
         self._strays: set[SessionId] = set()
         self._unreadable: set[SessionId] = set()
         self._strays_at = 0.0
+        self._counts = 0
 
     @property
     def worker(self) -> WorkerId:
@@ -196,12 +201,14 @@ class Supervisor:
     # Claims
 
     async def _claims(self) -> None:
+        pause = POLL_SECONDS
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
+                async with asyncio.timeout(pause):
                     await self._claim_now.wait()
             self._claim_now.clear()
-            await self._safely("claim", self._claim, self._poll, self._release_strays)
+            well = await self._safely("claim", self._claim, self._poll, self._release_strays)
+            pause = POLL_SECONDS_ALONE if self._alone and well else POLL_SECONDS
 
     async def _claim(self) -> None:
         """Take what has no owner, up to this worker's share; give away what is far beyond it."""
@@ -282,7 +289,12 @@ class Supervisor:
         if (now := self._tools.lease.now) < self._strays_at:
             return
         self._strays_at = now + self._tools.settings.bridge_lease_seconds
+        self._counts += 1
         async with self._tools.database.read() as connection:
+            if self._counts % STRAYS_EVERY and not self._strays:
+                count = await workers.count_owned(connection, self.worker)
+                if count == len(self._crew):
+                    return
             owned = await workers.owned_by(connection, self.worker)
         missing = set(owned).difference(self._crew.ids, self._unreadable)
         before, self._strays = self._strays, missing

@@ -25,7 +25,7 @@ from bridge.slack.requests import BadRequest
 
 IDLE: Final = 75.0
 """Seconds after which a connection that nobody uses is closed."""
-LOOK_EVERY: Final = 5.0
+LOOK_EVERY: Final = 15.0
 """Seconds between looks at what a connection has been doing: no timer for each request."""
 AHEAD: Final = 8
 """Requests that may wait behind one another on a connection before no more are read."""

@@ -155,7 +155,7 @@ class Statement:
         self._built: dict[str, Executable] = {}
 
     async def run(self, connection: Connection, **parameters: Any) -> Sequence[Any]:
-        """Run it; give its rows, if it has any."""
+        """Run it; give its rows as tuples, if it has any."""
         if isinstance(connection, InlineConnection):
             text, names, constants = self._inline
             given = constants | parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, literal_column, select, update
 
 from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
 from bridge.store.connection import Connection, Statement
@@ -13,7 +13,9 @@ from bridge.store.models import INBOX, SESSIONS, WAITING, WANTED
 from bridge.store.rows import InboxRow
 from bridge.store.sessions import insert_new, now_ms, still_owned
 
-_COLUMNS = [INBOX.c[name] for name in InboxRow.__dataclass_fields__]
+_FIELDS = tuple(InboxRow.__dataclass_fields__)
+_COLUMNS = [INBOX.c[name] for name in _FIELDS]
+_OF_SESSION = INBOX.c.session_id == bindparam("session")
 
 
 _GIVEN = [name for name in INBOX.c.keys() if name not in {"id", "dialog_id", "sequence"}]  # noqa: SIM118
@@ -72,12 +74,17 @@ async def add_message(
     return added
 
 
+_WAITING = Statement(lambda _: select(*_COLUMNS).where(_OF_SESSION, INBOX.c.state == WAITING))
+
+
 async def waiting(connection: Connection, session: SessionId) -> list[InboxRow]:
     """What waits for LivePerson, in thread order."""
-    found = await connection.execute(
-        select(*_COLUMNS).where(INBOX.c.session_id == session, INBOX.c.state == WAITING)
-    )
-    return sorted((InboxRow(**row._mapping) for row in found), key=lambda row: row.order)
+    return _in_order(await _WAITING.run(connection, session=session))
+
+
+def _in_order(found: Sequence[Sequence[Any]]) -> list[InboxRow]:
+    rows = (InboxRow(**dict(zip(_FIELDS, row, strict=True))) for row in found)
+    return sorted(rows, key=lambda row: row.order)
 
 
 async def sessions_waiting(connection: Connection, owner: WorkerId, *, before: int) -> set[str]:
@@ -96,29 +103,36 @@ async def sessions_waiting(connection: Connection, owner: WorkerId, *, before: i
     return {row[0] for row in found}
 
 
+_KNOWN = Statement(
+    lambda _: select(INBOX.c.sequence).where(
+        _OF_SESSION,
+        INBOX.c.dialog_id == bindparam("dialog"),
+        INBOX.c.sequence > bindparam("after"),
+    )
+)
+
+
 async def known_sequences(
     connection: Connection, session: SessionId, dialog: str, after: int
 ) -> set[int]:
     """Sequences after `after` that are known to be our own messages."""
-    found = await connection.execute(
-        select(INBOX.c.sequence).where(
-            INBOX.c.session_id == session, INBOX.c.dialog_id == dialog, INBOX.c.sequence > after
-        )
-    )
+    found = await _KNOWN.run(connection, session=session, dialog=dialog, after=after)
     return {row[0] for row in found}
+
+
+_UNNUMBERED = Statement(
+    lambda _: select(*_COLUMNS).where(
+        _OF_SESSION,
+        INBOX.c.sequence.is_(None),
+        INBOX.c.state == literal_column("'sent'"),
+        INBOX.c.kind == literal_column("'message'"),
+    )
+)
 
 
 async def unnumbered(connection: Connection, session: SessionId) -> list[InboxRow]:
     """Messages that LivePerson took without telling their sequence, in thread order."""
-    found = await connection.execute(
-        select(*_COLUMNS).where(
-            INBOX.c.session_id == session,
-            INBOX.c.sequence.is_(None),
-            INBOX.c.state == "sent",
-            INBOX.c.kind == "message",
-        )
-    )
-    return sorted((InboxRow(**row._mapping) for row in found), key=lambda row: row.order)
+    return _in_order(await _UNNUMBERED.run(connection, session=session))
 
 
 _SENT = Statement(

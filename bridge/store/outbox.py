@@ -13,7 +13,8 @@ from bridge.store.models import OUTBOX, SESSIONS, WAITING, WANTED
 from bridge.store.rows import NewOutbox, OutboxRow
 from bridge.store.sessions import now_ms, still_owned
 
-_COLUMNS = [OUTBOX.c[name] for name in OutboxRow.__dataclass_fields__]
+_FIELDS = tuple(OutboxRow.__dataclass_fields__)
+_COLUMNS = [OUTBOX.c[name] for name in _FIELDS]
 
 
 _ADD = Statement(
@@ -58,14 +59,19 @@ async def add(
     return added
 
 
-async def waiting(connection: Connection, session: SessionId) -> list[OutboxRow]:
-    """What waits for Slack, in order."""
-    found = await connection.execute(
+_WAITING = Statement(
+    lambda _: (
         select(*_COLUMNS)
-        .where(OUTBOX.c.session_id == session, OUTBOX.c.state == WAITING)
+        .where(OUTBOX.c.session_id == bindparam("session"), OUTBOX.c.state == WAITING)
         .order_by(OUTBOX.c.id)
     )
-    return [OutboxRow(**row._mapping) for row in found]
+)
+
+
+async def waiting(connection: Connection, session: SessionId) -> list[OutboxRow]:
+    """What waits for Slack, in order."""
+    found = await _WAITING.run(connection, session=session)
+    return [OutboxRow(**dict(zip(_FIELDS, row, strict=True))) for row in found]
 
 
 async def sessions_waiting(connection: Connection, owner: WorkerId, *, before: int) -> set[str]:

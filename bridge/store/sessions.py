@@ -213,14 +213,18 @@ def listing(
     return statement
 
 
+_DIALOG_FIELDS = tuple(DialogRow.__dataclass_fields__)
+_DIALOGS = Statement(
+    lambda _: select(*(DIALOGS.c[name] for name in _DIALOG_FIELDS)).where(
+        DIALOGS.c.session_id == bindparam("session")
+    )
+)
+
+
 async def dialogs_of(connection: Connection, session: SessionId) -> list[DialogRow]:
     """The session's dialogs."""
-    found = await connection.execute(
-        select(DIALOGS.c.dialog_id, DIALOGS.c.dialog_type, DIALOGS.c.state, DIALOGS.c.cursor).where(
-            DIALOGS.c.session_id == session
-        )
-    )
-    return [DialogRow(**row._mapping) for row in found]
+    found = await _DIALOGS.run(connection, session=session)
+    return [DialogRow(**dict(zip(_DIALOG_FIELDS, row, strict=True))) for row in found]
 
 
 async def add_dialog(

@@ -84,6 +84,12 @@ async def claim(
     return {session: epochs[session] for session in ids if session in epochs}
 
 
+async def count_owned(connection: Connection, worker: WorkerId) -> int:
+    """How many sessions a worker holds."""
+    mine = select(func.count()).select_from(SESSIONS).where(WANTED, SESSIONS.c.owner == worker)
+    return int((await connection.execute(mine)).scalar_one())
+
+
 async def owned_by(connection: Connection, worker: WorkerId) -> dict[SessionId, int]:
     """The sessions that a worker holds, and their epochs."""
     found = await connection.execute(

@@ -78,7 +78,8 @@ class Relay:
         self.unnumbered = [
             as_sent(row) for row in store.inbox if row.state == "sent" and row.sequence is None
         ]
-        self.own = {row.sequence for row in store.inbox if (row.sequence or -1) > store.cursor}
+        numbers = {row.sequence for row in store.inbox if row.sequence is not None}
+        self.own = {number for number in numbers if number > store.cursor}
         self.attached = False
 
     def candidates(self) -> list[Sent]:
