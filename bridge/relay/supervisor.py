@@ -25,7 +25,7 @@ START_SECONDS = 10.0
 """How long a busy database is waited for where nothing runs out meanwhile."""
 POLL_SECONDS = 2.0
 """Wake-ups may be lost; this often the database is asked what they would have said."""
-POLL_SECONDS_ALONE = 6.0
+POLL_SECONDS_ALONE = POLL_SECONDS
 """Where no other worker can exist, nothing is told by way of the database."""
 STRAYS_EVERY = 8
 """Each so many leases owned sessions are compared with running ones; else they are counted."""
