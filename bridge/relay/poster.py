@@ -21,6 +21,7 @@ from bridge.slack.sender import Mark, Post
 from bridge.slack.views import notices
 from bridge.store import outbox
 from bridge.store.connection import Connection
+from bridge.store.left import Left
 from bridge.store.rows import OutboxRow
 from bridge.store.sessions import FencedError
 
@@ -64,9 +65,9 @@ class Poster:
         record.posted = self._added
         record.reload = self.refresh
 
-    async def load(self, connection: Connection) -> None:
-        """Take over what a former owner left; it may have posted one of it, or the card."""
-        self._take(await outbox.waiting(connection, self._record.row.id))
+    def take_over(self, left: Left) -> None:
+        """Go on where a former owner ended; it may have posted one of these, or the card."""
+        self._take(left.outgoing)
         self._doubtful = frozenset(in_doubt(self._waiting))
         self.card.doubtful = True
 

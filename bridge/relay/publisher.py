@@ -40,6 +40,7 @@ from bridge.slack.views import notices
 from bridge.slack.views.troubles import trouble
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Connection as StoreConnection
+from bridge.store.left import Left
 from bridge.store.rows import InboxRow, OutboxRow
 from bridge.store.sessions import FencedError
 
@@ -109,13 +110,11 @@ class Publisher:
         """Called with each sequence that LivePerson gave to a message of ours."""
         self.pump = Pump(f"publisher {record.row.id}", self._work, failed)
 
-    async def load(self, connection: StoreConnection) -> None:
-        """Take over what a former owner left; it may have published the first of it."""
-        rows = await inbox.waiting(connection, self._record.row.id)
-        left = await inbox.unnumbered(connection, self._record.row.id)
-        self.unnumbered = [as_sent(row, acknowledged=True) for row in left]
-        self.add(rows)
-        self.doubtful = bool(rows)
+    def take_over(self, left: Left) -> None:
+        """Go on where a former owner ended; it may have published the first of these."""
+        self.unnumbered = [as_sent(row, acknowledged=True) for row in left.unnumbered]
+        self.add(left.incoming)
+        self.doubtful = bool(left.incoming)
 
     async def refresh(self) -> None:
         """Look for rows that somebody else has committed."""

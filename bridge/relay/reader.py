@@ -40,6 +40,7 @@ from bridge.relay.record import Record, post_payload
 from bridge.relay.tools import Tools
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Connection as StoreConnection
+from bridge.store.left import Left
 from bridge.store.rows import NewOutbox, OutboxRow
 
 log = structlog.get_logger(__name__)
@@ -81,14 +82,10 @@ class Reader:
         self.stale = False
         """Whether something may have been lost: read again from the cursor."""
 
-    async def load(self, connection: StoreConnection) -> None:
-        """Take over the dialogs as the store knows them."""
-        session = self._record.row.id
-        for row in await sessions.dialogs_of(connection, session):
-            self._dialogs[row.dialog_id] = DialogReader(row.cursor)
-            self._own[row.dialog_id] = await inbox.known_sequences(
-                connection, session, row.dialog_id, row.cursor
-            )
+    def take_over(self, left: Left) -> None:
+        """Go on where a former owner ended."""
+        self._dialogs = {row.dialog_id: DialogReader(row.cursor) for row in left.dialogs}
+        self._own = left.own
 
     def receive(self, notification: Notification) -> bool:
         """Queue what came; the session absorbs it. True: there is nothing left to absorb."""

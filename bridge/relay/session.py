@@ -26,14 +26,13 @@ from bridge.liveperson.errors import (
     TokenExpired,
     Transient,
 )
-from bridge.liveperson.identity import Credentials
 from bridge.liveperson.ids import AccountId, DialogId
 from bridge.liveperson.wire import Notification
 from bridge.relay import ending
 from bridge.relay.agents import Agents
 from bridge.relay.bell import Bell
+from bridge.relay.consumer import Consumer
 from bridge.relay.conversation import Conversation
-from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import Happening, Observed, State
 from bridge.relay.outage import Outage
 from bridge.relay.poster import Poster
@@ -44,8 +43,8 @@ from bridge.relay.record import Record
 from bridge.relay.tools import Tools
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import Trouble, trouble
-from bridge.store.connection import Connection as StoreConnection
 from bridge.store.database import READ_SECONDS
+from bridge.store.left import left_to
 from bridge.store.rows import SessionRow
 
 log = structlog.get_logger(__name__)
@@ -56,20 +55,17 @@ QUIETER = 4
 """A session that has nothing to say for long is read again this many times less often."""
 STABLE_SECONDS = 30.0
 """A connection that has held for so long has worked."""
-EXPIRY_MARGIN = 30.0
-"""Seconds before its end at which a token is renewed rather than used."""
 
 
 class Session:
     """Runs one session until it is over and everything it had to say is said."""
 
     __slots__ = (
-        "_account",
         "_agents",
         "_bell",
+        "_consumer",
         "_conversation",
         "_cut_at_once",
-        "_expired",
         "_failure",
         "_fresh",
         "_gone",
@@ -91,15 +87,15 @@ class Session:
         self._failure: Exception | None = None
         self._gone: ThreadGoneError | None = None
         self._look = False
-        self._expired: TokenExpired | IdentityExpired | None = None
         self._cut_at_once = 0
         self._agents = Agents(AccountId(row.account), tools.profiles)
-        self._account = tools.settings.account(row.account)
         self.publisher = Publisher(self.record, tools, failed=self._fail_with, wake=self._bell.ring)
         self.poster = Poster(self.record, tools, failed=self._fail_with)
         self.reader = Reader(self.record, tools, self.publisher, self._agents)
-        self._conversation = Conversation(self.record, self.reader, self._agents, self._account)
+        account = tools.settings.account(row.account)
+        self._conversation = Conversation(self.record, self.reader, self._agents, account)
         self._outage = Outage(self.record, tools.timings)
+        self._consumer = Consumer(self.record, tools, account, self._outage)
 
     @property
     def id(self) -> SessionId:
@@ -110,8 +106,7 @@ class Session:
         """Run to the end. Raises `FencedError` if another worker has taken the session over."""
         try:
             if not self._fresh:
-                async with self._tools.loading:
-                    await self._tools.database.at_once(self._load, deadline=READ_SECONDS)
+                await self._take_over()
             while self.record.row.live:
                 await self._live()
             await self._drain()
@@ -121,11 +116,15 @@ class Session:
             finally:
                 await self.poster.pump.stop()
 
-    async def _load(self, connection: StoreConnection) -> None:
-        """Take over what the store knows: in one transaction, for after a restart all do."""
-        await self.poster.load(connection)
-        await self.publisher.load(connection)
-        await self.reader.load(connection)
+    async def _take_over(self) -> None:
+        """Go on from what the store knows: read in one transaction, for after a restart all do."""
+        async with self._tools.loading:
+            left = await self._tools.database.at_once(
+                lambda connection: left_to(connection, self.id), deadline=READ_SECONDS
+            )
+        self.poster.take_over(left)
+        self.publisher.take_over(left)
+        self.reader.take_over(left)
 
     async def finish(self) -> None:
         """Let what is under way come to its end, and begin nothing more: another owner follows."""
@@ -176,7 +175,7 @@ class Session:
             return
         async with AsyncExitStack() as gate:
             await gate.enter_async_context(self._tools.connecting.enter(self.record.row.account))
-            credentials = await self._credentials()
+            credentials = await self._consumer.credentials()
             async with Connection.open(
                 self._tools.domains,
                 self._agents.account,
@@ -202,41 +201,6 @@ class Session:
             and row.opening_since is None
             and any(each.kind == "close" for each in self.publisher.waiting)
         )
-
-    async def _credentials(self) -> Credentials:
-        row, identity = self.record.row, self._tools.identity
-        if row.credentials is None:
-            credentials = await identity.sign_in(
-                self._agents.account, mode=self._account.auth, connector=self._account.connector
-            )
-        else:
-            held = Credentials.from_json(row.credentials)
-            if self._expired is None and held.expires_at > time.time() + EXPIRY_MARGIN:
-                return held
-            if row.conversation_id is None and row.opening_since is None:
-                credentials = await identity.sign_in(  # nothing hangs on this consumer yet
-                    self._agents.account, mode=self._account.auth, connector=self._account.connector
-                )
-            else:
-                credentials = await self._renew(held)
-        self._expired = None
-        await self.record.write(
-            credentials=credentials.to_json(), consumer_id=credentials.consumer_id
-        )
-        crash_point("signed_in.noted")
-        return credentials
-
-    async def _renew(self, held: Credentials) -> Credentials:
-        """Go on as the same consumer. Raises `IdentityLost` if LivePerson does not let us."""
-        credentials = await self._tools.identity.renew(
-            self._agents.account, held, extend=isinstance(self._expired, IdentityExpired)
-        )
-        # A sign-up token cannot be renewed, only tried again: for a while, for it may be their
-        # mistake, and a new consumer would be a stranger to the conversation.
-        tried = self._outage.seconds >= self._tools.timings.token_patience
-        if tried and credentials.jwt == held.jwt:
-            raise IdentityLost("LivePerson does not accept this consumer any more.")
-        return credentials
 
     async def _attach(self, connection: Connection) -> None:
         """Bring a new connection up to date: the conversation, its dialogs, what is in doubt."""
@@ -339,7 +303,7 @@ class Session:
     async def _lost(self, error: LivePersonError) -> None:
         """Wait for better times; tell the person if they do not come at once."""
         if isinstance(error, TokenExpired | IdentityExpired):
-            self._expired = error
+            self._consumer.expired = error
         row = self.record.row
         if row.opening_since is None and isinstance(error, ConnectionLost) and error.at_once:
             self._cut_at_once += 1

@@ -25,8 +25,6 @@ START_SECONDS = 10.0
 """How long a busy database is waited for where nothing runs out meanwhile."""
 POLL_SECONDS = 2.0
 """Wake-ups may be lost; this often the database is asked what they would have said."""
-POLL_SECONDS_ALONE = POLL_SECONDS
-"""Where no other worker can exist, nothing is told by way of the database."""
 STRAYS_EVERY = 8
 """Each so many leases owned sessions are compared with running ones; else they are counted."""
 HANDED_MS = 1_000
@@ -201,14 +199,12 @@ class Supervisor:
     # Claims
 
     async def _claims(self) -> None:
-        pause = POLL_SECONDS
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(POLL_SECONDS):
                     await self._claim_now.wait()
             self._claim_now.clear()
-            well = await self._safely("claim", self._claim, self._poll, self._release_strays)
-            pause = POLL_SECONDS_ALONE if self._alone and well else POLL_SECONDS
+            await self._safely("claim", self._claim, self._poll, self._release_strays)
 
     async def _claim(self) -> None:
         """Take what has no owner, up to this worker's share; give away what is far beyond it."""

@@ -155,13 +155,19 @@ class Statement:
         self._built: dict[str, Executable] = {}
 
     async def run(self, connection: Connection, **parameters: Any) -> Sequence[Any]:
-        """Run it; give its rows as tuples, if it has any."""
+        """Run it; give its rows, if it has any."""
         if isinstance(connection, InlineConnection):
             text, names, constants = self._inline
             given = constants | parameters
             return connection.run(text, [given[name] for name in names])
         result = await connection.execute(self._on(connection.dialect.name), parameters)
         return result.all() if result.returns_rows else ()
+
+    async def fetch(self, connection: Connection, kind: type[T], /, **parameters: Any) -> list[T]:
+        """Run it; give its rows as values of a dataclass whose fields its columns are."""
+        names = cast("Any", kind).__dataclass_fields__
+        found = await self.run(connection, **parameters)
+        return [kind(**dict(zip(names, row, strict=True))) for row in found]
 
     async def run_many(
         self, connection: Connection, parameters: Sequence[Mapping[str, Any]]

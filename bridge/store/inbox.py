@@ -13,8 +13,7 @@ from bridge.store.models import INBOX, SESSIONS, WAITING, WANTED
 from bridge.store.rows import InboxRow
 from bridge.store.sessions import insert_new, now_ms, still_owned
 
-_FIELDS = tuple(InboxRow.__dataclass_fields__)
-_COLUMNS = [INBOX.c[name] for name in _FIELDS]
+_COLUMNS = [INBOX.c[name] for name in InboxRow.__dataclass_fields__]
 _OF_SESSION = INBOX.c.session_id == bindparam("session")
 
 
@@ -79,11 +78,7 @@ _WAITING = Statement(lambda _: select(*_COLUMNS).where(_OF_SESSION, INBOX.c.stat
 
 async def waiting(connection: Connection, session: SessionId) -> list[InboxRow]:
     """What waits for LivePerson, in thread order."""
-    return _in_order(await _WAITING.run(connection, session=session))
-
-
-def _in_order(found: Sequence[Sequence[Any]]) -> list[InboxRow]:
-    rows = (InboxRow(**dict(zip(_FIELDS, row, strict=True))) for row in found)
+    rows = await _WAITING.fetch(connection, InboxRow, session=session)
     return sorted(rows, key=lambda row: row.order)
 
 
@@ -132,7 +127,8 @@ _UNNUMBERED = Statement(
 
 async def unnumbered(connection: Connection, session: SessionId) -> list[InboxRow]:
     """Messages that LivePerson took without telling their sequence, in thread order."""
-    return _in_order(await _UNNUMBERED.run(connection, session=session))
+    rows = await _UNNUMBERED.fetch(connection, InboxRow, session=session)
+    return sorted(rows, key=lambda row: row.order)
 
 
 _SENT = Statement(

@@ -13,8 +13,7 @@ from bridge.store.models import OUTBOX, SESSIONS, WAITING, WANTED
 from bridge.store.rows import NewOutbox, OutboxRow
 from bridge.store.sessions import now_ms, still_owned
 
-_FIELDS = tuple(OutboxRow.__dataclass_fields__)
-_COLUMNS = [OUTBOX.c[name] for name in _FIELDS]
+_COLUMNS = [OUTBOX.c[name] for name in OutboxRow.__dataclass_fields__]
 
 
 _ADD = Statement(
@@ -70,8 +69,7 @@ _WAITING = Statement(
 
 async def waiting(connection: Connection, session: SessionId) -> list[OutboxRow]:
     """What waits for Slack, in order."""
-    found = await _WAITING.run(connection, session=session)
-    return [OutboxRow(**dict(zip(_FIELDS, row, strict=True))) for row in found]
+    return await _WAITING.fetch(connection, OutboxRow, session=session)
 
 
 async def sessions_waiting(connection: Connection, owner: WorkerId, *, before: int) -> set[str]:

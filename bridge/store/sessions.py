@@ -213,9 +213,8 @@ def listing(
     return statement
 
 
-_DIALOG_FIELDS = tuple(DialogRow.__dataclass_fields__)
 _DIALOGS = Statement(
-    lambda _: select(*(DIALOGS.c[name] for name in _DIALOG_FIELDS)).where(
+    lambda _: select(*(DIALOGS.c[name] for name in DialogRow.__dataclass_fields__)).where(
         DIALOGS.c.session_id == bindparam("session")
     )
 )
@@ -223,8 +222,7 @@ _DIALOGS = Statement(
 
 async def dialogs_of(connection: Connection, session: SessionId) -> list[DialogRow]:
     """The session's dialogs."""
-    found = await _DIALOGS.run(connection, session=session)
-    return [DialogRow(**dict(zip(_DIALOG_FIELDS, row, strict=True))) for row in found]
+    return await _DIALOGS.fetch(connection, DialogRow, session=session)
 
 
 async def add_dialog(

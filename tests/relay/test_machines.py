@@ -87,7 +87,10 @@ class Relay:
             rows = self.waiting
         else:
             rows = [] if self.in_flight is None else [self.in_flight]
-        return [*self.unnumbered, *(as_sent(row) for row in rows if row.id not in self.confirmed)]
+        return [
+            *self.unnumbered,
+            *(as_sent(row) for row in rows if self.confirmed.get(row.id) is None),
+        ]
 
     def absorb(self, *, settle: bool = False) -> None:
         ready = self.reader.take()

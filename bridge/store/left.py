@@ -1,0 +1,42 @@
+"""What a session's former owner left: read at once, by whoever follows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bridge.ids import SessionId
+from bridge.store import inbox, outbox, sessions
+from bridge.store.connection import Connection
+from bridge.store.rows import DialogRow, InboxRow, OutboxRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What was not done yet, and how far was read."""
+
+    incoming: list[InboxRow]
+    """What waits for LivePerson, in thread order."""
+    unnumbered: list[InboxRow]
+    """What LivePerson took without telling its sequence, in thread order."""
+    outgoing: list[OutboxRow]
+    """What waits for Slack, in order."""
+    dialogs: list[DialogRow]
+    own: dict[str, set[int]]
+    """By dialog: sequences behind its cursor that are known to be our own messages."""
+
+
+async def left_to(connection: Connection, session: SessionId) -> Left:
+    """What the next owner of a session finds."""
+    dialogs = await sessions.dialogs_of(connection, session)
+    return Left(
+        incoming=await inbox.waiting(connection, session),
+        unnumbered=await inbox.unnumbered(connection, session),
+        outgoing=await outbox.waiting(connection, session),
+        dialogs=dialogs,
+        own={
+            each.dialog_id: await inbox.known_sequences(
+                connection, session, each.dialog_id, each.cursor
+            )
+            for each in dialogs
+        },
+    )
