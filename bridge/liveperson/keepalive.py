@@ -1,7 +1,8 @@
 """Pings for many sockets, a few at a time.
 
 A timer for each socket would wake the process for each. Here the sockets are spread over the
-interval, and one timer pings those whose turn it is.
+interval, and one timer pings those whose turn it is: in small lots, for pings that leave together
+come back together, and whoever has something to say then waits behind them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from weakref import WeakKeyDictionary
 
 TURNS: Final = 45
 """Into so many turns an interval is divided."""
+LOT: Final = 12
+"""So many sockets are pinged at once."""
 
 
 class Pinged(Protocol):
@@ -34,7 +37,8 @@ class Keepalive:
         self._pause = interval / TURNS
         self._turns: list[dict[Pinged, None]] = [{} for _ in range(TURNS)]
         self._next_turn = itertools.cycle(range(TURNS))
-        self._behind = min(TURNS - 1, math.ceil(timeout / self._pause))
+        # One more than the timeout takes: a ping may leave as late as the next turn.
+        self._behind = min(TURNS - 1, math.ceil(timeout / self._pause) + 1)
         self._now = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -55,11 +59,23 @@ class Keepalive:
         for turn in (self._now, (self._now - self._behind) % TURNS):
             for socket in list(self._turns[turn]):
                 socket.expect_pong(self._timeout)
-        for socket in list(self._turns[self._now]):
-            socket.ping()
+        self._ping(list(self._turns[self._now]))
         self._timer = None
         if any(self._turns):
             self._timer = asyncio.get_running_loop().call_later(self._pause, self._tick)
+
+    def _ping(self, sockets: list[Pinged]) -> None:
+        """Ping them, spread over the time until the next turn."""
+        loop = asyncio.get_running_loop()
+        lots = -(-len(sockets) // LOT)
+        for number in range(lots):
+            lot = sockets[number * LOT : (number + 1) * LOT]
+            loop.call_later(self._pause * number / lots, _ping_all, lot)
+
+
+def _ping_all(sockets: list[Pinged]) -> None:
+    for socket in sockets:
+        socket.ping()
 
 
 _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[float, float], Keepalive]] = (

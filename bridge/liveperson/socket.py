@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
+import random
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
@@ -144,7 +144,7 @@ class Socket(asyncio.Protocol):
         """Send a ping, unless the answer to the last one is still awaited."""
         if self._pinged_at is None and self._protocol.state is OPEN:
             self._pinged_at = self._loop.time()
-            self.transport.write(_PING + os.urandom(4))
+            self.transport.write(_PING + random.randbytes(4))
 
     def expect_pong(self, timeout: float) -> None:
         """Give the connection up if a ping has not been answered for `timeout` seconds."""

@@ -14,6 +14,7 @@ from bridge.relay.news import CHANNEL, FREE, THREAD
 from bridge.relay.tools import Tools
 from bridge.store import inbox, outbox, sessions, workers
 from bridge.store.connection import Connection
+from bridge.store.database import READ_SECONDS
 from bridge.store.errors import StoreError, StoreUnavailable
 from bridge.store.rows import InboxRow, SessionRow
 from bridge.store.wakeups import notify
@@ -25,6 +26,8 @@ START_SECONDS = 10.0
 """How long a busy database is waited for where nothing runs out meanwhile."""
 POLL_SECONDS = 2.0
 """Wake-ups may be lost; this often the database is asked what they would have said."""
+ALONE_EVERY = 5
+"""Where no other worker can let go of a session, each so many polls it is looked for free ones."""
 STRAYS_EVERY = 8
 """Each so many leases owned sessions are compared with running ones; else they are counted."""
 HANDED_MS = 1_000
@@ -199,12 +202,17 @@ class Supervisor:
     # Claims
 
     async def _claims(self) -> None:
+        polls = 0
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await self._claim_now.wait()
-            self._claim_now.clear()
-            await self._safely("claim", self._claim, self._poll, self._release_strays)
+            polls += 1
+            steps = [self._poll]
+            if self._claim_now.is_set() or not self._alone or polls % ALONE_EVERY == 0:
+                self._claim_now.clear()
+                steps = [self._claim, self._poll, self._release_strays]
+            await self._safely("claim", *steps)
 
     async def _claim(self) -> None:
         """Take what has no owner, up to this worker's share; give away what is far beyond it."""
@@ -272,10 +280,14 @@ class Supervisor:
     async def _poll(self) -> None:
         """What a lost wake-up would have told: rows of ours that nobody handed over."""
         now, mine = sessions.now_ms(), self.worker
-        async with self._tools.database.read() as connection:
-            incoming = await inbox.sessions_waiting(connection, mine, before=now - HANDED_MS)
-            outgoing = await outbox.sessions_waiting(connection, mine, before=now - OVERDUE_MS)
-        self._crew.look_for(incoming, outgoing)
+
+        async def work(connection: Connection) -> tuple[set[str], set[str]]:
+            return (
+                await inbox.sessions_waiting(connection, mine, before=now - HANDED_MS),
+                await outbox.sessions_waiting(connection, mine, before=now - OVERDUE_MS),
+            )
+
+        self._crew.look_for(*await self._tools.database.at_once(work, deadline=READ_SECONDS))
 
     async def _release_strays(self) -> None:
         """Give up what is ours and does not run: a commit whose answer was lost made it ours.

@@ -9,9 +9,9 @@ from sqlalchemy import bindparam, literal_column, select, update
 
 from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
 from bridge.store.connection import Connection, Statement
-from bridge.store.models import INBOX, SESSIONS, WAITING, WANTED
+from bridge.store.models import INBOX, WAITING
 from bridge.store.rows import InboxRow
-from bridge.store.sessions import insert_new, now_ms, still_owned
+from bridge.store.sessions import insert_new, now_ms, owner_of, still_owned
 
 _COLUMNS = [INBOX.c[name] for name in InboxRow.__dataclass_fields__]
 _OF_SESSION = INBOX.c.session_id == bindparam("session")
@@ -82,19 +82,25 @@ async def waiting(connection: Connection, session: SessionId) -> list[InboxRow]:
     return sorted(rows, key=lambda row: row.order)
 
 
+_SESSIONS_WAITING = Statement(
+    lambda _: (
+        select(INBOX.c.session_id)
+        .where(
+            INBOX.c.state == WAITING,
+            INBOX.c.created_at < bindparam("before"),
+            owner_of(INBOX.c.session_id) == bindparam("owner"),
+        )
+        .distinct()
+    )
+)
+
+
 async def sessions_waiting(connection: Connection, owner: WorkerId, *, before: int) -> set[str]:
     """Which of a worker's sessions have had something waiting since before a time (ms).
 
     The poll that backs up the wake-ups. It costs what is waiting, not what there is.
     """
-    found = await connection.execute(
-        select(INBOX.c.session_id)
-        .join(SESSIONS, SESSIONS.c.id == INBOX.c.session_id)
-        .where(
-            INBOX.c.state == WAITING, INBOX.c.created_at < before, SESSIONS.c.owner == owner, WANTED
-        )
-        .distinct()
-    )
+    found = await _SESSIONS_WAITING.run(connection, owner=owner, before=before)
     return {row[0] for row in found}
 
 

@@ -9,9 +9,9 @@ from sqlalchemy import bindparam, func, select, update
 
 from bridge.ids import OutboxId, SessionId, WorkerId
 from bridge.store.connection import Connection, Statement
-from bridge.store.models import OUTBOX, SESSIONS, WAITING, WANTED
+from bridge.store.models import OUTBOX, WAITING
 from bridge.store.rows import NewOutbox, OutboxRow
-from bridge.store.sessions import now_ms, still_owned
+from bridge.store.sessions import now_ms, owner_of, still_owned
 
 _COLUMNS = [OUTBOX.c[name] for name in OutboxRow.__dataclass_fields__]
 
@@ -72,22 +72,25 @@ async def waiting(connection: Connection, session: SessionId) -> list[OutboxRow]
     return await _WAITING.fetch(connection, OutboxRow, session=session)
 
 
+_SESSIONS_WAITING = Statement(
+    lambda _: (
+        select(OUTBOX.c.session_id)
+        .where(
+            OUTBOX.c.state == WAITING,
+            OUTBOX.c.created_at < bindparam("before"),
+            owner_of(OUTBOX.c.session_id) == bindparam("owner"),
+        )
+        .distinct()
+    )
+)
+
+
 async def sessions_waiting(connection: Connection, owner: WorkerId, *, before: int) -> set[str]:
     """Which of a worker's sessions have had something waiting since before a time (ms).
 
     The poll that backs up the wake-ups. It costs what is waiting, not what there is.
     """
-    found = await connection.execute(
-        select(OUTBOX.c.session_id)
-        .join(SESSIONS, SESSIONS.c.id == OUTBOX.c.session_id)
-        .where(
-            OUTBOX.c.state == WAITING,
-            OUTBOX.c.created_at < before,
-            SESSIONS.c.owner == owner,
-            WANTED,
-        )
-        .distinct()
-    )
+    found = await _SESSIONS_WAITING.run(connection, owner=owner, before=before)
     return {row[0] for row in found}
 
 

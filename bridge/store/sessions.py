@@ -108,6 +108,15 @@ def still_owned() -> ColumnElement[bool]:
     )
 
 
+def owner_of(session: ColumnElement[str]) -> ColumnElement[str | None]:
+    """Who runs a session.
+
+    A subquery that no planner turns into a join: SQLite's, which keeps no statistics here, would
+    begin with all sessions of the owner, and look for rows in each.
+    """
+    return select(SESSIONS.c.owner).where(SESSIONS.c.id == session).scalar_subquery()
+
+
 async def epochs_of(connection: Connection, ids: Collection[str]) -> dict[str, int]:
     """The epochs of these sessions."""
     found = await connection.execute(

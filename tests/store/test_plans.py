@@ -99,3 +99,21 @@ async def test_what_is_done_is_not_walked_through(database: Database, name: str)
     for table in ("sessions", "inbox", "outbox"):
         assert f"Seq Scan on {table}" not in found, found
         assert f"SCAN {table}\n" not in f"{found}\n", found
+
+
+POLLS: dict[str, Callable[[Any], Awaitable[object]]] = {
+    "ix_inbox_waiting": lambda c: inbox.sessions_waiting(c, WorkerId("w"), before=9),
+    "ix_outbox_waiting": lambda c: outbox.sessions_waiting(c, WorkerId("w"), before=9),
+}
+
+
+@pytest.mark.parametrize("index", POLLS)
+async def test_the_poll_costs_what_waits_and_not_what_lives(database: Database, index: str) -> None:
+    """It runs each two seconds: to look into each session in turn would stop the bridge."""
+    await database.writer.run(lambda connection: connection.run_sync(fill))
+
+    found = await plans(database, POLLS[index])
+
+    assert index in found, found
+    assert "ix_sessions_owner" not in found, found
+    assert "ix_sessions_wanted" not in found, found
