@@ -25,7 +25,7 @@ from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
 from bridge.ops import collector, health
 from bridge.relay.ledger import Ledger
-from bridge.relay.news import CHANNEL
+from bridge.relay.news import CHANNEL, channel_of
 from bridge.relay.service import BridgeService
 from bridge.relay.supervisor import Supervisor
 from bridge.relay.threads import Threads
@@ -107,7 +107,8 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             await socket_mode.introduce()
 
         wakeups = Wakeups(database)
-        wakeups.subscribe(CHANNEL, supervisor.notified)
+        for channel in (CHANNEL, channel_of(supervisor.worker)):
+            wakeups.subscribe(channel, supervisor.notified)
         wakeups.on_gap(supervisor.missed)
         stack.push_async_callback(tools.ledger.written, 5.0)
         stack.push_async_callback(supervisor.stop)

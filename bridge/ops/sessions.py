@@ -140,7 +140,8 @@ async def close_session(settings: Settings, session: str) -> int:
             return _unknown(session)
 
         async def work(connection: Any) -> bool:
-            if not await queries.lock_live(connection, name):
+            live, _ = await queries.lock_live(connection, name)
+            if not live:
                 return False
             await inbox.add_message(
                 connection,

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from bridge.content.markup import is_blank
-from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
+from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId, new_session_id
 from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import State
 from bridge.relay.messages import translate
-from bridge.relay.news import CHANNEL, FREE
+from bridge.relay.news import CHANNEL, FREE, channel_of
 from bridge.relay.record import mark, notice
 from bridge.relay.supervisor import Supervisor
 from bridge.relay.targets import accounts_for, resolve
@@ -124,7 +124,7 @@ class BridgeService:
         session = thread.session
 
         async def work(connection: Connection) -> tuple[bool, list[InboxRow], bool]:
-            live = await sessions.lock_live(connection, session)
+            live, owner = await sessions.lock_live(connection, session)
             rows = await inbox.add_message(
                 connection,
                 session=session,
@@ -142,7 +142,10 @@ class BridgeService:
                 said = await self._closed_answer(connection, session, message.ts)
             elif rows and message.files:
                 said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
-            await self._say(connection, session, said)
+            if said:
+                await self._say(connection, session, said)
+            else:
+                await self._wake_owner(connection, session, owner)
             if rows and live and self._supervisor.shares(session):
                 # An earlier one may lie here that another worker took: not to be overtaken,
                 # although the wake-up for it is still to come.
@@ -154,7 +157,7 @@ class BridgeService:
         if live and rows:
             # If it runs elsewhere, its worker has been notified, or somebody will claim it.
             self._supervisor.deliver(session, rows)
-        if not live or said:
+        if not live or said or not rows:  # known: its first wake-up may have been lost
             self._wake(session)
         if not rows:
             return Disposition.DUPLICATE
@@ -225,12 +228,21 @@ class BridgeService:
     async def _say(
         self, connection: Connection, session: SessionId, items: list[NewOutbox]
     ) -> None:
-        """Add to the outbox of a session that another worker may own, and wake that worker."""
-        if items:
-            await sessions.call_for_attention(connection, session)
-            await outbox.add(connection, session, items)
-            await notify(connection, CHANNEL, FREE)
-        await notify(connection, CHANNEL, session)
+        """Add to the outbox of a session that another worker may own, or none: wake them all."""
+        await sessions.call_for_attention(connection, session)
+        await outbox.add(connection, session, items)
+        for news in (FREE, session):
+            await notify(connection, CHANNEL, news)
+
+    async def _wake_owner(
+        self, connection: Connection, session: SessionId, owner: WorkerId | None
+    ) -> None:
+        """Tell another worker of a row for its session.
+
+        One that nobody owns will be claimed, and whoever claims it reads everything.
+        """
+        if owner is not None and owner != self._tools.worker:
+            await notify(connection, channel_of(owner), session)
 
     def _wake(self, session: SessionId) -> None:
         """Have the session look, if it runs here; a closed one runs nowhere until it is claimed."""
@@ -254,7 +266,8 @@ class BridgeService:
         self, session: SessionId, user: UserId, team: TeamId, channel: ChannelId, ts: MessageTs
     ) -> None:
         async def work(connection: Connection) -> list[InboxRow]:
-            if not await sessions.lock_live(connection, session):
+            live, owner = await sessions.lock_live(connection, session)
+            if not live:
                 return []
             rows = await inbox.add_message(
                 connection,
@@ -267,7 +280,7 @@ class BridgeService:
                 texts=[""],
                 kind="close",
             )
-            await notify(connection, CHANNEL, session)
+            await self._wake_owner(connection, session, owner)
             return rows
 
         rows = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)

@@ -129,7 +129,7 @@ class Supervisor:
         self._claim_now.set()
 
     def notified(self, payload: str) -> None:
-        """A notification came on `CHANNEL`, from any worker."""
+        """A notification came, on the channel of all workers or on this one's own."""
         if payload == THREAD:
             self._tools.threads.news()
         elif payload:

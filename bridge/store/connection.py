@@ -1,9 +1,9 @@
 """What queries and works are given, and the connection that answers without a wait.
 
-On PostgreSQL that is SQLAlchemy's own `AsyncConnection`. SQLite answers from this process's own
-memory, in microseconds: a hop to a thread for a statement would cost ten times the statement, and
-the two threads would fight over the interpreter. So its statements run here. What waits for the
-disk, the commit, runs in a thread.
+On PostgreSQL that is SQLAlchemy's own `AsyncConnection`; the statements of the hot path go past it,
+to the driver's. SQLite answers from this process's own memory, in microseconds: a hop to a thread
+for a statement would cost ten times the statement, and the two threads would fight over the
+interpreter. So its statements run here. What waits for the disk, the commit, runs in a thread.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeVar, cast
 from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import CursorResult, Dialect, Executable, NestedTransaction
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
 
@@ -143,6 +144,17 @@ class _Savepoint:
             self._savepoint.rollback()
 
 
+def _psycopg(connection: Connection) -> Any:
+    """PostgreSQL's own connection, which is in the same transaction; None where it is another.
+
+    SQLAlchemy's part of a statement costs more than the driver's.
+    """
+    if not isinstance(connection, AsyncConnection) or connection.dialect.name != "postgresql":
+        return None
+    sync = connection.sync_connection
+    return None if sync is None else sync.connection.driver_connection
+
+
 class Statement:
     """A Core statement of the hot path: compiled once for each database, and not at each call.
 
@@ -160,6 +172,10 @@ class Statement:
             text, names, constants = self._inline
             given = constants | parameters
             return connection.run(text, [given[name] for name in names])
+        if (driver := _psycopg(connection)) is not None:
+            text, constants = self._prepared
+            cursor = await driver.execute(text, constants | parameters, prepare=True)
+            return await cursor.fetchall() if cursor.description else ()
         result = await connection.execute(self._on(connection.dialect.name), parameters)
         return result.all() if result.returns_rows else ()
 
@@ -182,6 +198,11 @@ class Statement:
                 for given in parameters
             ]
             return connection.run_many(text, rows)
+        if (driver := _psycopg(connection)) is not None:
+            text, constants = self._prepared
+            async with driver.cursor() as cursor:
+                await cursor.executemany(text, [{**constants, **given} for given in parameters])
+                return int(cursor.rowcount)
         result = await connection.execute(self._on(connection.dialect.name), list(parameters))
         return int(result.rowcount)
 
@@ -201,3 +222,15 @@ class Statement:
             name: bind.value for bind, name in compiled.bind_names.items() if not bind.required
         }
         return str(compiled), tuple(compiled.positiontup or ()), constants
+
+    @cached_property
+    def _prepared(self) -> tuple[str, dict[str, Any]]:
+        """The SQL for PostgreSQL, and those of its parameters that are constants."""
+        from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+
+        statement: Any = self._on("postgresql")
+        compiled: Any = statement.compile(dialect=cast("Any", PGDialect_psycopg)())
+        constants = {
+            name: bind.value for bind, name in compiled.bind_names.items() if not bind.required
+        }
+        return str(compiled), constants

@@ -82,7 +82,7 @@ _EPOCH = Statement(
 )
 _LIVE = Statement(
     lambda _: (
-        select(SESSIONS.c.live)
+        select(SESSIONS.c.live, SESSIONS.c.owner)
         .where(SESSIONS.c.id == bindparam("session"))
         .with_for_update(read=True)
     )
@@ -173,10 +173,11 @@ async def session_by_request(connection: Connection, request_key: str) -> Sessio
     return None if found is None else _row(found)
 
 
-async def lock_live(connection: Connection, session: SessionId) -> bool:
-    """Whether the session is live, and stays so until the transaction ends."""
-    found = await _LIVE.run(connection, session=session)
-    return bool(found and found[0][0])
+async def lock_live(connection: Connection, session: SessionId) -> tuple[bool, WorkerId | None]:
+    """Whether the session is live, and whose it is: both stay so until the transaction ends."""
+    for live, owner in await _LIVE.run(connection, session=session):
+        return bool(live), owner
+    return False, None
 
 
 async def call_for_attention(connection: Connection, session: SessionId) -> None:

@@ -71,11 +71,20 @@ async def plans(database: Database, query: Any) -> str:
     def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
         asked.append((statement, parameters))
 
+    def note_prepared(statement: str, parameters: Any, **_: Any) -> Any:
+        asked.append((statement, parameters))
+        return execute(statement, parameters)
+
     engine = database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", note)
     try:
         async with database.read() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            execute = driver.execute
+            if database.is_postgresql:  # the hot path's statements go past SQLAlchemy
+                driver.execute = note_prepared
             await query(connection)
+            driver.execute = execute
     finally:
         event.remove(engine, "before_cursor_execute", note)
     explain = "EXPLAIN " if database.is_postgresql else "EXPLAIN QUERY PLAN "
