@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from bridge.ops import collector
+
 if TYPE_CHECKING:
     from bridge.config import Settings
 
@@ -33,8 +35,9 @@ def main() -> None:
 @main.command()
 def serve() -> None:
     """Run the bridge (Socket Mode when SLACK_APP_TOKEN is set, else HTTP)."""
-    settings = _settings(serving=True)
-    from bridge.app import serve as run
+    with collector.resting():
+        settings = _settings(serving=True)
+        from bridge.app import serve as run
 
     _run(run(settings), settings)
 

@@ -228,11 +228,12 @@ class BridgeService:
     async def _say(
         self, connection: Connection, session: SessionId, items: list[NewOutbox]
     ) -> None:
-        """Add to the outbox of a session that another worker may own, or none: wake them all."""
-        await sessions.call_for_attention(connection, session)
+        """Add to the outbox of a session, and wake whoever owns it, or may."""
+        owner = await sessions.call_for_attention(connection, session)
         await outbox.add(connection, session, items)
-        for news in (FREE, session):
-            await notify(connection, CHANNEL, news)
+        if owner is None:
+            await notify(connection, CHANNEL, FREE)
+        await self._wake_owner(connection, session, owner)
 
     async def _wake_owner(
         self, connection: Connection, session: SessionId, owner: WorkerId | None

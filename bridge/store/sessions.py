@@ -180,11 +180,18 @@ async def lock_live(connection: Connection, session: SessionId) -> tuple[bool, W
     return False, None
 
 
-async def call_for_attention(connection: Connection, session: SessionId) -> None:
-    """Have a session that is no longer live picked up, because it has something to post."""
-    await connection.execute(
-        update(SESSIONS).where(SESSIONS.c.id == session).values(attention=True)
+async def call_for_attention(connection: Connection, session: SessionId) -> WorkerId | None:
+    """Have a session that is no longer live picked up, because it has something to post.
+
+    Returns whose it is, until the transaction ends.
+    """
+    found = await connection.execute(
+        update(SESSIONS)
+        .where(SESSIONS.c.id == session)
+        .values(attention=True)
+        .returning(SESSIONS.c.owner)
     )
+    return found.scalar_one_or_none()
 
 
 async def threads_of(
