@@ -73,7 +73,7 @@ class Costs:
     db_us_scanned_session: float
     """Microseconds for each live session that `workers.claim` walks past."""
     db_us_searched_session: float
-    """Microseconds for each live session that `workers.owned_by` looks at."""
+    """Microseconds for each session of its own that `workers.owned_by` reads."""
 
     round_trip_ms: float
     """Milliseconds (no CPU) between a worker and the database."""

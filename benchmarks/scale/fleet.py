@@ -55,17 +55,17 @@ SIGN_IN_REQUESTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How the bridge works. The defaults are the code as it is; each `False` is a change to it."""
+    """How the bridge works. The defaults are the code as it is; `False` is always the better."""
 
     name: str = "as it is"
-    eager_claims: bool = True
+    eager_claims: bool = False
     """A message for another worker's session has its receiver look for free sessions and poll;
-    a note has all workers do so."""
+    a note has all workers do so. So it was once."""
     claims_scan: bool = True
     """Counting and claiming walk over all live sessions, and the poll over all that waits; else
-    over an index by owner, and each heartbeat brings a count along."""
-    wake_all: bool = True
-    """Each notification goes to all workers; else to the one that it concerns."""
+    each takes what it needs by owner, and each heartbeat brings a count along."""
+    wake_all: bool = False
+    """Each notification goes to all workers, as it did once; else to the one that it concerns."""
     renewal_restarts: bool = True
     """A renewal that gets 429 at its second request begins anew; else it goes on from there."""
 
@@ -73,7 +73,7 @@ class Design:
 AS_IT_IS = Design()
 CHANGES = {
     "eager_claims": "claims only when something is free",
-    "claims_scan": "an index by owner, and counts with heartbeats",
+    "claims_scan": "claims and polls by owner, and counts with heartbeats",
     "wake_all": "a channel for each worker",
 }
 """What each change is called, in the order in which they are worth making. These concern the steady

@@ -134,7 +134,7 @@ class Search:
         self.count = sessions * costs.db_us_counted_session / 1e6 if scans else statement
         self.claim = sessions * costs.db_us_scanned_session / 1e6 if scans else statement
         """A claim that finds nothing."""
-        self.strays = (sessions if scans else own) * costs.db_us_searched_session / 1e6
+        self.strays = own * costs.db_us_searched_session / 1e6
         self._poll, self._row = costs.db_ms_poll / 1000, costs.db_us_polled_row / 1e6
         self._walked = 1.0 if scans else 1 / fleet.workers
         self.poll = self.poll_of(fleet.up * SENT_SECONDS)

@@ -17,12 +17,13 @@ from sqlalchemy import select, update
 from bridge.app import bound_port, running
 from bridge.config import load
 from bridge.ids import WorkerId
-from bridge.relay import supervisor
+from bridge.relay import news, supervisor
 from bridge.sandbox.slack.model import Channel
 from bridge.store import workers
 from bridge.store.connection import Connection
 from bridge.store.database import Database, open_database
 from bridge.store.models import DIALOGS, INBOX, OUTBOX, SESSIONS
+from bridge.store.wakeups import Wakeups
 from tests.e2e.front import to_all
 from tests.e2e.warm import Warm
 from tests.e2e.world import ACCOUNT, ANA, CHANNEL, Bridge, Thread, World, is_card, said, world_of
@@ -352,6 +353,35 @@ async def test_a_wake_up_suffices(world: World, monkeypatch: pytest.MonkeyPatch)
             await pair.exchange()
             await pair.thread.press("lp_end")
             await pair.thread.card_shows("lp_again")
+
+
+async def test_news_of_a_session_wake_its_owner_and_nobody_else(
+    world: World, store: Database
+) -> None:
+    first = await worker(world, "first", lease=LONG_LEASE)
+    (pair,) = await pairs(world, 1)
+    second = await worker(world, "second", lease=LONG_LEASE)
+    (session,) = await owners(store)
+    all_hear: list[str] = []
+    owner_hears: list[str] = []
+    wakeups = Wakeups(store)
+    wakeups.subscribe(news.CHANNEL, all_hear.append)
+    wakeups.subscribe(news.channel_of(WorkerId("first")), owner_hears.append)
+    await wakeups.start()
+    try:
+        world.route(second)
+        await pair.exchange()
+        await pair.thread.say("<@U0BRIDGE> status")
+        await pair.thread.shows("Talking with Maria")
+        await world.until(lambda: owner_hears == [session] * 2)
+        world.route(first)
+        await pair.exchange()
+        await pair.thread.say("<@U0BRIDGE> help")
+        await pair.thread.shows("Words that the bridge understands")
+        assert owner_hears == [session] * 2, "it knows what it has stored itself"
+        assert all_hear == []
+    finally:
+        await wakeups.stop()
 
 
 async def test_both_workers_answer_a_thread_that_is_over(world: World) -> None:

@@ -51,7 +51,10 @@ class Link:
         self, request: web.Request, receive: Callable[[str], Awaitable[None]]
     ) -> web.WebSocketResponse:
         """Accept the upgrade and hand every text frame to `receive`, one after the other."""
-        await self._ws.prepare(request)
+        try:
+            await self._ws.prepare(request)
+        except ConnectionResetError:  # whoever asked for it has gone
+            return self._ws
         self._transport = request.transport
         if self._last_word is not None:
             self._last_word(self._transport)
