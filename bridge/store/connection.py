@@ -218,10 +218,7 @@ class Statement:
         dialect = cast("Dialect", sqlite.dialect(paramstyle="qmark"))
         statement: Any = self._on("sqlite")
         compiled: Any = statement.compile(dialect=dialect)
-        constants = {
-            name: bind.value for bind, name in compiled.bind_names.items() if not bind.required
-        }
-        return str(compiled), tuple(compiled.positiontup or ()), constants
+        return str(compiled), tuple(compiled.positiontup or ()), _constants(compiled)
 
     @cached_property
     def _prepared(self) -> tuple[str, dict[str, Any]]:
@@ -230,7 +227,9 @@ class Statement:
 
         statement: Any = self._on("postgresql")
         compiled: Any = statement.compile(dialect=cast("Any", PGDialect_psycopg)())
-        constants = {
-            name: bind.value for bind, name in compiled.bind_names.items() if not bind.required
-        }
-        return str(compiled), constants
+        return str(compiled), _constants(compiled)
+
+
+def _constants(compiled: Any) -> dict[str, Any]:
+    """The values that the statement itself has, by their parameters' names."""
+    return {name: bind.value for bind, name in compiled.bind_names.items() if not bind.required}
