@@ -55,26 +55,19 @@ SIGN_IN_REQUESTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """How the bridge works. The defaults are the code as it is; `False` is always the better."""
+    """How the bridge works. The defaults are the code as it is; each `False` is a change to it."""
 
     name: str = "as it is"
-    eager_claims: bool = False
-    """A message for another worker's session has its receiver look for free sessions and poll;
-    a note has all workers do so. So it was once."""
     claims_scan: bool = True
     """Counting and claiming walk over all live sessions, and the poll over all that waits; else
     each takes what it needs by owner, and each heartbeat brings a count along."""
-    wake_all: bool = False
-    """Each notification goes to all workers, as it did once; else to the one that it concerns."""
     renewal_restarts: bool = True
     """A renewal that gets 429 at its second request begins anew; else it goes on from there."""
 
 
 AS_IT_IS = Design()
 CHANGES = {
-    "eager_claims": "claims only when something is free",
     "claims_scan": "claims and polls by owner, and counts with heartbeats",
-    "wake_all": "a channel for each worker",
 }
 """What each change is called, in the order in which they are worth making. These concern the steady
 state; `renewal_restarts` matters only in a storm."""
@@ -84,8 +77,7 @@ def steps() -> list[Design]:
     """The code as it is, and what becomes of it by one change after another."""
     made = [AS_IT_IS]
     for flag, words in CHANGES.items():
-        if getattr(AS_IT_IS, flag):
-            made.append(replace(made[-1], name=f"+ {words}", **{flag: False}))
+        made.append(replace(made[-1], name=f"+ {words}", **{flag: False}))
     return made
 
 
@@ -112,8 +104,6 @@ class Fleet:
     """Messages from Slack, for each session."""
     down_per_hour: float = 12.0
     """Messages from LivePerson, for each session."""
-    notes_per_hour: float = 0.1
-    """Messages that stay in Slack (`//`) or are words for the bridge, for each session."""
     life_hours: float = 2.0
     """How long a session is live."""
     token_hours: float = 1.0
@@ -130,11 +120,6 @@ class Fleet:
     def down(self) -> float:
         """Messages a second from LivePerson."""
         return self.sessions * self.down_per_hour / 3600
-
-    @property
-    def notes(self) -> float:
-        """Notes and words a second."""
-        return self.sessions * self.notes_per_hour / 3600
 
     @property
     def lives(self) -> float:

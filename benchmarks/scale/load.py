@@ -89,14 +89,13 @@ def steady(fleet: Fleet, costs: Costs, design: Design) -> Load:
     )
     search = Search(fleet, costs, design)
     passes = search.passes
-    listeners = fleet.workers if design.wake_all else 1
     database = {
         "messages": statements * costs.db_ms_per_statement / 1000,
         "commits": commits.rate * costs.db_ms_per_commit * touched / 1000,
         "searches": passes * fleet.workers * (search.count + HALF * search.claim),
         "polls": passes * fleet.workers * search.poll,
         "strays": fleet.workers / LEASE * search.strays,
-        "wake-ups": commits.notifying * listeners * costs.db_ms_wakeup / 1000,
+        "wake-ups": commits.notifying * costs.db_ms_wakeup / 1000,
     }
     worker = {
         "messages": (fleet.up * costs.cpu_ms_up + fleet.down * costs.cpu_ms_down)
@@ -105,7 +104,7 @@ def steady(fleet: Fleet, costs: Costs, design: Design) -> Load:
         "lives": fleet.lives * costs.cpu_ms_life / fleet.workers / 1000,
         "idle": own * costs.idle_cpu_ms_per_session_second / 1000,
         "polls": passes * search.poll_cpu,
-        "wake-ups": fleet.up * listeners / fleet.workers * costs.cpu_ms_wakeup / 1000,
+        "wake-ups": fleet.up / fleet.workers * costs.cpu_ms_wakeup / 1000,
     }
     writer = statements / fleet.workers * (costs.round_trip_ms + costs.db_ms_per_statement) / 1000
     beats = fleet.workers * 3 / LEASE * 2
@@ -142,7 +141,7 @@ class Search:
         self.poll_cpu = costs.cpu_ms_poll / 1000
         """Seconds of the worker's CPU."""
         self.statements = 7
-        self.triggers = triggers(fleet, design)
+        self.triggers = triggers(fleet)
         """How often a worker has a reason to look, times a second; the clock not counted."""
         parallel = fleet.shards
         seconds = (self.count + HALF * self.claim) / parallel + self.poll + self.poll_cpu
@@ -153,13 +152,9 @@ class Search:
         return self._poll + waiting * self._walked * self._row
 
 
-def triggers(fleet: Fleet, design: Design) -> float:
+def triggers(fleet: Fleet) -> float:
     """How often a worker has a reason to look for free sessions, times a second."""
-    ended = fleet.lives / fleet.workers
-    if not design.eager_claims:
-        return ended
-    foreign = fleet.up * (1 - 1 / fleet.workers) / fleet.workers
-    return ended + foreign + fleet.notes
+    return fleet.lives / fleet.workers  # one of its own has ended
 
 
 def pause(rate: float, busy: float) -> float:

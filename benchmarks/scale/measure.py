@@ -71,9 +71,14 @@ async def measure(url: str, count: int) -> dict[str, float]:
     return costs
 
 
+def crew_of(count: int) -> int:
+    """How many workers so many sessions have."""
+    return max(2, count // PER_WORKER)
+
+
 async def fill(database: Database, count: int) -> None:
     """Workers that live, and their sessions; a twentieth has changed since the last vacuum."""
-    now, crew = sessions.now_ms(), max(2, count // PER_WORKER)
+    now, crew = sessions.now_ms(), crew_of(count)
     async with database.engine.connect() as connection:
         await connection.execution_options(isolation_level="AUTOCOMMIT")
         for number in range(crew):
@@ -112,7 +117,7 @@ async def searches(connection: AsyncConnection, count: int) -> dict[str, float]:
     return {
         "db_us_counted_session": counted * 1000 / count,
         "db_us_scanned_session": walked * 1000 / count,
-        "db_us_searched_session": searched * 1000 * max(2, count // PER_WORKER) / count,
+        "db_us_searched_session": searched * 1000 * crew_of(count) / count,
         "db_ms_poll": nothing,
         "db_us_polled_row": (much - nothing) * 1000 / (count // 2),
         "cpu_ms_poll": polling,
@@ -154,7 +159,7 @@ async def claimed(connection: AsyncConnection, count: int, costs: dict[str, floa
         await connection.execute(names, {"ids": list(found)})
 
     spent, _ = await cpu_ms(connection, 5, claim)
-    walk = 200 * max(2, count // PER_WORKER) / (max(2, count // PER_WORKER) - 1)
+    walk = 200 * crew_of(count) / (crew_of(count) - 1)
     return max(0.0, spent - walk * costs["db_us_scanned_session"] / 1000) / 200
 
 

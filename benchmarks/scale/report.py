@@ -148,7 +148,7 @@ def assumptions(fleet: Fleet) -> str:
     """What was put in, besides the costs."""
     return (
         f"Put in: {fleet.up_per_hour:g} messages an hour from each session and "
-        f"{fleet.down_per_hour:g} to it, {fleet.notes_per_hour:g} notes an hour; a session is live "
+        f"{fleet.down_per_hour:g} to it; a session is live "
         f"for {fleet.life_hours:g} h, a token for {fleet.token_hours:g} h; {fleet.accounts} "
         f"accounts; LivePerson takes {fleet.sign_in_limit:,.0f} sign-in requests a second (for "
         f"{fleet.sessions:,} sessions) and answers 429 beyond; database servers of {fleet.cores} "

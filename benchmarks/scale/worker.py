@@ -81,7 +81,7 @@ class Worker:
                 yield self._env.timeout(0.5)
 
     def _claims(self) -> Steps:
-        world, rate = self._world, triggers(self._world.fleet, self._world.design)
+        world, rate = self._world, triggers(self._world.fleet)
         while self.lives:
             begun = self._env.now
             world.records.add("searches", 1)
@@ -156,7 +156,6 @@ class Worker:
             up = fleet.up / workers * seconds
             lives = fleet.lives / workers * seconds
             down = fleet.down * self.online / fleet.sessions * seconds
-            woken = fleet.up * seconds * (1 if world.design.wake_all else 1 / workers)
             renewed = self.online / fleet.token_hours / 3600 * seconds if world.renewing else 0.0
             if world.liveperson.up:
                 world.records.spread("sign-ins", SIGN_IN_REQUESTS * (lives + renewed), since)
@@ -165,7 +164,7 @@ class Worker:
                 + down * costs.cpu_ms_down
                 + lives * costs.cpu_ms_life
                 + self.online * idle * seconds
-                + woken * costs.cpu_ms_wakeup,
+                + up * costs.cpu_ms_wakeup,
                 whole=True,
             )
             works = up * costs.works_up + down * costs.works_down + lives * costs.works_life
@@ -184,14 +183,12 @@ class Worker:
         world, costs, commits = self._world, self._world.costs, self._world.commits
         late = seconds > 2 * self._tick  # the writer was held up: all of it is waiting
         count = works / (min(float(BATCH), works) if late else commits.batch)
-        listeners = world.fleet.workers if world.design.wake_all else 1
         asked = self._env.now
         with self._writer.request() as turn:
             yield turn
             waited = self._env.now - asked
             yield from world.database.run(
-                statements * costs.db_ms_per_statement
-                + min(notifying, count) * listeners * costs.db_ms_wakeup,
+                statements * costs.db_ms_per_statement + min(notifying, count) * costs.db_ms_wakeup,
                 statements,
             )
         yield from world.database.commit(count, seconds=commits.seconds)

@@ -123,7 +123,9 @@ class BridgeService:
     ) -> Disposition:
         session = thread.session
 
-        async def work(connection: Connection) -> tuple[bool, list[InboxRow], bool]:
+        async def work(
+            connection: Connection,
+        ) -> tuple[bool, WorkerId | None, list[InboxRow], bool]:
             live, owner = await sessions.lock_live(connection, session)
             rows = await inbox.add_message(
                 connection,
@@ -150,15 +152,16 @@ class BridgeService:
                 # An earlier one may lie here that another worker took: not to be overtaken,
                 # although the wake-up for it is still to come.
                 rows = await inbox.waiting(connection, session)
-            return live, rows, bool(said)
+            return live, owner, rows, bool(said)
 
-        live, rows, said = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
+        done = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
+        live, owner, rows, said = done
         crash_point("inbox.committed")
         if live and rows:
             # If it runs elsewhere, its worker has been notified, or somebody will claim it.
             self._supervisor.deliver(session, rows)
         if not live or said or not rows:  # known: its first wake-up may have been lost
-            self._wake(session)
+            self._wake(session, owner)
         if not rows:
             return Disposition.DUPLICATE
         return Disposition.ACCEPTED if live else Disposition.CLOSED
@@ -204,7 +207,7 @@ class BridgeService:
     ) -> Disposition:
         """Note a message that is not for LivePerson, and answer it, once."""
 
-        async def work(connection: Connection) -> bool:
+        async def work(connection: Connection) -> tuple[bool, WorkerId | None]:
             rows = await inbox.add_message(
                 connection,
                 session=thread.session,
@@ -217,23 +220,25 @@ class BridgeService:
                 kind=kind,
                 state="kept",
             )
-            if rows:
-                await self._say(connection, thread.session, await items(connection))
-            return bool(rows)
+            if not rows:
+                return False, None
+            said = await items(connection)
+            return True, await self._say(connection, thread.session, said)
 
-        added = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
-        self._wake(thread.session)
+        added, owner = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
+        self._wake(thread.session, owner)
         return kept if added else Disposition.DUPLICATE
 
     async def _say(
         self, connection: Connection, session: SessionId, items: list[NewOutbox]
-    ) -> None:
-        """Add to the outbox of a session, and wake whoever owns it, or may."""
+    ) -> WorkerId | None:
+        """Add to the outbox of a session, and wake whoever owns it, or may. Returns who does."""
         owner = await sessions.call_for_attention(connection, session)
         await outbox.add(connection, session, items)
         if owner is None:
             await notify(connection, CHANNEL, FREE)
         await self._wake_owner(connection, session, owner)
+        return owner
 
     async def _wake_owner(
         self, connection: Connection, session: SessionId, owner: WorkerId | None
@@ -245,9 +250,9 @@ class BridgeService:
         if owner is not None and owner != self._tools.worker:
             await notify(connection, channel_of(owner), session)
 
-    def _wake(self, session: SessionId) -> None:
+    def _wake(self, session: SessionId, owner: WorkerId | None) -> None:
         """Have the session look, if it runs here; a closed one runs nowhere until it is claimed."""
-        if not self._supervisor.look(session):
+        if not self._supervisor.look(session) and owner is None:
             self._supervisor.claim_soon()
 
     async def end(self, session: SessionId, user: UserId, team: TeamId, key: str) -> Refused | None:

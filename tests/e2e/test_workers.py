@@ -326,10 +326,10 @@ async def test_what_two_workers_get_is_done_once(world: World, store: Database) 
 
 
 @asynccontextmanager
-async def here(world: World, name: str) -> AsyncIterator[int]:
+async def here(world: World, name: str, **env: str) -> AsyncIterator[int]:
     """Run a bridge in this process, where a test can change its pace; gives its port."""
     settings = load(
-        {**world.env, "BRIDGE_WORKER_ID": name, "BRIDGE_LEASE_SECONDS": str(LONG_LEASE)}
+        {**world.env, "BRIDGE_WORKER_ID": name, "BRIDGE_LEASE_SECONDS": str(LONG_LEASE), **env}
     )
     async with running(settings, stop=asyncio.Event()) as runner:
         yield bound_port(runner)
@@ -353,6 +353,41 @@ async def test_a_wake_up_suffices(world: World, monkeypatch: pytest.MonkeyPatch)
             await pair.exchange()
             await pair.thread.press("lp_end")
             await pair.thread.card_shows("lp_again")
+
+
+async def test_who_is_full_has_another_say_that_it_is_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "POLL_SECONDS", 3_600.0)
+    async with here(world, "first") as first, here(world, "full", BRIDGE_MAX_SESSIONS="1") as full:
+        world.slack.events_url = f"http://127.0.0.1:{first}/slack/events"
+        (over,) = await pairs(world, 1)
+        await world.liveperson.close(over.conversation.id)
+        await over.thread.card_shows("lp_again")
+        world.slack.events_url = f"http://127.0.0.1:{full}/slack/events"
+        await pairs(world, 1)
+        late = await over.thread.say("too late", user=ANA)
+        await world.until(lambda: "warning" in world.slack.reactions(over.thread.channel, late))
+
+
+async def test_a_note_for_another_worker_starts_no_search(
+    world: World, store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that has no owner, and of which nobody was told, shows whether one was made."""
+    monkeypatch.setattr(supervisor, "POLL_SECONDS", 3_600.0)
+    async with here(world, "first") as first:
+        world.slack.events_url = f"http://127.0.0.1:{first}/slack/events"
+        await pairs(world, 1)
+        (orphan,) = await owners(store)
+        (pair,) = await pairs(world, 1)
+        async with here(world, "second") as second:
+            world.slack.events_url = f"http://127.0.0.1:{second}/slack/events"
+            disowned = update(SESSIONS).where(SESSIONS.c.id == orphan).values(owner=None)
+            await store.writer.run(lambda connection: connection.execute(disowned))
+            note = await pair.thread.say("// among us")
+            await world.until(lambda: "lock" in world.slack.reactions(pair.thread.channel, note))
+            await pair.exchange()
+            assert (await owners(store))[orphan] is None
 
 
 async def test_news_of_a_session_wake_its_owner_and_nobody_else(
