@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bridge.liveperson.dialog import Dialog
 from bridge.liveperson.events import FileEvent, RichEvent, TextEvent, UnknownEvent
 from bridge.liveperson.ids import AgentId
 from bridge.liveperson.wire import (
@@ -40,6 +42,10 @@ class Follower:
         """The conversation that is followed."""
         self.open: set[str] = set()
         """The consumer's open conversations, as this connection was told."""
+        self.dialogs: dict[str, Dialog] = {}
+        """Those of the conversation that is followed, by their ids."""
+        self.missing = asyncio.Event()
+        """Set when an event is known to be missing."""
         self.ending = False
         """The person asked to close it: that it closes is no news."""
         self.forget()
@@ -48,14 +54,15 @@ class Follower:
         """Follow no conversation any more."""
         self.conversation = None
         self._agents: frozenset[str] | None = None
-        self._seen: set[tuple[str, int]] = set()
-        self._replay: list[EventChange] | None = None
+        self.dialogs.clear()
+        self.missing.clear()
         self.own: list[EventChange] = []
         """The consumer's own messages that came back, since it was last emptied."""
 
     def follow(self, conversation: str) -> None:
         """Follow a conversation from now on."""
         self.conversation = conversation
+        self.dialogs.setdefault(conversation, Dialog())  # the main dialog has its conversation's id
         self.open.add(conversation)
         if self._agents is None:
             self._agents = frozenset()
@@ -64,17 +71,8 @@ class Follower:
     def arrived(self, sequence: int | None) -> None:
         """Note that LivePerson has the person's message under that sequence."""
         if self.conversation is not None and sequence is not None:
-            self._seen.add((self.conversation, sequence))
-
-    def hold(self) -> None:
-        """Hold events back while a replay comes: live ones may overtake it."""
-        self._replay = []
-
-    def release(self) -> None:
-        """Tell the held events in their order."""
-        held, self._replay = self._replay or [], None
-        for change in sorted(held, key=lambda change: change.sequence):
-            self._event(change)
+            self.dialogs[self.conversation].ours(sequence)
+            self.give_out()
 
     def note(self, notification: Notification) -> None:
         """Take notice of a notification."""
@@ -83,10 +81,19 @@ class Follower:
                 self._conversation_is(conversation)
         elif isinstance(notification, MessagingEvents):
             for change in notification.changes:
-                if self._replay is not None:
-                    self._replay.append(change)
-                else:
-                    self._event(change)
+                if self.conversation in (change.dialog_id, change.conversation_id):
+                    self.dialogs.setdefault(change.dialog_id, Dialog()).feed(change)
+            self.give_out()
+
+    def give_out(self) -> None:
+        """Tell what the dialogs give out: in order, each event once."""
+        for dialog in self.dialogs.values():
+            for change in (*dialog.take(), *dialog.take_late()):
+                self._event(change)
+        if any(dialog.gap for dialog in self.dialogs.values()):
+            self.missing.set()
+        else:
+            self.missing.clear()
 
     def closed(self, reason: str | None) -> None:
         """The followed conversation is over."""
@@ -117,11 +124,6 @@ class Follower:
         self._agents = agents
 
     def _event(self, change: EventChange) -> None:
-        key = (change.dialog_id, change.sequence)
-        ours = self.conversation in (change.dialog_id, change.conversation_id)
-        if not ours or not change.event.takes_sequence or key in self._seen:
-            return
-        self._seen.add(key)
         if change.is_by(self.consumer_id):
             self.own.append(change)
         elif (text := words(change)) is not None:

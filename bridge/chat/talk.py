@@ -11,6 +11,7 @@ from typing import Literal, TypedDict
 from bridge.chat.follower import Follower, Happening
 from bridge.chat.terminal import Lines, Screen
 from bridge.liveperson.backoff import Backoff
+from bridge.liveperson.catch_up import CatchUp, Patience, ReplayMissing
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.domains import CONFIGURATION, IDP, MESSAGING, DomainDirectory
 from bridge.liveperson.errors import (
@@ -29,13 +30,16 @@ from bridge.liveperson.events import TextEvent
 from bridge.liveperson.identity import Credentials, IdentityProvider, Mode
 from bridge.liveperson.ids import AccountId, AgentId
 from bridge.liveperson.profiles import ProfileDirectory
-from bridge.liveperson.wire import EventChange
+from bridge.liveperson.wire import EventChange, Notification
 
 STEADY = 30.0
 """Seconds after which a connection counts as good, so that the next wait is short again."""
 TOKEN_TRIES = 3
 """So many times in a row may the token be refused before we give up."""
 PUBLISH_TRIES = 5
+BEFORE_REPLAY = 1.0
+"""Seconds: what was sent over the old connection may still be on its way into the dialog."""
+PATIENCE = Patience(replay=1.5, asks=4)
 ROLE_NAMES = {"MANAGER": "Manager", "CONTROLLER": "LivePerson", "SYSTEM": "LivePerson"}
 
 
@@ -87,6 +91,7 @@ class Talk:
         self._profiles = ProfileDirectory(directory)
         self._happenings: asyncio.Queue[Happening] = asyncio.Queue()
         self._follower = Follower(self._happenings.put_nowait)
+        self._replays = CatchUp(self._follower.dialogs, self._look, PATIENCE)
         self._established = False
         self._pending: Said | None = None
         """Sent, but not known to have arrived."""
@@ -181,7 +186,7 @@ class Talk:
             self._directory,
             self._account,
             credentials,
-            on_notification=self._follower.note,
+            on_notification=self._receive,
             on_frame=self._show_frame if self._frames else None,
         ) as ums:
             await ums.subscribe_conversations()
@@ -200,7 +205,7 @@ class Talk:
         follower = self._follower
         if follower.conversation is not None:
             if follower.conversation in follower.open:
-                await self._catch_up(ums, follower.conversation)
+                await self._catch_up(ums, certain=self._pending is not None)
             else:
                 self._doubt_pending()
                 follower.closed(None)
@@ -217,14 +222,32 @@ class Talk:
             self._screen.say(f"Perhaps not delivered: {self._pending.text}")
             self._pending = None
 
-    async def _catch_up(self, ums: Connection, dialog: str) -> None:
-        """Subscribe from the beginning: what has been shown is known, and a terminal has time."""
-        self._follower.hold()
-        try:
-            await ums.subscribe_events(dialog, 0)
+    async def _catch_up(self, ums: Connection, *, certain: bool) -> None:
+        """Have told what was missed; `certain`: only then is it known what has not arrived."""
+        if not certain:
+            await self._replays.subscribe(ums)
             await ums.get_clock()
-        finally:
-            self._follower.release()
+            return
+        await asyncio.sleep(BEFORE_REPLAY)
+        await self._read(ums, certain=True)
+
+    async def _read(self, ums: Connection, *, certain: bool) -> None:
+        try:
+            await self._replays.read(ums, certain=certain)
+        except ReplayMissing as error:
+            self._screen.say(f"{error} Going on with what is known.")
+            for dialog in self._follower.dialogs.values():
+                dialog.give_up()
+            self._follower.give_out()
+
+    async def _look(self) -> None:
+        for dialog in self._follower.dialogs.values():
+            dialog.judge()
+        self._follower.give_out()
+
+    def _receive(self, notification: Notification) -> None:
+        self._follower.note(notification)
+        self._replays.arrived()
 
     # What is typed
 
@@ -236,12 +259,17 @@ class Talk:
                 if not (self._lines.waiting or self._lines.ended.is_set()):
                     self._screen.prompt()
                 line = asyncio.create_task(self._lines.wait())
+                missing = asyncio.create_task(self._follower.missing.wait())
                 try:
-                    await asyncio.wait({closed, line}, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait({closed, line, missing}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     line.cancel()
+                    missing.cancel()
                 if closed.done():
                     raise closed.result()
+                if self._follower.missing.is_set():
+                    await self._read(ums, certain=False)
+                    continue
                 text = self._lines.take()
                 if text is None:
                     self._screen.leave()
@@ -290,7 +318,7 @@ class Talk:
                 known = min(follower.open, default=None)
                 conversation = known or await ums.request_conversation(**self._routing)
                 follower.follow(conversation)
-                await self._catch_up(ums, conversation)
+                await self._catch_up(ums, certain=False)
             else:
                 conversation = follower.conversation
             sequence = await ums.publish_text(conversation, said.text, external_id=said.external_id)

@@ -228,8 +228,23 @@ class Connection:
         `timeout`: seconds, instead of the connection's; `wait` can shorten them meanwhile.
         """
         request = requests.publish_text(dialog_id, text, external_id=external_id)
-        sequence = (await self._ask(request, timeout, wait)).get("sequence")
-        return sequence if type(sequence) is int and sequence >= 0 else None
+        return _sequence(await self._ask(request, timeout, wait))
+
+    async def publish_receipt(
+        self,
+        dialog_id: str,
+        status: Literal["ACCEPT", "READ"],
+        sequences: Sequence[int],
+        *,
+        timeout: float | None = None,
+    ) -> int | None:
+        """Tell the other side that events have come (ACCEPT) or were seen (READ).
+
+        Receipts and messages share one count. Gives the receipt's sequence, if LivePerson tells:
+        all that the dialog held before has a lower one.
+        """
+        request = requests.publish_receipt(dialog_id, status, sequences)
+        return _sequence(await self._ask(request, timeout))
 
     async def subscribe_events(self, dialog_id: str, from_seq: int) -> None:
         """Get the dialog's events from sequence `from_seq` on as notifications, and new ones."""
@@ -350,6 +365,11 @@ def _body(request: Request, response: Response) -> dict[str, Any]:
     if code < 500:
         raise RequestRefused(request.type, code, words)
     raise ServerFailed(request.type, code, words)
+
+
+def _sequence(body: dict[str, Any]) -> int | None:
+    sequence = body.get("sequence")
+    return sequence if type(sequence) is int and 0 <= sequence <= wire.BIGGEST else None
 
 
 def _id(request: Request, body: dict[str, Any], name: str) -> str:

@@ -107,6 +107,12 @@ def publish_text(dialog_id: str, text: str, *, external_id: str | None = None) -
     return Request("ms.PublishEvent", {"dialogId": dialog_id, "event": event}, metadata)
 
 
+def publish_receipt(dialog_id: str, status: str, sequences: Sequence[int]) -> Request:
+    """Tell what became of events: `status` ACCEPT (this device has them) or READ."""
+    event = {"type": "AcceptStatusEvent", "status": status, "sequenceList": list(sequences)}
+    return Request("ms.PublishEvent", {"dialogId": dialog_id, "event": event})
+
+
 def subscribe_events(dialog_id: str, from_seq: int) -> Request:
     """Get the dialog's events from that sequence on (it included), and every new one."""
     body = {"dialogId": dialog_id, "fromSeq": from_seq}

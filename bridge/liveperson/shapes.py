@@ -44,12 +44,14 @@ class Details(msgspec.Struct, rename="camel"):
     dialogs: Any = None
     delay: Any = None
     meta_data_last_update_ts: Any = None
+    last_content_event_notification: Any = None
 
 
 class Result(msgspec.Struct, rename="camel"):
     conv_id: Any = None
     last_update_time: Any = None
     conversation_details: Details | None = None
+    last_content_event_notification: Any = None
 
 
 class Conversation(msgspec.Struct):

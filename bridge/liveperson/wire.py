@@ -96,6 +96,8 @@ class ConversationChange(msgspec.Struct, frozen=True):
     """Milliseconds since 1970."""
     delay_until: int | None
     """When agents are back, in milliseconds since 1970, while there are none."""
+    last_event: tuple[str, int] | None = None
+    """Dialog and sequence of the latest content, where it is told: there is at least that much."""
 
 
 class ConversationChanges(msgspec.Struct, frozen=True):
@@ -230,7 +232,18 @@ def _conversation_change(change: shapes.Conversation | None) -> ConversationChan
         dialogs=tuple(d for item in _elements(details.dialogs) if (d := _dialog(item))),
         updated_at=updated if updated is not None else _count(details.meta_data_last_update_ts),
         delay_until=_count(delay.get("tillWhen")),
+        last_event=_last_event(
+            result.last_content_event_notification or details.last_content_event_notification
+        ),
     )
+
+
+def _last_event(told: Any) -> tuple[str, int] | None:
+    """Read `lastContentEventNotification`, which does not always come."""
+    if not isinstance(told, dict):
+        return None
+    dialog, sequence = _text(told.get("dialogId")), _count(told.get("sequence"))
+    return None if dialog is None or sequence is None else (dialog, sequence)
 
 
 def _participants(details: shapes.Details) -> tuple[Participant, ...]:

@@ -10,6 +10,7 @@ from bridge.liveperson.errors import RequestRefused
 from bridge.relay.agents import Agents
 from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import Happening, Observed, State, known_conversation, observe
+from bridge.relay.delivery import Delivery
 from bridge.relay.reader import Reader
 from bridge.relay.record import Record, notice
 from bridge.slack.views import notices
@@ -27,6 +28,7 @@ class Conversation:
     __slots__ = (
         "_account",
         "_agents",
+        "_delivery",
         "_reader",
         "_record",
         "_subscription",
@@ -35,10 +37,16 @@ class Conversation:
     )
 
     def __init__(
-        self, record: Record, reader: Reader, agents: Agents, account: AccountSettings
+        self,
+        record: Record,
+        reader: Reader,
+        delivery: Delivery,
+        agents: Agents,
+        account: AccountSettings,
     ) -> None:
         self._record = record
         self._reader = reader
+        self._delivery = delivery
         self._agents = agents
         self._account = account
         self._subscription: str | None = None
@@ -107,7 +115,7 @@ class Conversation:
 
         told = notice(notices.waiting())
         added = await self._record.commit(work)
-        self._reader.add_dialog(conversation)
+        self._delivery.add_dialog(conversation)
         self._record.changed(added, conversation_id=conversation, state=state)
 
     async def observe(self) -> None:
@@ -124,8 +132,10 @@ class Conversation:
                 self._updated_at = change.updated_at
             self._reader.stale = True  # something happened: was everything heard?
             for dialog in change.dialogs:
-                if dialog.dialog_id not in self._reader.dialogs:
+                if dialog.dialog_id not in self._delivery.dialogs:
                     await self._add_dialog(dialog.dialog_id, dialog.dialog_type or "OTHER")
+            if change.last_event is not None:
+                self._delivery.exists(*change.last_event)
             for seen in observe(row.agent_id, change):
                 await self._tell(seen)
             if change.delay_until is not None and row.agent_id is None and self.closed is None:
@@ -137,7 +147,7 @@ class Conversation:
                 connection, self._record.row.id, dialog, dialog_type
             )
         )
-        self._reader.add_dialog(dialog)
+        self._delivery.add_dialog(dialog)
 
     async def _tell_delay(self, until: int) -> None:
         """Say when the contact centre opens. Its name is the time, so that it is told once."""

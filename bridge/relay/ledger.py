@@ -9,8 +9,8 @@ does before it sends its next message, so that never more than one of its messag
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 import structlog
 
@@ -20,7 +20,7 @@ from bridge.relay.bell import Bell
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Connection
 from bridge.store.database import Database
-from bridge.store.errors import StoreUnavailable
+from bridge.store.errors import NumberTaken, StoreUnavailable
 from bridge.store.rows import SessionRow
 from bridge.store.sessions import now_ms
 
@@ -28,6 +28,10 @@ log = structlog.get_logger(__name__)
 
 LEISURE = 0.02
 """Seconds that a note waits for company."""
+
+T = TypeVar("T")
+Note = Mapping[str, Any]
+"""The parameters of one statement."""
 
 Done = Callable[[bool], None]
 """Called when a note is safe: with True, or with False if another worker has the session now."""
@@ -69,8 +73,8 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._sent: list[Mapping[str, Any]] = []
-        self._posted: list[Mapping[str, Any]] = []
+        self._sent: list[Note] = []
+        self._posted: list[Note] = []
         self._done: list[tuple[SessionRow, Done]] = []
         self._bell = Bell()
         self._task: asyncio.Task[None] | None = None
@@ -133,28 +137,57 @@ class Ledger:
         sent, self._sent = self._sent, []
         posted, self._posted = self._posted, []
         done, self._done = self._done, []
+        try:
+            epochs = await self._write_together(sent, posted, {row.id for row, _ in done})
+        except Exception:  # a bug: the sessions begin anew from the store, and look
+            log.exception("ledger.failed", notes=len(done))
+            epochs = {}
+        for row, tell in done:
+            tell(epochs is None or epochs.get(row.id) == row.epoch)
+
+    async def _write_together(
+        self, sent: Sequence[Note], posted: Sequence[Note], names: Collection[str]
+    ) -> dict[str, int] | None:
+        """Write all in one transaction; gives the sessions' epochs where one is not ours."""
 
         async def work(connection: Connection) -> dict[str, int] | None:
             count = await inbox.mark_all_sent(connection, sent)
             count += await outbox.mark_all_posted(connection, posted)
-            if count == len(done):
+            if count == len(sent) + len(posted):
                 return None
-            return await sessions.epochs_of(connection, {row.id for row, _ in done})
+            return await sessions.epochs_of(connection, names)
 
-        epochs = await self._run(work, len(done))
-        for row, tell in done:
-            tell(epochs is None or epochs.get(row.id) == row.epoch)
+        try:
+            return await self._run(work)
+        except NumberTaken:
+            for note in sent:
+                await self._write_alone(note)
+            await self._run(lambda connection: outbox.mark_all_posted(connection, posted))
+            return await self._run(lambda connection: sessions.epochs_of(connection, names))
 
-    async def _run(
-        self, work: Callable[[Connection], Awaitable[dict[str, int] | None]], notes: int
-    ) -> dict[str, int] | None:
+    async def _write_alone(self, note: Note) -> None:
+        """Note one message that was sent; without its number if that is another message's.
+
+        It was sent all the same, and its session will look for it in the dialog. It should never
+        happen, so it is told of as an error.
+        """
+        try:
+            await self._run(lambda connection: inbox.mark_all_sent(connection, [note]))
+        except NumberTaken as error:
+            log.error(
+                "ledger.number_taken",
+                session=note["session"],
+                sequence=note["number"],
+                remedy=error.remedy,
+            )
+            unnumbered = {**note, "number": None}
+            await self._run(lambda connection: inbox.mark_all_sent(connection, [unnumbered]))
+
+    async def _run(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         backoff = Backoff(first=0.1, cap=5.0)
         while True:
             try:
                 return await self._database.writer.run(work)
             except StoreUnavailable as error:
-                log.warning("ledger.store_unavailable", notes=notes, error=str(error))
+                log.warning("ledger.store_unavailable", error=str(error))
                 await asyncio.sleep(backoff.next())
-            except Exception:  # a bug: the sessions begin anew from the store, and look
-                log.exception("ledger.failed", notes=notes)
-                return {}

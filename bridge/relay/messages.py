@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.content.from_slack import LIVEPERSON_TEXT_LIMIT, relayed, split, to_plain
-from bridge.ids import InboxId, TeamId
+from bridge.ids import TeamId
 from bridge.liveperson.errors import RequestRefused, ServerFailed
-from bridge.relay.decisions import Sent
 from bridge.relay.record import mark, notice
 from bridge.relay.tools import Tools
 from bridge.slack.views import notices
@@ -49,13 +48,3 @@ def refused_words(error: RequestRefused | ServerFailed) -> tuple[str, str]:
     told = trouble("request_refused")
     detail = f" ({error.status}: {error.body})" if error.body else f" ({error.status})"
     return told.what.removesuffix(".") + detail + ".", told.remedy
-
-
-def marker(row: InboxId) -> str:
-    """What goes along with a message, for servers that echo it (`ExternalId`, at most 64)."""
-    return f"lpb-{row}"
-
-
-def as_sent(row: InboxRow, *, acknowledged: bool = False) -> Sent:
-    """A row as the decisions see it."""
-    return Sent(row=row.id, text=row.text, marker=marker(row.id), acknowledged=acknowledged)

@@ -1,14 +1,12 @@
 """The inbox of one session on its way to LivePerson: in thread order, each once.
 
-At most one message is unanswered at a time. LivePerson's answer marks it as sent, and so does its
-echo, whichever comes first. Where neither comes, the outcome is unknown: nothing is sent until the
-dialog has been read again and the message was looked for among our own (`Reader`).
+What leaves next, and what became of it, is decided by `delivery`; here is the I/O. Where LivePerson
+does not say what became of a message, the session reads the dialog again before anything leaves.
 """
 
 from __future__ import annotations
 
 import asyncio
-import bisect
 from collections.abc import Callable, Sequence
 
 from bridge.content.from_slack import names_in
@@ -20,19 +18,14 @@ from bridge.liveperson.errors import (
     RequestTimeout,
     ServerFailed,
     Throttled,
+    TokenExpired,
 )
 from bridge.liveperson.ids import ConversationId, DialogId
 from bridge.relay.crashpoints import crash_point
-from bridge.relay.decisions import Sent, State
+from bridge.relay.decisions import State
+from bridge.relay.delivery import Delivery, Mark, Number, Step, marker_of
 from bridge.relay.ledger import Noting
-from bridge.relay.messages import (
-    Refusal,
-    as_sent,
-    marker,
-    not_delivered,
-    refused_words,
-    translate,
-)
+from bridge.relay.messages import Refusal, not_delivered, refused_words, translate
 from bridge.relay.pump import Pump
 from bridge.relay.record import Record, notice
 from bridge.relay.tools import Tools
@@ -40,81 +33,60 @@ from bridge.slack.views import notices
 from bridge.slack.views.troubles import trouble
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Connection as StoreConnection
-from bridge.store.left import Left
 from bridge.store.rows import InboxRow, OutboxRow
 from bridge.store.sessions import FencedError
 
-REMEMBERED = 32
-"""Rows that are remembered as done: a look at the store may have begun before they were."""
 FAILURES = 5
 """A message that LivePerson has failed at so often holds the others up no longer."""
+ECHOED_PATIENCE = 0.2
+"""Seconds that the answer to a message may still take whose echo has come."""
+UNAUTHORISED = 401
+"""LivePerson's code for a request with a token that it no longer takes."""
 
 
 class Publisher:
     """Publishes what waits, while there is a connection."""
 
     __slots__ = (
-        "_confirmed",
         "_connection",
-        "_dialog",
+        "_delivery",
         "_failed",
         "_failures",
-        "_finished",
-        "_in_flight",
         "_noting",
         "_record",
         "_reload",
         "_tools",
         "_wait",
-        "_waiting",
         "_wake",
         "closer",
-        "doubtful",
         "pump",
         "refusal",
-        "sent",
-        "unnumbered",
     )
 
     def __init__(
         self,
         record: Record,
         tools: Tools,
+        delivery: Delivery,
         *,
         failed: Callable[[Exception], None],
         wake: Callable[[], None],
     ) -> None:
         self._record = record
         self._tools = tools
-        self._waiting: list[InboxRow] = []
-        self._in_flight: InboxRow | None = None
-        self._finished: list[InboxId] = []
+        self._delivery = delivery
         self._reload = False
-        self._confirmed: dict[InboxId, tuple[str, int | None]] = {}
         self._wait: Wait | None = None
         self._connection: Connection | None = None
-        self._dialog: DialogId | None = None
         self._failures: dict[InboxId, int] = {}
         self.closer: UserId | None = None
         """Who asked to end the conversation."""
-        self.unnumbered: list[Sent] = []
-        """Messages that LivePerson took without telling their sequence."""
-        self.doubtful = False
-        """Whether one of the waiting messages may have been published already."""
         self.refusal: Refusal | None = None
         """LivePerson refused a message, or was asked to close: is the conversation still open?"""
         self._wake = wake
         self._failed = failed
         self._noting = Noting(tools.ledger)
-        self.sent: Callable[[str, int], None] = lambda dialog, sequence: None
-        """Called with each sequence that LivePerson gave to a message of ours."""
         self.pump = Pump(f"publisher {record.row.id}", self._work, failed)
-
-    def take_over(self, left: Left) -> None:
-        """Go on where a former owner ended; it may have published the first of these."""
-        self.unnumbered = [as_sent(row, acknowledged=True) for row in left.unnumbered]
-        self.add(left.incoming)
-        self.doubtful = bool(left.incoming)
 
     async def refresh(self) -> None:
         """Look for rows that somebody else has committed."""
@@ -135,84 +107,66 @@ class Publisher:
 
     def add(self, rows: Sequence[InboxRow]) -> None:
         """Queue rows that are committed; known ones are passed over."""
-        for row in rows:
-            known = row.id in self._finished or any(each.id == row.id for each in self._waiting)
-            if not known:
-                bisect.insort(self._waiting, row, key=lambda each: each.order)
+        self._delivery.add(rows)
         if self._connection is not None:
             self.pump.kick()
 
     def attach(self, connection: Connection, dialog: DialogId) -> None:
-        """Start publishing to a dialog over a connection whose replay has been read."""
-        self._connection, self._dialog = connection, dialog
-        self._in_flight, self.doubtful = None, False
+        """Start publishing to a dialog. Nothing may be in doubt."""
+        self._delivery.attach(dialog)
+        self._connection = connection
         self.pump.kick()
 
     async def detach(self) -> None:
         """Stop publishing; what is under way stays in doubt."""
         self._connection = None
         await self.pump.stop()
-        if self._in_flight is not None and self._in_flight.id not in self._confirmed:
-            self.doubtful = True
+        self._delivery.detach()
 
     @property
     def asked_to_close(self) -> bool:
         """Whether someone pressed "End conversation" and nothing is waiting before that."""
-        return bool(self._waiting) and self._waiting[0].kind == "close"
+        waiting = self._delivery.waiting
+        return bool(waiting) and waiting[0].kind == "close"
 
     @property
     def waiting(self) -> list[InboxRow]:
         """What waits, in thread order."""
-        return list(self._waiting)
+        return self._delivery.waiting
 
-    # What the reader asks and tells
+    def unwritten(self) -> list[Mark]:
+        """Messages that are sent, and whose rows do not say so yet."""
+        return self._delivery.unwritten()
 
-    def candidates(self) -> list[Sent]:
-        """Messages that an own event of unknown sequence may be, in order of sending."""
-        if self.doubtful and self._in_flight is None:
-            rows = [row for row in self._waiting if row.kind == "message" and row.text is not None]
-        else:
-            rows = [] if self._in_flight is None else [self._in_flight]
-        return [
-            *self.unnumbered,
-            *(as_sent(row) for row in rows if self._sequence(row.id) is None),
-        ]
-
-    def confirm(self, row: InboxId, dialog: str, sequence: int) -> None:
-        """The dialog shows the message under this sequence: its answer need not come any more."""
-        self.unnumbered = [each for each in self.unnumbered if each.row != row]
-        self._confirmed[row] = (dialog, sequence)
-        if self._in_flight is not None and self._in_flight.id == row and self._wait:
-            self._wait.shorten(0.2)  # the answer normally follows at once
-
-    def unwritten(self) -> list[tuple[InboxId, str, int | None]]:
-        """Messages known to be sent whose rows do not say so yet."""
-        return [(row, dialog, sequence) for row, (dialog, sequence) in self._confirmed.items()]
-
-    def written(self, rows: Sequence[InboxId]) -> None:
-        """The rows say so now."""
-        for row in rows:
-            if self._confirmed.pop(row, None) is not None:
-                self._remove(row)
+    def echoed(self) -> None:
+        """What is in flight has come back in the dialog: its answer need not be waited for."""
+        if self._wait is not None:
+            self._wait.shorten(ECHOED_PATIENCE)  # it normally follows at once
 
     # The work
 
     async def _work(self) -> None:
-        while self._connection is not None and self.refusal is None and not self.pump.ending:
+        while self._connection is not None and not self.pump.ending:
             if self._reload:
                 await self._read_in_turn()
-            if not self._waiting:
-                return
-            row = self._waiting[0]
             if self._noting.pending:
+                if not self._delivery.waiting:
+                    return
                 await self._noting.over()
-            elif row.id in self._confirmed:
-                self._note_sent(row)
-            elif row.kind == "close":
-                await self._close(row)
-            elif row.text is None:
-                await self._prepare(row)
+            elif (todo := self._delivery.next()) is None:
+                return
             else:
+                await self._do(*todo)
+
+    async def _do(self, step: Step, row: InboxRow) -> None:
+        match step:
+            case Step.NOTE:
+                self._note(row)
+            case Step.CLOSE:
+                await self._close(row)
+            case Step.PREPARE:
+                await self._prepare(row)
+            case Step.PUBLISH:
                 await self._publish(row)
 
     async def _prepare(self, row: InboxRow) -> None:
@@ -221,8 +175,7 @@ class Publisher:
         rows = await self._record.commit(
             lambda connection: inbox.set_texts(connection, self._record.row.id, row.id, texts)
         )
-        self._waiting = [each for each in self._waiting if each.id != row.id]
-        self.add(rows)
+        self._delivery.renew(row.id, rows)
 
     async def _texts(self, row: InboxRow) -> list[str]:
         team = self._record.row.team_id
@@ -236,65 +189,66 @@ class Publisher:
         ]
 
     async def _publish(self, row: InboxRow) -> None:
-        """Publish one message. Raises a `Transient` where the outcome is unknown."""
-        connection, dialog, text = self._connection, self._dialog, row.text
+        """Publish one message. Raises a `Transient` if this connection is good for nothing more."""
+        connection, text = self._connection, row.text
+        dialog = self._record.row.conversation_id
         if connection is None or dialog is None or text is None:
             return
         self._record.check_lease()
         crash_point("publish.before")
-        self._in_flight, self._wait = row, Wait()
+        self._wait = Wait()
+        self._delivery.leaves(row)
         try:
             sequence = await connection.publish_text(
-                dialog, text, external_id=marker(row.id), wait=self._wait
+                dialog, text, external_id=marker_of(row.id), wait=self._wait
             )
-            if sequence is not None or row.id not in self._confirmed:
-                self._confirmed[row.id] = (dialog, sequence)
         except Throttled as error:
-            self._in_flight = None
+            self._delivery.not_done()
             await asyncio.sleep(error.retry_after or 1.0)
             return
         except RequestRefused as error:
-            self._in_flight = None
-            self.refusal = Refusal(row, error)
-            self._wake()
+            self._delivery.not_done()
+            self._refused(row, error)
             return
         except ServerFailed as error:
-            if row.id not in self._confirmed:  # not done, they say: the session looks
-                self.doubtful = True
-                self.refusal = Refusal(row, error)
-                self._wake()
-                return
+            if self._delivery.unknown():  # not done, they say: the session looks
+                self._give_verdict(Refusal(row, error))
         except (RequestTimeout, ConnectionLost):
-            if row.id not in self._confirmed:
-                self.doubtful = True
+            if self._delivery.unknown():
                 raise
+        else:
+            self._delivery.answered(sequence)
         finally:
             self._wait = None
-        self._note_sent(row)
+        if self._delivery.gap:
+            self._wake()  # its number tells that something before it has not come
 
-    def _note_sent(self, row: InboxRow) -> None:
+    def _refused(self, row: InboxRow, error: RequestRefused) -> None:
+        """LivePerson did not take a message. Raises `TokenExpired` if a fresh token may help."""
+        if error.status == UNAUTHORISED and self._failed_once_more(row) < FAILURES:
+            raise TokenExpired(None, "the token is not accepted any more")
+        self._give_verdict(Refusal(row, error))
+
+    def _give_verdict(self, refusal: Refusal) -> None:
+        """Let nothing more leave until the session has looked."""
+        self._delivery.held_up = True
+        self.refusal = refusal
+        self._wake()
+
+    def _note(self, row: InboxRow) -> None:
         """Have it noted, soon; until then nothing else is published."""
         crash_point("publish.answered")
-        noted = self._confirmed[row.id]
+        number = self._delivery.begin_note(row)
         self._noting.begin()
         self._tools.ledger.sent(
-            self._record.row, row.id, *noted, lambda ours: self._noted(row, noted, ours)
+            self._record.row, row.id, *number, lambda ours: self._noted(row, number, ours)
         )
 
-    def _noted(self, row: InboxRow, noted: tuple[str, int | None], ours: bool) -> None:
-        if ours and self._confirmed.get(row.id, noted) != noted:  # its echo came meanwhile
-            self._note_sent(row)
+    def _noted(self, row: InboxRow, number: Number, ours: bool) -> None:
+        if not self._delivery.noted(row, number) and ours:
+            self._note(row)  # its echo came meanwhile
             return
         crash_point("publish.noted")
-        dialog, sequence = noted
-        if sequence is None:
-            self.unnumbered.append(as_sent(row, acknowledged=True))
-        else:
-            self.sent(dialog, sequence)
-        self._confirmed.pop(row.id, None)
-        if self._in_flight is not None and self._in_flight.id == row.id:
-            self._in_flight = None
-        self._remove(row.id)
         self._noting.end()
         if not ours:
             self._failed(FencedError(self._record.row.id))
@@ -310,8 +264,7 @@ class Publisher:
 
         said = not_delivered(rows, reason, remedy)
         added = await self._record.commit(work)
-        for row in rows:
-            self._remove(row.id)
+        self._delivery.remove([row.id for row in rows])
         self._record.changed(added)
 
     async def _close(self, row: InboxRow) -> None:
@@ -332,8 +285,7 @@ class Publisher:
         except RequestRefused as refused:
             error = refused
         crash_point("close.answered")
-        self.refusal = Refusal(row, error)
-        self._wake()
+        self._give_verdict(Refusal(row, error))
 
     @property
     def closing_accepted(self) -> bool:
@@ -357,22 +309,27 @@ class Publisher:
         if row.kind == "close":
             await self._not_closed(row, error)
         elif isinstance(error, ServerFailed):
-            self._in_flight, self.doubtful = None, False
-            if row.id not in self._confirmed:
+            if any(each.id == row.id for each in self._delivery.unsent):
                 await self._failed_again(row, error)
         elif error is not None:
             await self.give_up([row], *refused_words(error))
-        self.refusal = None  # not before: a message that comes would have this one sent again
+        self.refusal = None
+        self._delivery.held_up = False  # not before: what comes would have this one sent again
         self.pump.kick()
 
     async def _failed_again(self, row: InboxRow, error: ServerFailed) -> None:
         """Try a message again later; after some tries let the others pass."""
-        self._failures[row.id] = failures = self._failures.get(row.id, 0) + 1
+        failures = self._failed_once_more(row)
         if failures >= FAILURES:
-            self._failures.pop(row.id)
             await self.give_up([row], *refused_words(error))
         else:
             await asyncio.sleep(min(2.0 ** (failures - 1), 8.0))
+
+    def _failed_once_more(self, row: InboxRow) -> int:
+        """Count LivePerson's failures at a message."""
+        failures = self._failures.get(row.id, 0) + 1
+        self._failures = {row.id: failures}  # of one at a time: the others wait behind it
+        return failures
 
     async def _not_closed(self, row: InboxRow, error: RequestRefused | ServerFailed | None) -> None:
         """The conversation could not be ended: say so, and let it go on."""
@@ -388,14 +345,5 @@ class Publisher:
             return await outbox.add(connection, self._record.row.id, [said])
 
         added = await self._record.commit(work)
-        self._remove(row.id)
+        self._delivery.remove([row.id])
         self._record.changed(added, state=state.value)
-
-    def _sequence(self, row: InboxId) -> int | None:
-        """The sequence that a message is known to have."""
-        return self._confirmed.get(row, ("", None))[1]
-
-    def _remove(self, row: InboxId) -> None:
-        self._waiting = [each for each in self._waiting if each.id != row]
-        self._finished.append(row)
-        del self._finished[:-REMEMBERED]

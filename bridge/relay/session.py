@@ -1,15 +1,14 @@
 """One session's actor: keeps a thread and a conversation together, from the card to the end.
 
-It owns everything that belongs to the session: the connection, the publisher (Slack → LivePerson),
-the reader (LivePerson → outbox) and the poster (outbox → Slack). What fails for a while is tried
+It owns everything that belongs to the session: the connection, what is known of what was said and
+heard (`delivery`), the publisher (Slack → LivePerson), the reader (LivePerson → outbox) and the
+poster (outbox → Slack). What fails for a while is tried
 again here; what fails for good is told to the person here, and nowhere else.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import random
 import time
 from contextlib import AsyncExitStack
 
@@ -31,9 +30,11 @@ from bridge.liveperson.wire import Notification
 from bridge.relay import ending
 from bridge.relay.agents import Agents
 from bridge.relay.bell import Bell
+from bridge.relay.certainty import Certainty
 from bridge.relay.consumer import Consumer
 from bridge.relay.conversation import Conversation
 from bridge.relay.decisions import Happening, Observed, State
+from bridge.relay.delivery import Delivery
 from bridge.relay.outage import Outage
 from bridge.relay.poster import Poster
 from bridge.relay.posting import ThreadGoneError
@@ -51,8 +52,6 @@ log = structlog.get_logger(__name__)
 
 CLOSING_LOOKS = 10
 """How often LivePerson is asked whether a closing that it accepted has taken effect."""
-QUIETER = 4
-"""A session that has nothing to say for long is read again this many times less often."""
 STABLE_SECONDS = 30.0
 """A connection that has held for so long has worked."""
 
@@ -63,6 +62,7 @@ class Session:
     __slots__ = (
         "_agents",
         "_bell",
+        "_certainty",
         "_consumer",
         "_conversation",
         "_cut_at_once",
@@ -72,6 +72,7 @@ class Session:
         "_look",
         "_outage",
         "_tools",
+        "delivery",
         "poster",
         "publisher",
         "reader",
@@ -89,11 +90,19 @@ class Session:
         self._look = False
         self._cut_at_once = 0
         self._agents = Agents(AccountId(row.account), tools.profiles)
-        self.publisher = Publisher(self.record, tools, failed=self._fail_with, wake=self._bell.ring)
+        self.delivery = Delivery(row.id)
+        self.publisher = Publisher(
+            self.record, tools, self.delivery, failed=self._fail_with, wake=self._bell.ring
+        )
         self.poster = Poster(self.record, tools, failed=self._fail_with)
-        self.reader = Reader(self.record, tools, self.publisher, self._agents)
+        self.reader = Reader(self.record, tools, self.delivery, self._agents)
         account = tools.settings.account(row.account)
-        self._conversation = Conversation(self.record, self.reader, self._agents, account)
+        self._conversation = Conversation(
+            self.record, self.reader, self.delivery, self._agents, account
+        )
+        self._certainty = Certainty(
+            self.delivery, self.reader, self.publisher, self._bell, tools.timings
+        )
         self._outage = Outage(self.record, tools.timings)
         self._consumer = Consumer(self.record, tools, account, self._outage)
 
@@ -123,8 +132,7 @@ class Session:
                 lambda connection: left_to(connection, self.id), deadline=READ_SECONDS
             )
         self.poster.take_over(left)
-        self.publisher.take_over(left)
-        self.reader.take_over(left)
+        self.delivery.take_over(left)
 
     async def finish(self) -> None:
         """Let what is under way come to its end, and begin nothing more: another owner follows."""
@@ -206,18 +214,19 @@ class Session:
         """Bring a new connection up to date: the conversation, its dialogs, what is in doubt."""
         await self._conversation.attach(connection)
         self._cut_at_once = 0
-        if self.publisher.doubtful:
-            # What was sent over the old socket may still be on its way in.
-            await asyncio.sleep(self._tools.timings.before_replay)
-        await self.reader.read_again(connection, patient=self.publisher.doubtful)
+        if self._conversation.closed is not None:
+            return  # what is left is read then
+        if self.delivery.doubtful:
+            await self._certainty.look_for_doubtful(connection)
+        else:
+            await self.reader.subscribe(connection)
+        await self._conversation.observe()
         if self._conversation.closed is None and self._gone is None:
             self.publisher.attach(connection, DialogId(self.record.row.conversation_id or ""))
             await self._outage.over()
 
     async def _online(self, connection: Connection) -> None:
         since = time.monotonic()
-        quiet = self._tools.timings.quiet
-        longest = quiet * QUIETER
         while True:
             self._bell.clear()
             self._raise_failure()
@@ -232,22 +241,16 @@ class Session:
                 await self._look_at_refusal(connection)
             if (closed := self._conversation.closed) is not None:
                 await self.publisher.detach()
-                with contextlib.suppress(RequestRefused):  # it may not be read any more
-                    await self.reader.read_again(connection, patient=True)
-                await self.reader.absorb(settle=True)
+                await self._certainty.read_to_the_end(connection)
                 await ending.finish_closed(self.record, self.publisher, closed)
                 return
             if self._gone is not None:
                 await self._leave(connection, self._gone)
                 return
-            if self.reader.gap or self.reader.stale:
-                await self.reader.read_again(connection, patient=False)
-            elif await self._bell.heard(quiet * random.uniform(0.75, 1.25)):
-                quiet = self._tools.timings.quiet
-            else:  # what goes on being quiet is looked at less and less
-                quiet = min(quiet * 2, longest)
+            if self.delivery.gap or self.reader.stale:
+                await self._certainty.read_again(connection)
+            elif await self._certainty.quiet():
                 await self._conversation.look(connection)
-                self.reader.stale = True
 
     async def _look_at_refusal(self, connection: Connection) -> None:
         """LivePerson refused a message, or accepted the closing: is the conversation open?"""
@@ -262,13 +265,14 @@ class Session:
             self._bell.clear()
             await self._bell.heard(1.0)  # it takes effect, and is told, soon
         if self.publisher.in_doubt is not None:
-            await asyncio.sleep(self._tools.timings.before_replay)
-            await self.reader.read_again(connection, patient=True)
+            await self._certainty.look_for_doubtful(connection)
         await self.publisher.settled()
 
     def _receive(self, notification: Notification) -> None:
         if not self.reader.receive(notification):
             self._bell.ring()
+        if self.delivery.echoed:
+            self.publisher.echoed()
 
     async def _refresh(self) -> None:
         if self._look:

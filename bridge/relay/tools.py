@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from bridge.config import Settings
 from bridge.ids import WorkerId
+from bridge.liveperson.catch_up import Patience
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
@@ -29,10 +30,14 @@ class Timings:
     """An outage that is over before this is not worth a word in the thread."""
     quiet: float = 300.0
     """After so long without a word an open session reads again, in case the last one was lost."""
-    replay_quiet: float = 0.5
-    """A replay is over when nothing has come for this long after the server's own answers."""
-    replay_limit: float = 5.0
-    """… but no replay is waited for longer than this."""
+    after_talk: float = 15.0
+    """Likewise, once, after something was said: the last word is the one whose loss shows least."""
+    gap_grace: float = 0.1
+    """An event that is missing may be right behind; after this it is asked for."""
+    replays: Patience = field(default_factory=Patience)
+    """How long a dialog that is read again is waited for."""
+    certainty: float = 120.0
+    """A dialog that LivePerson does not show again for so long is gone on with as it is known."""
     request_timeout: float = 15.0
     """LivePerson has this long to answer; then the socket is taken for dead."""
     retry_first: float = 0.5

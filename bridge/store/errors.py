@@ -39,6 +39,18 @@ class StoreUnavailable(StoreError):  # noqa: N818 - the name is the trouble
         self.certain = certain
 
 
+class NumberTaken(StoreError):  # noqa: N818 - the name is the trouble
+    """Two messages of a session cannot have the same number in a dialog: nothing was written.
+
+    The code never asks for that knowingly. Whoever did has to look again.
+    """
+
+    remedy = "Report it with the log: a number of LivePerson was given to two messages."
+
+    def __init__(self) -> None:
+        super().__init__("Another message of this session has that number already.")
+
+
 class NotMigrated(StoreError):  # noqa: N818 - the name is the trouble
     """The database does not have the tables of this version."""
 

@@ -9,7 +9,9 @@ from sqlalchemy import bindparam, literal_column, select, update
 
 from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
 from bridge.store.connection import Connection, Statement
+from bridge.store.errors import NumberTaken
 from bridge.store.models import INBOX, WAITING
+from bridge.store.outages import unique_violation
 from bridge.store.rows import InboxRow
 from bridge.store.sessions import insert_new, now_ms, owner_of, still_owned
 
@@ -154,8 +156,16 @@ _SENT = Statement(
 async def mark_sent(
     connection: Connection, row: InboxId, dialog: str | None, sequence: int | None
 ) -> None:
-    """LivePerson has it, under this sequence if it told one."""
-    await _SENT.run(connection, row=row, dialog=dialog, number=sequence, at=now_ms())
+    """LivePerson has it, under this sequence if it told one.
+
+    Raises `NumberTaken` if another message has that number.
+    """
+    try:
+        await _SENT.run(connection, row=row, dialog=dialog, number=sequence, at=now_ms())
+    except Exception as error:
+        if unique_violation(error):
+            raise NumberTaken from error
+        raise
 
 
 _ALL_SENT = Statement(
@@ -176,9 +186,14 @@ async def mark_all_sent(connection: Connection, notes: Sequence[Mapping[str, Any
     """LivePerson has these. Each of `notes`: row, session, epoch, dialog, number, at.
 
     Those of a session that somebody else has claimed meanwhile are passed over; gives how many
-    are noted.
+    are noted. Raises `NumberTaken` if another message has one of the numbers.
     """
-    return await _ALL_SENT.run_many(connection, notes)
+    try:
+        return await _ALL_SENT.run_many(connection, notes)
+    except Exception as error:
+        if unique_violation(error):
+            raise NumberTaken from error
+        raise
 
 
 async def mark_failed(connection: Connection, rows: Sequence[InboxId], error: str) -> None:

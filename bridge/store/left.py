@@ -22,7 +22,13 @@ class Left:
     """What waits for Slack, in order."""
     dialogs: list[DialogRow]
     own: dict[str, set[int]]
-    """By dialog: sequences behind its cursor that are known to be our own messages."""
+    """By dialog: numbers of our own messages that are still of interest (see `behind`)."""
+
+
+def behind(dialog: DialogRow) -> int:
+    """The number from which on a dialog is still of interest: its cursor, or its first gap."""
+    position = dialog.position
+    return min([position.cursor, *(first - 1 for first, _ in position.gaps)])
 
 
 async def left_to(connection: Connection, session: SessionId) -> Left:
@@ -35,7 +41,7 @@ async def left_to(connection: Connection, session: SessionId) -> Left:
         dialogs=dialogs,
         own={
             each.dialog_id: await inbox.known_sequences(
-                connection, session, each.dialog_id, each.cursor
+                connection, session, each.dialog_id, behind(each)
             )
             for each in dialogs
         },

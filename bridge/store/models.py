@@ -131,6 +131,8 @@ class Dialog(Base):
     state: Mapped[str] = mapped_column(String(16), default="OPEN")
     cursor: Mapped[int] = mapped_column(BigInteger, default=-1)
     """Sequence of the last event that has been dealt with; -1: none."""
+    gaps: Mapped[str | None] = mapped_column(Text)
+    """Numbers below the cursor that were never seen, as JSON: [[first, last], …]."""
 
 
 class Inbox(Base):
@@ -174,6 +176,16 @@ class Inbox(Base):
             sqlite_where=sql_text("state = 'waiting'"),
         ),
         Index("ix_inbox_session", "session_id"),
+        # One event of a dialog is one message of ours: two rows never have the same number.
+        Index(
+            "uq_inbox_number",
+            "session_id",
+            "dialog_id",
+            "sequence",
+            unique=True,
+            postgresql_where=sql_text("sequence IS NOT NULL"),
+            sqlite_where=sql_text("sequence IS NOT NULL"),
+        ),
     )
 
 

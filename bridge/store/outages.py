@@ -62,6 +62,16 @@ _NOT_CONNECTED = (
 """What we say, and what the driver's text has in it then. The first that fits counts."""
 
 
+def unique_violation(error: BaseException) -> bool:
+    """Whether the database refuses a row because another one has its identity."""
+    for cause in _causes(error):
+        if isinstance(cause, psycopg.errors.UniqueViolation):
+            return True
+        if isinstance(cause, sqlite3.IntegrityError):
+            return cause.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE
+    return False
+
+
 def outage(error: BaseException) -> Outage | None:
     """Classify `error`; None means that the request itself was at fault."""
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass, field
 
@@ -53,6 +54,24 @@ class DialogRow:
     dialog_type: str
     state: str
     cursor: int
+    gaps: str | None
+    """As `DialogPosition.gaps`, in JSON."""
+
+    @property
+    def position(self) -> DialogPosition:
+        """How far it has been dealt with."""
+        gaps = json.loads(self.gaps) if self.gaps else ()
+        return DialogPosition(self.cursor, tuple((first, last) for first, last in gaps))
+
+
+@dataclass(frozen=True, slots=True)
+class DialogPosition:
+    """How far a dialog has been dealt with."""
+
+    cursor: int
+    """The sequence of the last event; -1: none."""
+    gaps: tuple[tuple[int, int], ...] = ()
+    """Numbers below it that were never seen: the first and the last of each gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ calls `fence` in the same transaction, so that a worker which lost a session wri
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Collection, Sequence
 from functools import cache
@@ -17,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
 from bridge.store.connection import Connection, Statement
 from bridge.store.models import DIALOGS, SESSIONS
-from bridge.store.rows import DialogRow, SessionRow
+from bridge.store.rows import DialogPosition, DialogRow, SessionRow
 
 _COLUMNS = [SESSIONS.c[name] for name in SessionRow.__dataclass_fields__]
 
@@ -270,13 +271,16 @@ _MOVE = Statement(
         .where(
             DIALOGS.c.session_id == bindparam("session"),
             DIALOGS.c.dialog_id == bindparam("dialog"),
-            DIALOGS.c.cursor < bindparam("to"),
+            DIALOGS.c.cursor <= bindparam("to"),
         )
-        .values(cursor=bindparam("to"))
+        .values(cursor=bindparam("to"), gaps=bindparam("gaps"))
     )
 )
 
 
-async def move_cursor(connection: Connection, session: SessionId, dialog: str, to: int) -> None:
+async def move_cursor(
+    connection: Connection, session: SessionId, dialog: str, to: DialogPosition
+) -> None:
     """Note how far a dialog has been dealt with; never backwards."""
-    await _MOVE.run(connection, session=session, dialog=dialog, to=to)
+    gaps = json.dumps(to.gaps, separators=(",", ":")) if to.gaps else None
+    await _MOVE.run(connection, session=session, dialog=dialog, to=to.cursor, gaps=gaps)

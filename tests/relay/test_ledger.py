@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from sqlalchemy import select
+from structlog.testing import capture_logs
 
 from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
 from bridge.relay.ledger import Ledger, Noting
@@ -97,3 +98,19 @@ async def test_whoever_waits_for_a_note_hurries_it(database: Database) -> None:
     assert not noting.pending
     assert await sent(database) == {rows[0].id: 0}
     await ledger.written(10)  # nothing is left to do
+
+
+async def test_a_number_that_is_another_messages_is_refused_loudly_and_spoils_nothing_else(
+    database: Database,
+) -> None:
+    session, rows = await prepared(database, 3)
+    ledger, told = Ledger(database), asyncio.Queue[bool]()
+
+    with capture_logs() as logs:
+        ledger.sent(session, rows[0].id, "d", 7, told.put_nowait)
+        ledger.sent(session, rows[1].id, "d", 7, told.put_nowait)
+        ledger.sent(session, rows[2].id, "d", 8, told.put_nowait)
+        assert [await asyncio.wait_for(told.get(), 10) for _ in rows] == [True, True, True]
+
+    assert await sent(database) == {rows[0].id: 7, rows[1].id: None, rows[2].id: 8}
+    assert [entry["event"] for entry in logs] == ["ledger.number_taken"]

@@ -68,6 +68,7 @@ async def test_upgraded_database_is_what_the_models_say(
                 "ix_sessions_owner",
                 "ix_inbox_waiting",
                 "ix_outbox_waiting",
+                "uq_inbox_number",
             }
 
 
@@ -90,6 +91,38 @@ async def test_rows_survive_every_upgrade(empty_database_url: str, encryption_ke
         async with database.read() as connection:
             rows = (await connection.execute(select(INBOX.c.message_ts, INBOX.c.state))).all()
             assert [tuple(row) for row in rows] == [("1.000001", "waiting")]
+            assert await connection.run_sync(_differences) == []
+
+
+async def test_of_messages_with_one_number_only_the_first_keeps_it(
+    empty_database_url: str, encryption_key: str
+) -> None:
+    def to(revision: str) -> Callable[[Connection], None]:
+        def work(connection: Connection) -> None:
+            config = Config()
+            config.set_main_option("script_location", str(migrate.scripts()))
+            config.attributes["connection"] = connection
+            (command.downgrade if revision == "0002" else command.upgrade)(config, revision)
+
+        return work
+
+    await upgrade(empty_database_url)
+    async with open_database(empty_database_url, keys=[encryption_key]) as database:
+        await database.writer.run(_with_a_message)
+        async with database.engine.begin() as connection:
+            await connection.run_sync(to("0002"))
+            columns = "session_id, team_id, channel_id, message_ts, part, user_id, source"
+            columns += ", created_at"
+            for kind in ("one", "two"):
+                copy = f"SELECT {columns}, '{kind}', '' FROM inbox WHERE kind = 'message'"
+                await connection.execute(text(f"INSERT INTO inbox ({columns}, kind, state) {copy}"))
+            await connection.execute(
+                text("UPDATE inbox SET dialog_id = 'd', sequence = 43, state = 'sent'")
+            )
+            await connection.run_sync(to(HEAD))
+        async with database.read() as connection:
+            rows = await connection.execute(select(INBOX.c.sequence).order_by(INBOX.c.id))
+            assert [row.sequence for row in rows] == [43, None, None]
             assert await connection.run_sync(_differences) == []
 
 

@@ -52,6 +52,18 @@ def transferred(name: str | None) -> Rendered:
     return _aside(f"🟢 The conversation was passed on to {to}.")
 
 
+def late(said: Rendered, milliseconds: int) -> Rendered:
+    """What an agent said, told after later words: LivePerson had not shown it in time."""
+    told = "Said earlier, but told to us only now: "
+    return Rendered(
+        text=f"{told}{said.text}",
+        blocks=[
+            blocks.hint(f"{told}{blocks.clock_markup(milliseconds)}."),
+            *said.blocks,
+        ],
+    )
+
+
 def closed_by(who: str, agent: str | None = None) -> Rendered:
     """The conversation is over; `who` and `agent` as for `closed_words`."""
     told = closed_words(who, agent)

@@ -1,0 +1,145 @@
+"""Reads dialogs again until it is certain what they hold (see `bridge.liveperson.dialog`).
+
+The I/O for it: subscribe, wait for what proves something, look, and ask again. It waits for events
+and not for silence; how long it waits for one that may never come is in `Patience`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from bridge.liveperson.connection import Connection
+from bridge.liveperson.dialog import Dialog
+from bridge.liveperson.errors import (
+    RequestRefused,
+    RequestTimeout,
+    ServerFailed,
+    Throttled,
+    Transient,
+)
+from bridge.liveperson.ids import DialogId
+
+
+class ReplayMissing(Transient):
+    """LivePerson has taken the request to show a dialog again, and does not show it."""
+
+    code = "replay_missing"
+    remedy = "The connection is made anew by itself; if this goes on, ask LivePerson."
+
+    def __init__(self) -> None:
+        super().__init__("LivePerson does not show what the dialog holds.")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds."""
+
+    replay: float = 2.5
+    """A replay that has not come by then is asked for again."""
+    straggler: float = 0.3
+    """When a replay has shown what it can, more of it may still be on its way for so long: it may
+    come in several frames, and nothing is promised of their order."""
+    probe: float = 5.0
+    """The answer to a receipt is waited for so long."""
+    asks: int = 8
+    """After so many requests that prove nothing the connection is given up."""
+
+
+class CatchUp:
+    """Reads the dialogs of one conversation again, over one connection after the other."""
+
+    __slots__ = ("_arrival", "_dialogs", "_look", "_patience", "_uncounted")
+
+    def __init__(
+        self,
+        dialogs: Mapping[str, Dialog],
+        look: Callable[[], Awaitable[object]],
+        patience: Patience | None = None,
+    ) -> None:
+        """`look` is called after each replay: it judges the dialogs and takes what they give out.
+
+        `dialogs` by their ids; who reads may add to them meanwhile.
+        """
+        self._dialogs = dialogs
+        self._look = look
+        self._patience = patience or Patience()
+        self._arrival: asyncio.Event | None = None
+        self._uncounted: set[str] = set()
+        """Dialogs whose receipts tell nothing: refused, not answered, or without a number."""
+
+    def arrived(self) -> None:
+        """Events have been fed to the dialogs."""
+        if self._arrival is not None:
+            self._arrival.set()
+
+    async def subscribe(self, connection: Connection) -> None:
+        """Ask for every dialog from its cursor on; what follows comes as notifications."""
+        for name, dialog in list(self._dialogs.items()):
+            await connection.subscribe_events(DialogId(name), dialog.ask())
+
+    async def read(self, connection: Connection, *, certain: bool) -> None:
+        """Read until nothing that is known to be there is missing.
+
+        `certain`: until it is proven, too, that nothing else is there (`Dialog.whole`). Raises
+        `ReplayMissing`, and what the requests raise.
+        """
+        for dialog in self._dialogs.values():
+            dialog.begin()
+        for _ in range(self._patience.asks):
+            await self.subscribe(connection)
+            if certain:
+                await self._probe(connection)
+            await self._shown(certain=certain)
+            await self._look()
+            if self._done(certain=certain):
+                return
+        raise ReplayMissing
+
+    def _done(self, *, certain: bool) -> bool:
+        return all(dialog.whole if certain else not dialog.gap for dialog in self._dialogs.values())
+
+    async def _probe(self, connection: Connection) -> None:
+        """Publish receipts, whose numbers tell how much the dialogs held before.
+
+        A receipt says what is so: the event at the cursor has come. Any client sends such.
+        """
+        for name, dialog in list(self._dialogs.items()):
+            if name in self._uncounted:
+                continue
+            try:
+                sequence = await connection.publish_receipt(
+                    name, "ACCEPT", [max(dialog.cursor, 0)], timeout=self._patience.probe
+                )
+            except (Throttled, ServerFailed):
+                continue  # perhaps the next time
+            except (RequestRefused, RequestTimeout):
+                sequence = None
+            if sequence is None or sequence <= dialog.cursor:
+                self._uncounted.add(name)
+            else:
+                dialog.barrier(sequence)
+
+    async def _shown(self, *, certain: bool) -> None:
+        """Wait until the replays have shown what they can, and for what may come right behind."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._patience.replay
+        while not self._done(certain=certain):
+            left = end - loop.time()
+            if all(dialog.shown for dialog in self._dialogs.values()):
+                left = min(left, self._patience.straggler)
+            if not await self._next(left):
+                return
+
+    async def _next(self, seconds: float) -> bool:
+        """Wait until something comes, for `seconds` at most; False if nothing has."""
+        self._arrival = asyncio.Event()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._arrival.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._arrival = None
+        return True

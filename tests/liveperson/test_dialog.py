@@ -1,0 +1,194 @@
+"""A dialog's events in order, each once; what is missing, and what proves that it is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.liveperson.dialog import GAPS, HELD_EVENTS, HELD_WEIGHT, LOOKS, Dialog, Gap
+from tests.liveperson.changes import receipt, said, typing
+
+
+def fed(dialog: Dialog, sequences: Iterable[int]) -> list[int]:
+    """Feed an agent's events; gives the sequences of what the dialog gives out."""
+    given_out: list[int] = []
+    for sequence in sequences:
+        dialog.feed(said(sequence))
+        given_out += [each.sequence for each in dialog.take()]
+    return given_out
+
+
+def replayed(dialog: Dialog, *sequences: int) -> list[int]:
+    """Ask for the dialog again, hear these, and judge."""
+    dialog.ask()
+    given_out = fed(dialog, sequences)
+    dialog.judge()
+    return given_out + [each.sequence for each in dialog.take()]
+
+
+@given(count=st.integers(1, 30), hidden=st.sets(st.integers(0, 29)), data=st.data())
+def test_every_event_is_given_out_once_and_in_order(
+    count: int, hidden: set[int], data: st.DataObject
+) -> None:
+    visible = [sequence for sequence in range(count) if sequence not in hidden]
+    dialog = Dialog()
+    arriving = data.draw(st.lists(st.sampled_from(visible))) if visible else []
+    given_out = fed(dialog, arriving)
+    for _ in range(4):
+        from_there = dialog.ask()
+        replay = [sequence for sequence in visible if sequence >= from_there]
+        given_out += fed(dialog, data.draw(st.permutations(replay)))
+        dialog.judge()
+        given_out += [each.sequence for each in dialog.take()]
+    assert given_out == visible
+    assert not dialog.gap
+
+
+def test_an_event_that_was_given_out_is_a_duplicate_when_it_comes_again() -> None:
+    dialog = Dialog(cursor=3)
+    assert fed(dialog, [3, 0]) == []
+    assert dialog.take_late() == []
+    assert not dialog.gap
+
+
+def test_typing_takes_no_part_in_the_count_and_receipts_do() -> None:
+    dialog = Dialog()
+    dialog.feed(typing())
+    assert dialog.cursor == -1
+    assert not dialog.gap
+    dialog.feed(receipt(0))
+    assert [each.sequence for each in dialog.take()] == [0]
+
+
+def test_events_behind_a_gap_wait_for_what_is_missing() -> None:
+    dialog = Dialog(cursor=3)
+    assert fed(dialog, [6, 4]) == [4]
+    assert dialog.holes() == [Gap(5, 5)]
+    assert fed(dialog, [5]) == [5, 6]
+
+
+def test_a_gap_is_passed_over_when_two_replays_have_shown_both_its_sides() -> None:
+    dialog = Dialog(cursor=3)
+    assert fed(dialog, [5]) == []
+    assert replayed(dialog, 3, 5) == []
+    assert replayed(dialog, 5, 3) == [5]
+    assert dialog.gaps == [Gap(4, 4)]
+    assert not dialog.gap
+
+
+def test_replays_that_do_not_come_prove_nothing() -> None:
+    dialog = Dialog(cursor=3)
+    assert fed(dialog, [5]) == []
+    for _ in range(20):
+        assert replayed(dialog) == []
+    assert dialog.holes() == [Gap(4, 4)]
+
+
+def test_a_live_event_is_no_proof_that_a_replay_has_passed_the_gap() -> None:
+    dialog = Dialog(cursor=3)
+    fed(dialog, [5])
+    for sequence in range(6, 9):
+        assert replayed(dialog, 3, sequence) == []
+
+
+def test_a_replay_begins_at_the_cursor_so_that_something_known_must_come_back() -> None:
+    dialog = Dialog(cursor=7)
+    assert dialog.ask() == 7
+    assert not dialog.runs
+    dialog.feed(said(7))
+    assert dialog.runs
+
+
+def test_a_replay_that_shows_nothing_is_asked_for_from_further_back() -> None:
+    dialog = Dialog(cursor=7)
+    assert [replayed(dialog) for _ in range(2)] == [[], []]
+    assert dialog.ask() == 5
+
+
+def test_two_replays_that_run_and_show_nothing_new_prove_the_end() -> None:
+    dialog = Dialog(cursor=3)
+    replayed(dialog, 3)
+    assert not dialog.whole
+    replayed(dialog, 3)
+    assert dialog.whole
+    dialog.begin()
+    assert not dialog.whole
+
+
+def test_a_number_of_ours_proves_the_end_at_once() -> None:
+    dialog = Dialog(cursor=3)
+    dialog.ask()
+    dialog.barrier(4)
+    assert dialog.whole
+    dialog.barrier(6)
+    assert dialog.holes() == [Gap(5, 5)], "6 is ours, so there is a 5, and it is not known"
+
+
+def test_a_number_of_ours_need_not_come_back() -> None:
+    dialog = Dialog(cursor=3)
+    dialog.ours(4)
+    assert fed(dialog, [5]) == [5]
+    assert not dialog.gap
+
+
+def test_what_livepersons_metadata_names_is_missing_until_it_comes() -> None:
+    dialog = Dialog(cursor=3)
+    dialog.exists(3)
+    assert not dialog.gap
+    dialog.exists(4)
+    assert dialog.holes() == [Gap(4, 4)]
+    assert fed(dialog, [4]) == [4]
+    assert not dialog.gap
+
+
+def test_an_event_that_was_passed_over_is_given_out_when_it_comes_after_all() -> None:
+    dialog = Dialog(cursor=9, gaps=[Gap(3, 6)])
+    assert fed(dialog, [5, 5]) == []
+    assert [each.sequence for each in dialog.take_late()] == [5]
+    assert dialog.gaps == [Gap(3, 4), Gap(6, 6)]
+
+
+def test_what_was_passed_over_is_looked_at_again_for_some_time() -> None:
+    dialog = Dialog(cursor=9, gaps=[Gap(3, 6)])
+    for _ in range(LOOKS):
+        assert dialog.ask() == 2
+        dialog.feed(said(9))
+        dialog.judge()
+    assert dialog.ask() == 9
+
+
+def test_no_more_gaps_are_remembered_than_are_worth_it() -> None:
+    dialog = Dialog()
+    for sequence in range(1, 2 * GAPS + 10, 2):
+        fed(dialog, [sequence])
+    dialog.give_up()
+    assert [each.sequence for each in dialog.take()] == list(range(1, 2 * GAPS + 10, 2))
+    assert len(dialog.gaps) == GAPS
+
+
+def test_what_is_held_behind_a_gap_is_bounded_and_nothing_is_lost() -> None:
+    dialog = Dialog()
+    count = 5 * HELD_EVENTS
+    assert fed(dialog, range(1, count)) == []
+    assert len(dialog.holes()) == 2, "the first, and the later ones that were let go"
+    assert fed(dialog, range(count)) == list(range(count))
+    assert not dialog.gap
+
+
+def test_few_large_events_are_bounded_too() -> None:
+    dialog = Dialog()
+    large = "x" * (HELD_WEIGHT // 40)
+    for sequence in range(1, 40):
+        dialog.feed(said(sequence, large))
+    assert dialog.gap
+    held = 40 - 1 - sum(gap.last - gap.first + 1 for gap in dialog.holes() if gap.first > 0)
+    assert 0 < held < 20
+
+
+def test_an_absurd_number_costs_nothing() -> None:
+    dialog = Dialog(cursor=3)
+    assert fed(dialog, [2**53]) == []
+    replayed(dialog, 3, 2**53)
+    assert replayed(dialog, 3, 2**53) == [2**53]
