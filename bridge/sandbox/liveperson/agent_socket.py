@@ -70,7 +70,7 @@ class AgentSocket(UmsSocket):
         self._state_subscription: str | None = None
         self._subscriptions: dict[str, _Subscription] = {}
         self._read: set[str] = set()
-        self._rings = Rings(self._agent.key, self._notify)
+        self._rings = Rings(self._agent.key, self._tell)
         self._end_listening = conversations.listen(self._changed, account=session.account.number)
         self._handlers = {
             ".GetClock": self._get_clock,
@@ -119,7 +119,7 @@ class AgentSocket(UmsSocket):
             "subscriptionId": self._state_subscription,
             "changes": [{"type": "UPSERT", "result": result}],
         }
-        self._notify(".ams.routing.AgentStateNotification", body)
+        self._tell(".ams.routing.AgentStateNotification", body)
 
     def _set_state(self, request: Request) -> Json:
         body = frames.body_as(request, agent_frames.AgentState)
@@ -251,7 +251,7 @@ class AgentSocket(UmsSocket):
         if (stored := change.event) is not None:
             if self._agent.key in conversation.agents or stored.dialog_id in self._read:
                 body = views.agent_event(stored, self.account)
-                self._notify(".ams.ms.OnlineEventDistribution", body)
+                self._tell(".ams.ms.OnlineEventDistribution", body)
             return
         self._rings.follow(conversation)
         for name, subscription in self._subscriptions.items():
@@ -262,6 +262,9 @@ class AgentSocket(UmsSocket):
                 subscription.shown.discard(conversation.id)
                 self._notify_conversations(name, [views.agent_change(conversation, "DELETE")])
 
+    def _tell(self, type_: str, body: Json) -> None:
+        self._notify(frames.notification(type_, body))
+
     def _notify_conversations(self, subscription: str, changes: list[Json]) -> None:
         body = {"subscriptionId": subscription, "changes": changes}
-        self._notify(".ams.aam.ExConversationChangeNotification", body)
+        self._tell(".ams.aam.ExConversationChangeNotification", body)

@@ -12,16 +12,22 @@ import msgspec
 
 from bridge.sandbox.liveperson import frames, views
 from bridge.sandbox.liveperson.accounts import SandboxAccount
-from bridge.sandbox.liveperson.conversations import Author, Change, Conversations, Refused
+from bridge.sandbox.liveperson.conversations import (
+    Author,
+    Change,
+    Conversations,
+    Refused,
+    SandboxConversation,
+    StoredEvent,
+)
+from bridge.sandbox.liveperson.event_feed import EventFeed
 from bridge.sandbox.liveperson.frames import BadBody, Json, Request
 from bridge.sandbox.liveperson.link import Link
+from bridge.sandbox.liveperson.manners import Manners
 from bridge.sandbox.liveperson.record import Record
 from bridge.sandbox.liveperson.rules import Rules
 from bridge.sandbox.liveperson.tokens import Identity, TokenRefused, Tokens
 from bridge.sandbox.liveperson.ums_socket import UmsSocket
-
-REPLAY_SIZE = 50
-"""How many events one notification of a replay holds at most."""
 
 GENERIC = "GenericSubscribeResponse"
 
@@ -50,8 +56,18 @@ class ConsumerSocket(UmsSocket):
         rules: Rules,
         record: Record,
         profiles: dict[str, Json],
+        manners: Manners,
     ) -> None:
         super().__init__(link, account, rules, record)
+        self._manners = manners
+        self._feed = EventFeed(
+            account,
+            manners,
+            rules,
+            delivery=self._delivery,
+            notify=self._notify,
+            conversations=lambda: self.conversations,
+        )
         self._model = conversations
         self._tokens = tokens
         self._profiles = profiles
@@ -182,7 +198,9 @@ class ConsumerSocket(UmsSocket):
             body.event,
             metadata=frames.check_metadata(request.metadata),
         )
-        return frames.answer(request.id, "ms.PublishEventResponse", {"sequence": stored.sequence})
+        told = not self._manners.happens(self._manners.unnumbered)
+        body_told = {"sequence": stored.sequence} if told else {}
+        return frames.answer(request.id, "ms.PublishEventResponse", body_told)
 
     def _subscribe(self, request: Request) -> Json:
         body = frames.body_as(request, frames.Subscribe)
@@ -190,12 +208,7 @@ class ConsumerSocket(UmsSocket):
         if conversation.consumer_id != self._consumer:
             raise Refused(403, "another consumer's dialog")
         self._dialogs.add(dialog.id)
-        seen = [stored for stored in dialog.since(body.from_seq) if stored.audience == "ALL"]
-        for start in range(0, len(seen), REPLAY_SIZE):
-            part = seen[start : start + REPLAY_SIZE]
-            echo = self._account.echo_metadata
-            changes = [views.consumer_event(stored, echo_metadata=echo) for stored in part]
-            self._notify("ms.MessagingEventNotification", {"changes": changes})
+        self._feed.replay(dialog, body.from_seq)
         return frames.answer(request.id, GENERIC, {})
 
     def _subscribe_conversations(self, request: Request) -> Json:
@@ -214,8 +227,7 @@ class ConsumerSocket(UmsSocket):
         ]
         subscription.shown.update(c.id for c in found if c.state == "OPEN")
         if found:
-            changes = [views.consumer_change(conversation) for conversation in found]
-            self._notify_conversations(name, changes)
+            self._notify_conversations(name, [self._seen(conversation) for conversation in found])
         return frames.answer(
             request.id, "cqm.SubscribeExConversationsResponse", {"subscriptionId": name}
         )
@@ -239,13 +251,15 @@ class ConsumerSocket(UmsSocket):
     # -- what happens to the consumer's conversations -------------------------------------------
 
     def _changed(self, change: Change) -> None:
-        if change.event is not None:
-            stored = change.event
+        if (stored := change.event) is not None:
             if stored.dialog_id in self._dialogs and stored.audience == "ALL":
-                seen = views.consumer_event(stored, echo_metadata=self._account.echo_metadata)
-                self._notify("ms.MessagingEventNotification", {"changes": [seen]})
-            return
-        conversation = change.conversation
+                self._feed.happened(stored)
+            if not (self._manners.tells_events and stored.is_content):
+                return
+        self._tell(change.conversation)
+
+    def _tell(self, conversation: SandboxConversation) -> None:
+        """Tell the subscriptions of conversations."""
         for name, subscription in self._subscriptions.items():
             kind = "UPSERT"
             if conversation.state in subscription.states:
@@ -256,11 +270,28 @@ class ConsumerSocket(UmsSocket):
                 kind = "DELETE" if self._account.delete_when_closed else "UPSERT"
             else:
                 continue
-            self._notify_conversations(name, [views.consumer_change(conversation, kind)])
+            self._notify_conversations(name, [self._seen(conversation, kind)])
+
+    def _seen(self, conversation: SandboxConversation, kind: str = "UPSERT") -> Json:
+        change = views.consumer_change(conversation, kind)
+        if (last := self._last_content(conversation)) is not None:
+            change["result"]["lastContentEventNotification"] = self._feed.seen(last)
+        return change
+
+    def _last_content(self, conversation: SandboxConversation) -> StoredEvent | None:
+        """What the conversation's change says is its last message; it need not be true."""
+        says = self._manners.last_content
+        if says == "sometimes":
+            says = self._manners.chance.choice(("never", "fresh", "stale"))
+        events = [each for dialog in conversation.dialogs for each in dialog.events]
+        found = [each for each in events if each.is_content and each.audience == "ALL"]
+        if says == "never" or not found:
+            return None
+        return found[-1] if says == "fresh" else self._manners.chance.choice(found)
 
     def _notify_conversations(self, subscription: str, changes: list[Json]) -> None:
         body = {"subscriptionId": subscription, "changes": changes}
-        self._notify("cqm.ExConversationChangeNotification", body)
+        self._notify(frames.notification("cqm.ExConversationChangeNotification", body))
 
 
 def check_properties(properties: Json | None, prefix: str) -> None:

@@ -69,6 +69,11 @@ class StoredEvent:
         plain = self.event.get("contentType") == "text/plain"
         return self.event["message"] if plain else None
 
+    @property
+    def is_content(self) -> bool:
+        """Whether it says something, rather than being a receipt or a sign of typing."""
+        return self.event["type"] in ("ContentEvent", "RichContentEvent")
+
 
 @dataclass(slots=True)
 class Dialog:

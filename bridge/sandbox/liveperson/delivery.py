@@ -50,18 +50,28 @@ class Delivery:
             return
         elif rule := self._take("batch_notifications", frame):
             self._batch_size = rule.params["size"]
-            self._later(rule.params["seconds"], self._flush_batch)
+            self.later(rule.params["seconds"], self._flush_batch)
             self._gather(frame)
         elif rule := self._take("reorder_notifications", frame):
             self._held.append(frame)
-            self._later(rule.params["seconds"], self._flush_held)
+            self.later(rule.params["seconds"], self._flush_held)
         elif rule := self._take("delay_notifications", frame):
-            self._later(rule.params["seconds"], lambda: self._pass(frame))
+            self.later(rule.params["seconds"], lambda: self._pass(frame))
         elif self._take("duplicate_notifications", frame):
             self._pass(frame)
             self._pass(frame)
         else:
             self._pass(frame)
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Do it after so many seconds, unless the socket has ended."""
+
+        def act() -> None:
+            self._timers.discard(timer)
+            action()
+
+        timer = asyncio.get_running_loop().call_later(seconds, act)
+        self._timers.add(timer)
 
     def _take(self, name: str, frame: Json) -> Rule | None:
         return self._rules.take(
@@ -88,11 +98,3 @@ class Delivery:
             changes = [change for frame in batch for change in frame["body"]["changes"]]
             first = batch[0]
             self._pass({**first, "body": {**first["body"], "changes": changes}})
-
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        def act() -> None:
-            self._timers.discard(timer)
-            action()
-
-        timer = asyncio.get_running_loop().call_later(seconds, act)
-        self._timers.add(timer)

@@ -7,16 +7,17 @@ account or a conversation. They concern consumers; agents' sockets stay well.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable, Collection
 from typing import Any, Literal, Protocol, TypedDict, Unpack
 
 from bridge.sandbox.liveperson.conversations import Conversations
+from bridge.sandbox.liveperson.event_feed import EVENTS, SUBSCRIBE
 from bridge.sandbox.liveperson.rules import Rule, Rules
 from bridge.sandbox.liveperson.tokens import Tokens
 
 Service = Literal["csds", "idp", "accdn", "ums", "agentVep"]
-MESSAGES = "ms.MessagingEventNotification"
 NAMES = (
     "drop_sockets",
     "close_sockets",
@@ -26,6 +27,8 @@ NAMES = (
     "push",
     "http_status",
     "http_reset",
+    "hold_http",
+    "release_http",
     "refuse_request",
     "drop_before",
     "swallow_answer",
@@ -35,6 +38,9 @@ NAMES = (
     "delay_notifications",
     "reorder_notifications",
     "batch_notifications",
+    "lose_replays",
+    "delay_replays",
+    "cut_replays",
     "clear",
 )
 
@@ -82,6 +88,8 @@ class LivePersonFaults:
         self._tokens = tokens
         self._conversations = conversations
         self._sockets = sockets
+        self._held: list[asyncio.Event] = []
+        """What releases the calls that are held back."""
 
     def apply(self, name: str, **params: Any) -> Any:
         """Call a fault by its name; raises `UnknownFault`."""
@@ -194,6 +202,17 @@ class LivePersonFaults:
         """Cut the connection of calls to a service, and do nothing."""
         self._add("http_reset", service, when)
 
+    def hold_http(self, service: Service, seconds: float = 10.0, **when: Unpack[When]) -> None:
+        """Let calls to a service wait until `release_http`, at most `seconds`; then serve them."""
+        self._held.append(released := asyncio.Event())
+        self._add("hold_http", service, when, seconds=seconds, released=released)
+
+    def release_http(self) -> None:
+        """Let the calls that `hold_http` holds back go on, and hold no more of them."""
+        for released in self._held:
+            released.set()
+        self._held.clear()
+
     def _add(self, name: str, what: str | None, when: When, **params: Any) -> None:
         self._rules.add(Rule(name, what, params=params, **when))
 
@@ -242,7 +261,7 @@ class LivePersonFaults:
 
     def lose_notifications(
         self,
-        type: str | None = MESSAGES,  # noqa: A002  the protocol's word
+        type: str | None = EVENTS,  # noqa: A002  the protocol's word
         **when: Unpack[When],
     ) -> None:
         """Send notifications to nobody (the replay of a subscription is one too)."""
@@ -250,7 +269,7 @@ class LivePersonFaults:
 
     def duplicate_notifications(
         self,
-        type: str | None = MESSAGES,  # noqa: A002  the protocol's word
+        type: str | None = EVENTS,  # noqa: A002  the protocol's word
         **when: Unpack[When],
     ) -> None:
         """Send notifications twice."""
@@ -259,7 +278,7 @@ class LivePersonFaults:
     def delay_notifications(
         self,
         seconds: float = 0.5,
-        type: str | None = MESSAGES,  # noqa: A002  the protocol's word
+        type: str | None = EVENTS,  # noqa: A002  the protocol's word
         **when: Unpack[When],
     ) -> None:
         """Send notifications late; later ones overtake them."""
@@ -268,7 +287,7 @@ class LivePersonFaults:
     def reorder_notifications(
         self,
         seconds: float = 1.0,
-        type: str | None = MESSAGES,  # noqa: A002  the protocol's word
+        type: str | None = EVENTS,  # noqa: A002  the protocol's word
         **when: Unpack[When],
     ) -> None:
         """Hold a notification back until the next one has left, at most `seconds`."""
@@ -278,8 +297,22 @@ class LivePersonFaults:
         self,
         size: int = 3,
         seconds: float = 1.0,
-        type: str | None = MESSAGES,  # noqa: A002  the protocol's word
+        type: str | None = EVENTS,  # noqa: A002  the protocol's word
         **when: Unpack[When],
     ) -> None:
         """Gather the changes of `size` notifications, or of those within `seconds`, into one."""
         self._add("batch_notifications", type, when, size=size, seconds=seconds)
+
+    # -- replays: what a subscription shows of the past -----------------------------------------
+
+    def lose_replays(self, **when: Unpack[When]) -> None:
+        """Answer subscriptions of a dialog, and show nothing of what was said before."""
+        self._add("lose_replays", SUBSCRIBE, when)
+
+    def delay_replays(self, seconds: float = 0.7, **when: Unpack[When]) -> None:
+        """Answer subscriptions of a dialog at once, and replay it late."""
+        self._add("delay_replays", SUBSCRIBE, when, seconds=seconds)
+
+    def cut_replays(self, keep: int = 0, **when: Unpack[When]) -> None:
+        """Replay only the first `keep` events."""
+        self._add("cut_replays", SUBSCRIBE, when, keep=keep)

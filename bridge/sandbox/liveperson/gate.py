@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from bridge.sandbox.liveperson.accounts import SandboxAccount
 from bridge.sandbox.liveperson.record import Record
-from bridge.sandbox.liveperson.rules import Rules
+from bridge.sandbox.liveperson.rules import Rule, Rules
 
 Json = dict[str, Any]
 
@@ -103,6 +104,8 @@ class Gate:
             if request.transport is not None:
                 request.transport.abort()
             await asyncio.Event().wait()  # the server cancels: the caller has gone
+        if held := self._rules.take("hold_http", name, account=account):
+            await _released(held)
         rule = self._rules.take("http_status", name, account=account)
         if rule is None:
             return None
@@ -114,6 +117,13 @@ class Gate:
         if rule.params["retry_after"] is not None:
             response.headers["Retry-After"] = str(rule.params["retry_after"])
         return response
+
+
+async def _released(held: Rule) -> None:
+    """Wait until a call that is held back may go on."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(held.params["seconds"]):
+            await held.params["released"].wait()
 
 
 def refused(status: int, message: str) -> web.Response:

@@ -19,6 +19,7 @@ from bridge.sandbox.liveperson.desk import AgentDesk
 from bridge.sandbox.liveperson.faults import LivePersonFaults
 from bridge.sandbox.liveperson.gate import Gate
 from bridge.sandbox.liveperson.idp import Idp
+from bridge.sandbox.liveperson.manners import Manners
 from bridge.sandbox.liveperson.record import Record
 from bridge.sandbox.liveperson.rules import Rules
 from bridge.sandbox.liveperson.tokens import Tokens
@@ -31,8 +32,8 @@ class LivePersonSandbox(AgentDesk):
 
     The accounts are those of `bridge.sandbox.liveperson.accounts`. Consumers come over the
     websocket; agents act by the calls of `AgentDesk`, or over LivePerson's own agent protocol
-    with `agent_username` and `agent_password`. `faults` makes things go wrong. What happened is
-    kept between `stop` and the next `start`.
+    with `agent_username` and `agent_password`. `faults` makes things go wrong, `manners` says what
+    LivePerson leaves open. What happened is kept between `stop` and the next `start`.
     """
 
     agent_username = "maria"
@@ -46,8 +47,10 @@ class LivePersonSandbox(AgentDesk):
         external_token_seconds: float = 600,
         idle_seconds: float = 60,
         accounts: Mapping[str, SandboxAccount] | None = None,
+        manners: Manners | None = None,
     ) -> None:
         super().__init__(dict(accounts or default_accounts()), Conversations())
+        self.manners = manners or Manners()
         rules = Rules()
         record = Record(wire)
         self._tokens = Tokens(
@@ -64,6 +67,7 @@ class LivePersonSandbox(AgentDesk):
             gate=self._gate,
             logins=self._logins,
             idle_seconds=idle_seconds,
+            manners=self.manners,
         )
         self.faults = LivePersonFaults(rules, self._tokens, self.model, lambda: self.consumers)
         self._runner: web.AppRunner | None = None

@@ -15,6 +15,7 @@ from bridge.sandbox.liveperson.conversations import Conversations
 from bridge.sandbox.liveperson.frames import BadBody
 from bridge.sandbox.liveperson.gate import Gate, HttpRefused, refused
 from bridge.sandbox.liveperson.link import Link
+from bridge.sandbox.liveperson.manners import Manners
 from bridge.sandbox.liveperson.record import Record
 from bridge.sandbox.liveperson.rules import Rules
 from bridge.sandbox.liveperson.tokens import Identity, TokenRefused, Tokens
@@ -37,6 +38,7 @@ class Ums:
         gate: Gate,
         logins: AgentLogin,
         idle_seconds: float,
+        manners: Manners,
     ) -> None:
         self._accounts = accounts
         self._conversations = conversations
@@ -46,6 +48,7 @@ class Ums:
         self._gate = gate
         self._logins = logins
         self._idle_seconds = idle_seconds
+        self._manners = manners
         self._links: set[Link] = set()
         self.consumers: set[ConsumerSocket] = set()
         self.profiles: dict[str, Json] = {}
@@ -78,6 +81,7 @@ class Ums:
             rules=self._rules,
             record=self._record,
             profiles=self.profiles,
+            manners=self._manners,
         )
         if self._rules.take("half_open_next", "ums", account=account.number):
             socket.fall_silent()

@@ -89,10 +89,10 @@ class UmsSocket:
         self._record.frame("out", frame, channel=self.channel, conversation=_about(frame))
         self._link.send(frames.encode(frame))
 
-    def _notify(self, type_: str, body: Json) -> None:
+    def _notify(self, frame: Json) -> None:
+        """Send a notification, after the answer to the request that is being dealt with."""
         if self._link.silent:
             return
-        frame = frames.notification(type_, body)
         if self._waiting is None:
             self._delivery.notify(frame)
         else:

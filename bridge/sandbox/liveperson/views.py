@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bridge.sandbox.liveperson.conversations import Dialog, SandboxConversation, StoredEvent
+from bridge.sandbox.liveperson.manners import Originator
 
 Json = dict[str, Any]
 
@@ -101,12 +102,13 @@ def agent_change(conversation: SandboxConversation, kind: str = "UPSERT") -> Jso
     return _change(conversation, details, kind)
 
 
-def consumer_event(stored: StoredEvent, *, echo_metadata: bool) -> Json:
+def consumer_event(
+    stored: StoredEvent, *, echo_metadata: bool, originator: Originator = "full"
+) -> Json:
     """An event as an element of `changes` in `ms.MessagingEventNotification`."""
     seen: Json = {
         "sequence": stored.sequence,
-        "originatorId": stored.originator,
-        "originatorMetadata": {"id": stored.originator, "role": stored.role},
+        **_originator(stored, originator),
         "serverTimestamp": stored.at,
         "event": stored.event,
         "dialogId": stored.dialog_id,
@@ -115,6 +117,24 @@ def consumer_event(stored: StoredEvent, *, echo_metadata: bool) -> Json:
     if echo_metadata and stored.metadata is not None:
         seen["metadata"] = stored.metadata
     return seen
+
+
+def _originator(stored: StoredEvent, form: Originator) -> Json:
+    """Whose event it is, in one of the forms in which LivePerson may say so."""
+    whole = {"originatorMetadata": {"id": stored.originator, "role": stored.role}}
+    match form:
+        case "only metadata":
+            return whole
+        case "other id":
+            return {"originatorId": f"{stored.conversation_id[:8]}.{stored.originator}", **whole}
+        case "no metadata":
+            return {"originatorId": stored.originator}
+        case "no role":
+            return {
+                "originatorId": stored.originator,
+                "originatorMetadata": {"id": stored.originator},
+            }
+    return {"originatorId": stored.originator, **whole}
 
 
 def agent_event(stored: StoredEvent, account: str) -> Json:

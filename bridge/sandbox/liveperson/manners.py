@@ -1,0 +1,99 @@
+"""How the stand-in behaves where LivePerson's documents leave it open.
+
+The defaults are the friendliest reading of them. A run of tests draws others by its seed: whoever
+keeps the promises against all of them relies on nothing that LivePerson never promised.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Literal
+
+Echo = Literal["after", "before", "late", "never", "any"]
+Originator = Literal["full", "no role", "no metadata", "only metadata", "other id"]
+Order = Literal["sequence", "reversed", "shuffled", "own first", "own last"]
+LastContent = Literal["never", "fresh", "stale", "sometimes"]
+
+ECHOES: tuple[Echo, ...] = ("after", "before", "late", "never")
+ORIGINATORS: tuple[Originator, ...] = (
+    "full",
+    "no role",
+    "no metadata",
+    "only metadata",
+    "other id",
+)
+ORDERS: tuple[Order, ...] = ("sequence", "reversed", "shuffled", "own first", "own last")
+LAST_CONTENTS: tuple[LastContent, ...] = ("never", "fresh", "stale", "sometimes")
+
+
+@dataclass(slots=True)
+class Manners:
+    """One LivePerson that might be. Shares are between 0 and 1, times in seconds."""
+
+    echo: Echo = "after"
+    """When a consumer's own event is told to its socket: after the publish is answered, before
+    that, `echo_seconds` later, or only in a replay. `any`: each time another of these."""
+    echo_seconds: float = 2.0
+    echo_metadata: bool = False
+    """Whether a request's `metadata` comes back on every account, not only where it says so."""
+    unnumbered: float = 0.0
+    """The share of publishes whose answer tells no sequence: the schema does not require it."""
+    originator: Originator = "full"
+    """How an event says whose it is: its `originatorMetadata` has no role, or is missing, or is all
+    there is, or the `originatorId` is of another form (`{account}.{id}`)."""
+    doubled: float = 0.0
+    """The share of notifications of events that come twice."""
+    from_inclusive: bool = True
+    """Whether a subscription from N shows event N itself. From 0 it shows everything anyway."""
+    replay_order: Order = "sequence"
+    """How the events of a replay follow each other; `own` are those of the consumer."""
+    replay_size: int = 50
+    """How many events one notification of a replay holds at most."""
+    replay_late: tuple[float, float] = (0.0, 0.0)
+    """Each notification of a replay comes so long after the subscription is answered: drawn between
+    the two. What happens meanwhile overtakes it, and so may the others."""
+    replay_cut: float = 0.0
+    """The share of replays that lose their tail."""
+    replay_lost: float = 0.0
+    """The share of replays that never come."""
+    last_content: LastContent = "never"
+    """Whether a conversation's change carries `lastContentEventNotification`; a stale one is not
+    the last any more."""
+    tells_events: bool = False
+    """Whether a message is a change of its conversation too, and told as one."""
+    chance: random.Random = field(default_factory=lambda: random.Random(0), repr=False)
+
+    @classmethod
+    def drawn(cls, chance: random.Random) -> Manners:
+        """The LivePerson of a seed."""
+        late = chance.choice(((0.0, 0.0), (0.0, 0.3), (0.4, 0.7), (0.7, 0.7), (0.2, 2.0)))
+        return cls(
+            echo=chance.choice((*ECHOES, "any")),
+            echo_seconds=chance.uniform(0.5, 3.0),
+            echo_metadata=chance.random() < 0.5,
+            unnumbered=chance.choice((0.0, 0.0, 0.2, 1.0)),
+            originator=chance.choice(ORIGINATORS),
+            doubled=chance.choice((0.0, 0.1)),
+            from_inclusive=chance.random() < 0.75,
+            replay_order=chance.choice(ORDERS),
+            replay_size=chance.choice((1, 3, 50)),
+            replay_late=late,
+            replay_cut=chance.choice((0.0, 0.1)),
+            replay_lost=chance.choice((0.0, 0.1)),
+            last_content=chance.choice(LAST_CONTENTS),
+            tells_events=chance.random() < 0.5,
+            chance=random.Random(chance.random()),
+        )
+
+    def calm(self) -> None:
+        """Lose nothing of any replay from now on; everything else stays as it is."""
+        self.replay_cut = self.replay_lost = 0.0
+
+    def happens(self, share: float) -> bool:
+        """Whether it happens this time."""
+        return share > 0 and self.chance.random() < share
+
+    def echo_now(self) -> Echo:
+        """When this echo comes."""
+        return self.chance.choice(ECHOES) if self.echo == "any" else self.echo
