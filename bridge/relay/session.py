@@ -26,7 +26,7 @@ from bridge.liveperson.errors import (
     TokenExpired,
     Transient,
 )
-from bridge.liveperson.ids import AccountId, DialogId
+from bridge.liveperson.ids import DialogId
 from bridge.liveperson.wire import Notification
 from bridge.relay import ending
 from bridge.relay.agents import Agents
@@ -88,7 +88,7 @@ class Session:
         self._gone: ThreadGoneError | None = None
         self._look = False
         self._cut_at_once = 0
-        self._agents = Agents(AccountId(row.account), tools.profiles)
+        self._agents = Agents.of(row, tools)
         self.publisher = Publisher(self.record, tools, failed=self._fail_with, wake=self._bell.ring)
         self.poster = Poster(self.record, tools, failed=self._fail_with)
         self.reader = Reader(self.record, tools, self.publisher, self._agents)
