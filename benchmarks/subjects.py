@@ -84,6 +84,9 @@ def environment(stage: Stage, database_url: str | None) -> dict[str, str]:
         env |= {
             "DATABASE_URL": database_url,
             "BRIDGE_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+            "BRIDGE_OPEN_PER_PERSON": "0",
+            "BRIDGE_OPEN_PER_CHANNEL": "0",
+            "BRIDGE_CONNECTS_PER_MINUTE": "0",
         }
     return env
 

@@ -106,6 +106,12 @@ class Settings(BaseModel):
     bridge_encryption_keys: Words = Field(default=(), repr=False)
     bridge_worker_id: str | None = Field(default=None, max_length=128)
     bridge_max_sessions: int = Field(default=10_000, ge=1)
+    bridge_open_per_person: int = Field(default=10, ge=0)
+    """Conversations that one person may have open; 0: any number."""
+    bridge_open_per_channel: int = Field(default=100, ge=0)
+    """Conversations that one channel may have open; 0: any number."""
+    bridge_connects_per_minute: int = Field(default=5, ge=0)
+    """Conversations that one person may open within a minute; 0: any number."""
     bridge_lease_seconds: float = Field(default=15.0, ge=1.0)
     bridge_log_format: Literal["json", "console"] | None = None
     """None: console on a terminal, else json."""

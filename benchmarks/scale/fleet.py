@@ -10,7 +10,7 @@ from inspect import signature
 
 from bridge.config import Settings
 from bridge.liveperson.identity import THROTTLE_WAIT, IdentityProvider
-from bridge.relay.service import SLACK_WAITS
+from bridge.relay.intake import SLACK_WAITS
 from bridge.relay.supervisor import CLAIM_BATCH, POLL_SECONDS, fair_share
 from bridge.relay.tools import Gate, Timings
 from bridge.store.database import READ_SECONDS

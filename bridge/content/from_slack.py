@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from bridge.content.cutting import cut, utf16_units
 from bridge.content.markup import one_line, tidy, unescape
 from bridge.content.names import Names
+from bridge.content.people import by
 from bridge.content.short_codes import replace_short_codes
 
 LIVEPERSON_TEXT_LIMIT = 5_000
@@ -66,10 +67,16 @@ def to_plain(text: str, names: Names) -> str | None:
     return "".join(out)
 
 
-def relayed(text: str, *, writer: str | None) -> str:
-    """Return the text with its writer's name before it; None for the person who opened."""
-    name = one_line(writer) if writer else ""
-    return f"{name}: {text}" if name else text
+def relayed(text: str, *, writer: str | None, limit: int = LIVEPERSON_TEXT_LIMIT) -> list[str]:
+    """Return a text in the pieces that the agent gets, its writer's name before each of them.
+
+    None: the writer is not named, being the only one who has written. Each piece is a message of
+    its own there, so that one without a name could begin with somebody else's.
+    """
+    if writer is None:
+        return split(text, limit)
+    lead = by(writer)
+    return [lead + piece for piece in split(text, limit - sum(map(utf16_units, lead)))]
 
 
 def split(text: str, limit: int) -> list[str]:

@@ -140,8 +140,7 @@ async def close_session(settings: Settings, session: str) -> int:
             return _unknown(session)
 
         async def work(connection: Any) -> bool:
-            live, _ = await queries.lock_live(connection, name)
-            if not live:
+            if not (await queries.lock_live(connection, name)).live:
                 return False
             await inbox.add_message(
                 connection,

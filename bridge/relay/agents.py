@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.content.markup import one_line
+from bridge.content.people import agent_name, as_agent
+from bridge.ids import TeamId
 from bridge.liveperson.ids import AccountId, AgentId
-from bridge.liveperson.profiles import AgentProfile, ProfileDirectory
+from bridge.liveperson.profiles import ProfileDirectory
 from bridge.liveperson.wire import EventChange
+from bridge.relay.tools import Tools
+from bridge.slack.directory import Directory
+from bridge.slack.workspaces import Workspaces
+from bridge.store.rows import SessionRow
 
 ROLE_NAMES = {
     "ASSIGNED_AGENT": "Agent",
@@ -18,35 +23,50 @@ ROLE_NAMES = {
 }
 
 
-LONGEST_NAME = 80
-"""Characters; what Slack shows of a username."""
-
-
 @dataclass(frozen=True, slots=True)
 class Agents:
-    """The agents of one account."""
+    """The agents of one account, as they are called in one workspace."""
 
     account: AccountId
     profiles: ProfileDirectory
+    team: TeamId
+    workspaces: Workspaces
+    people: Directory
+
+    @classmethod
+    def of(cls, row: SessionRow, tools: Tools) -> Agents:
+        """Those that a session may meet."""
+        account, team = AccountId(row.account), row.team_id
+        return cls(account, tools.profiles, team, tools.workspaces, tools.names)
 
     async def author(self, change: EventChange) -> tuple[str, str | None]:
-        """Name and picture of who wrote an event."""
-        fallback = ROLE_NAMES.get(change.role or "", "Agent")
-        if change.originator_id is None or fallback == "LivePerson":
-            return fallback, None
-        return await self.name(change.originator_id, fallback)
+        """Name and picture of who wrote an event, marked so that no agent passes for a colleague.
+
+        LivePerson itself is not marked: no agent's name comes without the mark.
+        """
+        role = ROLE_NAMES.get(change.role or "", "Agent")
+        if role == "LivePerson":
+            return role, None
+        if change.originator_id is None:
+            return as_agent(role), None
+        name, picture = await self.name(change.originator_id, role)
+        return as_agent(name), picture
 
     async def name(self, agent: str, fallback: str = "Agent") -> tuple[str, str | None]:
-        """Name and picture of an agent by public id; the role where there is no profile."""
+        """Name (without the mark) and picture of an agent by public id, or the role's name.
+
+        Nobody gets the bridge's own name, or Slackbot's.
+        """
         profile = await self.profiles.agent(self.account, AgentId(agent))
         if profile is None:
             return fallback, None
-        return shown_name(profile) or fallback, profile.picture_url
+        name = agent_name((profile.nickname, profile.full_name), await self._bridge())
+        return name or fallback, profile.picture_url
 
-
-def shown_name(profile: AgentProfile) -> str | None:
-    """What the agent calls herself towards consumers."""
-    for name in (profile.nickname, profile.full_name):
-        if name and (tidied := one_line(name)):
-            return tidied[:LONGEST_NAME]
-    return None
+    async def _bridge(self) -> tuple[str, ...]:
+        """What the bridge itself is called there."""
+        if (known := self.workspaces.known) is None:
+            return ()
+        await self.people.resolve(self.team, [known.bot_user])
+        name = self.people.cached_user(self.team, known.bot_user)
+        return () if name is None else (name,)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.content.from_slack import LIVEPERSON_TEXT_LIMIT, relayed, split, to_plain
-from bridge.ids import TeamId
+from bridge.content.from_slack import names_in, relayed, to_plain
+from bridge.content.people import looks_named
+from bridge.ids import TeamId, UserId
 from bridge.liveperson.errors import RequestRefused, ServerFailed
-from bridge.relay.record import mark, notice
+from bridge.relay.record import Record, mark, notice
 from bridge.relay.tools import Tools
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import trouble
+from bridge.store import inbox, people
+from bridge.store.connection import Connection
 from bridge.store.rows import InboxRow, NewOutbox
 
 
@@ -23,16 +26,54 @@ class Refusal:
     error: RequestRefused | ServerFailed | None
 
 
-def translate(source: str, writer: str | None, tools: Tools, team: TeamId) -> list[str] | None:
-    """A Slack text in the words and parts that LivePerson gets; None while a name is unknown."""
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A message as its reader gets it, but for whether its writer is named."""
+
+    plain: str | None
+    """The words; None while a name in them is unknown."""
+    writer: str | None
+    """The writer's name; None while it is unknown."""
+
+    def texts(self, *, named: bool) -> list[str] | None:
+        """The parts that LivePerson gets; None while a name is unknown.
+
+        A writer who need not be named is, if the words look as if somebody else were: nothing
+        that reached the agent without a name can be taken for a colleague's later.
+        """
+        if self.plain is None:
+            return None
+        if not named:
+            parts = relayed(self.plain, writer=None)
+            if not any(map(looks_named, parts)):
+                return parts
+        return None if self.writer is None else relayed(self.plain, writer=self.writer)
+
+
+def wording(source: str, writer: UserId, tools: Tools, team: TeamId) -> Wording:
+    """Put a Slack text into plain words, with the names that are known now."""
     names = tools.names.names(team)
-    plain = to_plain(source, names)
-    if plain is None:
-        return None
-    name = None
-    if writer is not None and (name := names.user(writer)) is None:
-        return None
-    return split(relayed(plain, writer=name), LIVEPERSON_TEXT_LIMIT)
+    return Wording(to_plain(source, names), names.user(writer))
+
+
+async def prepare(row: InboxRow, record: Record, tools: Tools) -> list[InboxRow]:
+    """Give a row its words, with the names that were unknown; returns what waits now.
+
+    Raises `FencedError`.
+    """
+    session, opener, team = record.row.id, record.row.opener_id, record.row.team_id
+    users, channels = names_in(row.source)
+    await tools.names.resolve(team, {*users, row.user_id}, set(channels))
+    words = wording(row.source, row.user_id, tools, team)
+    as_typed = Wording(row.source, words.writer or "")  # nothing is left unknown for long
+
+    async def work(connection: Connection) -> list[InboxRow]:
+        # Whoever wrote before this row was committed counts, and nobody is forgotten.
+        named = row.user_id != opener or await people.several_write(connection, session)
+        texts = words.texts(named=named) or as_typed.texts(named=named) or [row.source]
+        return await inbox.set_texts(connection, session, row.id, texts)
+
+    return await record.commit(work)
 
 
 def not_delivered(rows: Sequence[InboxRow], reason: str, remedy: str) -> list[NewOutbox]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from bridge.content.from_slack import names_in
 from bridge.ids import InboxId, UserId
 from bridge.liveperson.connection import Connection, Wait
 from bridge.liveperson.errors import (
@@ -25,7 +24,7 @@ from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import State
 from bridge.relay.delivery import Delivery, Mark, Number, Step, marker_of
 from bridge.relay.ledger import Noting
-from bridge.relay.messages import Refusal, not_delivered, refused_words, translate
+from bridge.relay.messages import Refusal, not_delivered, prepare, refused_words
 from bridge.relay.pump import Pump
 from bridge.relay.record import Record, notice
 from bridge.relay.tools import Tools
@@ -171,22 +170,8 @@ class Publisher:
 
     async def _prepare(self, row: InboxRow) -> None:
         """Give a row its words for LivePerson, now that the names in it can be looked up."""
-        texts = await self._texts(row)
-        rows = await self._record.commit(
-            lambda connection: inbox.set_texts(connection, self._record.row.id, row.id, texts)
-        )
+        rows = await prepare(row, self._record, self._tools)
         self._delivery.renew(row.id, rows)
-
-    async def _texts(self, row: InboxRow) -> list[str]:
-        team = self._record.row.team_id
-        users, channels = names_in(row.source)
-        stranger = row.user_id != self._record.row.opener_id
-        await self._tools.names.resolve(
-            team, {*users, *({row.user_id} if stranger else ())}, set(channels)
-        )
-        return translate(row.source, row.user_id if stranger else None, self._tools, team) or [
-            row.source
-        ]
 
     async def _publish(self, row: InboxRow) -> None:
         """Publish one message. Raises a `Transient` if this connection is good for nothing more."""

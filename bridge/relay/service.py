@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import structlog
 
-from bridge.content.markup import is_blank
-from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId, new_session_id
+from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
 from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import State
-from bridge.relay.messages import translate
-from bridge.relay.news import CHANNEL, FREE, channel_of
-from bridge.relay.record import mark, notice
+from bridge.relay.intake import SLACK_WAITS, Intake
+from bridge.relay.limits import limited, over_limit
 from bridge.relay.supervisor import Supervisor
 from bridge.relay.targets import accounts_for, resolve
-from bridge.relay.threads import Thread
 from bridge.relay.tools import Tools
 from bridge.relay.types import (
     Accounts,
+    Click,
     ConnectCommand,
     Connecting,
     Disposition,
@@ -26,20 +22,12 @@ from bridge.relay.types import (
     SessionSummary,
     ThreadMessage,
 )
-from bridge.relay.words import Word, word_for_bridge
-from bridge.slack.views import notices, refusals
-from bridge.store import inbox, outbox, sessions
+from bridge.slack.views import refusals
+from bridge.store import people, sessions
 from bridge.store.connection import Connection
-from bridge.store.rows import InboxRow, NewOutbox, SessionRow
-from bridge.store.wakeups import notify
+from bridge.store.rows import SessionRow
 
 log = structlog.get_logger(__name__)
-
-NOTE_PREFIX = "//"
-SLACK_WAITS = 2.5
-"""Seconds that a commit may take: Slack waits for three, and delivers again what gets a 5xx."""
-CLOSED_WORDS_MS = 60_000
-"""A closed thread answers with words at most this often; the mark comes on each message."""
 
 
 class BridgeService:
@@ -48,12 +36,19 @@ class BridgeService:
     def __init__(self, tools: Tools, supervisor: Supervisor) -> None:
         self._tools = tools
         self._supervisor = supervisor
+        self._intake = Intake(tools, supervisor)
 
     async def connect(self, command: ConnectCommand) -> Connecting | Refused:
         """Open a session, once per `request_key`. Its thread and its conversation follow.
 
-        Raises `StoreUnavailable`; then nothing may be acknowledged.
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
         """
+        if command.pressed is not None:
+            pressed = await self._pressed(command.pressed)
+            if isinstance(pressed, Refused):
+                return pressed
+            if pressed.account != command.target:
+                return Refused(refusals.no_such_session())
         target = resolve(self._tools.settings, command)
         if isinstance(target, Refused):
             return target
@@ -73,7 +68,9 @@ class BridgeService:
         }
         worker = self._tools.worker
 
-        async def work(connection: Connection) -> tuple[SessionRow | None, bool, bool]:
+        async def work(connection: Connection) -> tuple[SessionRow | Refused | None, bool, bool]:
+            if (refused := await self._over_limit(connection, command, key)) is not None:
+                return refused, False, False
             added = await sessions.add_session(connection, values, worker)
             if added is not None:
                 return added, True, True
@@ -82,6 +79,8 @@ class BridgeService:
             return row, False, ours
 
         row, fresh, ours = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
+        if isinstance(row, Refused):
+            return row
         crash_point("session.committed")
         if row is None:
             return Refused(refusals.trouble("The request could not be stored.", "Try again."))
@@ -92,206 +91,55 @@ class BridgeService:
             self._supervisor.adopt(row, fresh=fresh)
         return Connecting(row.id, target.label)
 
+    async def _over_limit(
+        self, connection: Connection, command: ConnectCommand, key: str
+    ) -> Refused | None:
+        settings = self._tools.settings
+        if not limited(settings):
+            return None
+        await people.open_one_at_a_time(connection)
+        if await sessions.session_by_request(connection, key) is not None:
+            return None  # it has been opened already, and counts itself
+        return await over_limit(connection, settings, command.team, command.channel, command.user)
+
     def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:
         """Whether a thread is known to be none of ours; False if that is to be found out."""
         return self._tools.threads.foreign((team, channel, thread_ts))
 
     async def message(self, message: ThreadMessage) -> Disposition:
-        """Take a thread message: committed when this returns.
+        """Take a thread message: committed when this returns. Raises as `Intake.message` does."""
+        return await self._intake.message(message)
 
-        Raises `UndecidedError` or `StoreUnavailable`; then it must not be acknowledged.
+    async def end(self, session: SessionId, click: Click) -> Refused | None:
+        """End a conversation, from its own thread (the card's button). Idempotent.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
         """
-        thread = await self._tools.threads.find((message.team, message.channel, message.thread_ts))
-        if thread is None:
-            return Disposition.FOREIGN
-        bot = self._tools.workspaces.bot_user_id(message.team)
-        if (word := word_for_bridge(message.text, bot)) is not None:
-            return await self._word(thread, message, word)
-        if message.text.lstrip().startswith(NOTE_PREFIX):
-            return await self._keep(thread, message, "note", Disposition.NOTE, _locked(message))
-        writer = message.user if message.user != thread.opener else None
-        texts = translate(message.text, writer, self._tools, message.team)
-        if is_blank(message.text) or texts == []:
-            files = message.files
-            told = notices.files_not_relayed(files) if files else notices.nothing_to_relay()
-            items = _constant([mark(message.ts), notice(told)])
-            return await self._keep(thread, message, "note", Disposition.NOTE, items)
-        return await self._relay(thread, message, texts)
-
-    async def _relay(
-        self, thread: Thread, message: ThreadMessage, texts: list[str] | None
-    ) -> Disposition:
-        session = thread.session
-
-        async def work(
-            connection: Connection,
-        ) -> tuple[bool, WorkerId | None, list[InboxRow], bool]:
-            live, owner = await sessions.lock_live(connection, session)
-            rows = await inbox.add_message(
-                connection,
-                session=session,
-                team=message.team,
-                channel=message.channel,
-                ts=message.ts,
-                user=message.user,
-                source=message.text,
-                texts=texts,
-                state="waiting" if live else "failed",
-                error=None if live else "The conversation was over already.",
-            )
-            said: list[NewOutbox] = []
-            if rows and not live:
-                said = await self._closed_answer(connection, session, message.ts)
-            elif rows and message.files:
-                said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
-            if said:
-                await self._say(connection, session, said)
-            else:
-                await self._wake_owner(connection, session, owner)
-            if rows and live and self._supervisor.shares(session):
-                # An earlier one may lie here that another worker took: not to be overtaken,
-                # although the wake-up for it is still to come.
-                rows = await inbox.waiting(connection, session)
-            return live, owner, rows, bool(said)
-
-        done = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
-        live, owner, rows, said = done
-        crash_point("inbox.committed")
-        if live and rows:
-            # If it runs elsewhere, its worker has been notified, or somebody will claim it.
-            self._supervisor.deliver(session, rows)
-        if not live or said or not rows:  # known: its first wake-up may have been lost
-            self._wake(session, owner)
-        if not rows:
-            return Disposition.DUPLICATE
-        return Disposition.ACCEPTED if live else Disposition.CLOSED
-
-    async def _closed_answer(
-        self, connection: Connection, session: SessionId, ts: MessageTs
-    ) -> list[NewOutbox]:
-        """Say that the conversation is over: a mark on the message, and words now and then."""
-        row = await sessions.session_by_id(connection, session)
-        since = sessions.now_ms() - CLOSED_WORDS_MS
-        if row is None:
-            return []
-        if await outbox.count_since(connection, session, "closed", since):
-            return [mark(ts)]
-        told = notice(notices.thread_closed(row.account))
-        return [mark(ts), NewOutbox(kind="closed", payload=told.payload)]
-
-    async def _word(self, thread: Thread, message: ThreadMessage, word: Word) -> Disposition:
-        if word is Word.END and not await self._is_live(thread.session):
-            word = Word.STATUS  # it tells that the conversation has ended
-        if word is Word.END:
-            await self._end(thread.session, message.user, message.team, message.channel, message.ts)
-            return Disposition.WORD
-        bot = self._tools.workspaces.bot_user_id(message.team)
-
-        async def items(connection: Connection) -> list[NewOutbox]:
-            row = await sessions.session_by_id(connection, thread.session)
-            if word is Word.STATUS and row is not None:
-                said = notices.status(row.label or row.account, row.state, row.agent_name)
-            else:
-                said = notices.word_help(bot)
-            return [notice(said)]
-
-        return await self._keep(thread, message, "word", Disposition.WORD, items)
-
-    async def _is_live(self, session: SessionId) -> bool:
-        async with self._tools.database.read() as connection:
-            row = await sessions.session_by_id(connection, session)
-        return row is not None and row.live
-
-    async def _keep(
-        self, thread: Thread, message: ThreadMessage, kind: str, kept: Disposition, items: Items
-    ) -> Disposition:
-        """Note a message that is not for LivePerson, and answer it, once."""
-
-        async def work(connection: Connection) -> tuple[bool, WorkerId | None]:
-            rows = await inbox.add_message(
-                connection,
-                session=thread.session,
-                team=message.team,
-                channel=message.channel,
-                ts=message.ts,
-                user=message.user,
-                source="",  # what stays in Slack is not copied
-                texts=[""],
-                kind=kind,
-                state="kept",
-            )
-            if not rows:
-                return False, None
-            said = await items(connection)
-            return True, await self._say(connection, thread.session, said)
-
-        added, owner = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
-        self._wake(thread.session, owner)
-        return kept if added else Disposition.DUPLICATE
-
-    async def _say(
-        self, connection: Connection, session: SessionId, items: list[NewOutbox]
-    ) -> WorkerId | None:
-        """Add to the outbox of a session, and wake whoever owns it, or may. Returns who does."""
-        owner = await sessions.call_for_attention(connection, session)
-        await outbox.add(connection, session, items)
-        if owner is None:
-            await notify(connection, CHANNEL, FREE)
-        await self._wake_owner(connection, session, owner)
-        return owner
-
-    async def _wake_owner(
-        self, connection: Connection, session: SessionId, owner: WorkerId | None
-    ) -> None:
-        """Tell another worker of a row for its session.
-
-        One that nobody owns will be claimed, and whoever claims it reads everything.
-        """
-        if owner is not None and owner != self._tools.worker:
-            await notify(connection, channel_of(owner), session)
-
-    def _wake(self, session: SessionId, owner: WorkerId | None) -> None:
-        """Have the session look, if it runs here; a closed one runs nowhere until it is claimed."""
-        if not self._supervisor.look(session) and owner is None:
-            self._supervisor.claim_soon()
-
-    async def end(self, session: SessionId, user: UserId, team: TeamId, key: str) -> Refused | None:
-        """End a conversation (the card's button); `key` is the click's own timestamp. Idempotent.
-
-        A session of another workspace is none that this one can see.
-        """
-        async with self._tools.database.read() as connection:
-            row = await sessions.session_by_id(connection, session)
-        if row is None or row.team_id != team:
+        row = await self._pressed(click)
+        if isinstance(row, Refused):
+            return row
+        if row.id != session:
             return Refused(refusals.no_such_session())
         if row.live:
-            await self._end(session, user, team, row.channel_id, MessageTs(key))
+            await self._intake.close(row, click.user, MessageTs(click.key))
         return None
 
-    async def _end(
-        self, session: SessionId, user: UserId, team: TeamId, channel: ChannelId, ts: MessageTs
-    ) -> None:
-        async def work(connection: Connection) -> list[InboxRow]:
-            live, owner = await sessions.lock_live(connection, session)
-            if not live:
-                return []
-            rows = await inbox.add_message(
-                connection,
-                session=session,
-                team=team,
-                channel=channel,
-                ts=ts,
-                user=user,
-                source="",
-                texts=[""],
-                kind="close",
-            )
-            await self._wake_owner(connection, session, owner)
-            return rows
+    async def _pressed(self, click: Click) -> SessionRow | Refused:
+        """The session in whose thread a button was pressed, if that person may press it.
 
-        rows = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
-        crash_point("close.committed")
-        self._supervisor.deliver(session, rows)
+        Slack shows a thread to the members of its channel only. What a button carries decides
+        nothing by itself: it must be the thread's own.
+        """
+        if click.thread_ts is None:
+            return Refused(refusals.no_such_session())
+        thread = await self._tools.threads.find((click.team, click.channel, click.thread_ts))
+        if thread is None:
+            return Refused(refusals.no_such_session())
+        if click.home not in (None, click.team):
+            return Refused(refusals.other_workspace())
+        async with self._tools.database.read() as connection:
+            row = await sessions.session_by_id(connection, thread.session)
+        return row if row is not None else Refused(refusals.no_such_session())
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """The open sessions that this person has opened, newest first."""
@@ -315,17 +163,3 @@ class BridgeService:
     def accounts(self, channel: ChannelId, channel_name: str | None) -> Accounts:
         """The accounts that may be connected to from this channel."""
         return accounts_for(self._tools.settings, channel, channel_name)
-
-
-Items = Callable[[Connection], Awaitable[list[NewOutbox]]]
-
-
-def _constant(items: list[NewOutbox]) -> Items:
-    async def give(connection: Connection) -> list[NewOutbox]:
-        return items
-
-    return give
-
-
-def _locked(message: ThreadMessage) -> Items:
-    return _constant([mark(message.ts, "lock")])

@@ -25,7 +25,7 @@ from bridge.liveperson.errors import (
     TokenExpired,
     Transient,
 )
-from bridge.liveperson.ids import AccountId, DialogId
+from bridge.liveperson.ids import DialogId
 from bridge.liveperson.wire import Notification
 from bridge.relay import ending
 from bridge.relay.agents import Agents
@@ -89,7 +89,7 @@ class Session:
         self._gone: ThreadGoneError | None = None
         self._look = False
         self._cut_at_once = 0
-        self._agents = Agents(AccountId(row.account), tools.profiles)
+        self._agents = Agents.of(row, tools)
         self.delivery = Delivery(row.id)
         self.publisher = Publisher(
             self.record, tools, self.delivery, failed=self._fail_with, wake=self._bell.ring

@@ -13,6 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, ts_key
+from bridge.relay.types import ThreadMessage
 from bridge.store import sessions
 from bridge.store.database import Database
 
@@ -24,6 +25,11 @@ CLOCKS_DIFFER_MS = 60_000
 """A thread this much older than a session's row cannot be that session's card."""
 
 Key = tuple[TeamId, ChannelId, MessageTs]
+
+
+def key_of(message: ThreadMessage) -> Key:
+    """The thread that a message is in."""
+    return message.team, message.channel, message.thread_ts
 
 
 class UndecidedError(Exception):
@@ -39,6 +45,10 @@ class Thread:
 
     session: SessionId
     opener: UserId
+    several_writers: bool = False
+    """Somebody else than the opener is known to have written to the agent; once so, always so."""
+    apps_told: bool = False
+    """The thread is known to say that messages by apps are not passed on."""
 
 
 _UNKNOWN = Thread(SessionId(""), UserId(""))
@@ -56,6 +66,10 @@ class Threads:
         """Note a new thread, and wake the messages that wait for it."""
         self._remember(key, thread)
         self.news()
+
+    def note(self, key: Key, thread: Thread) -> None:
+        """Remember more of a thread that is known already."""
+        self._remember(key, thread)
 
     def news(self) -> None:
         """A card has got its thread, here or at another worker: whoever waits, look again."""

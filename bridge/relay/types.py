@@ -21,6 +21,23 @@ class ConnectCommand:
     """Identity of the command or click (Slack's trigger_id): a redelivery carries the same."""
     response_url: str | None = None
     channel_name: str | None = None
+    pressed: Click | None = None
+    """The button "Start again" that asked for it; None: it was typed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """Where one of the bridge's buttons was pressed, and by whom."""
+
+    team: TeamId
+    channel: ChannelId
+    thread_ts: MessageTs | None
+    """The thread of the message that the button is on; None where Slack names none."""
+    user: UserId
+    home: TeamId | None
+    """The workspace that the person belongs to, where Slack tells: another company's, perhaps."""
+    key: str
+    """Identity of the click, a timestamp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +56,19 @@ class Refused:
     text: str
 
 
+class Writer(StrEnum):
+    """Who has written a message, as far as the event tells."""
+
+    PERSON = "person"
+    THROUGH_APP = "through app"
+    """An app has posted it, as a user: a person, or that app's own bot."""
+    APP = "app"
+    """An app, a workflow or a webhook, as nobody."""
+
+
 @dataclass(frozen=True, slots=True)
 class ThreadMessage:
-    """A person's message in a thread (a Slack `message` event with a `thread_ts`)."""
+    """A message in a thread (a Slack `message` event with a `thread_ts`)."""
 
     team: TeamId
     channel: ChannelId
@@ -52,6 +79,9 @@ class ThreadMessage:
     """As Slack sent it: mrkdwn."""
     files: tuple[str, ...] = ()
     """Names of attached files."""
+    writer: Writer = Writer.PERSON
+    home: TeamId | None = None
+    """The workspace that the writer belongs to, where Slack tells."""
 
 
 class Disposition(StrEnum):
@@ -65,6 +95,8 @@ class Disposition(StrEnum):
     """Begins with `//`: stays in Slack."""
     WORD = "word"
     """Addressed to the bridge itself (`@LP Bridge end`)."""
+    LEFT_OUT = "left out"
+    """No person has written it: it stays in Slack."""
     CLOSED = "closed"
     """The conversation is over; the person is told in the thread."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from bridge.ids import TeamId
 from bridge.slack.calls import call
-from bridge.slack.errors import SlackError
+from bridge.slack.errors import SlackError, SlackRefused
 from bridge.slack.workspaces import Workspaces
 
 KEPT: Final = 10_000
@@ -21,16 +21,24 @@ TTL: Final = 3600.0
 UNKNOWN_TTL: Final = 60.0
 """Seconds before a name that could not be found out is asked for again."""
 RESOLVE_DEADLINE: Final = 3.0
+SLACKBOT: Final = "USLACKBOT"
+"""Slack's own voice, which Slack does not count among the bots."""
 PLACEHOLDERS: Final = {"user": "someone", "channel": "a channel"}
 
 _Kind = Literal["user", "channel"]
 _Key = tuple[_Kind, TeamId, str]
 
 
+NOBODY: Final = frozenset({"user_not_found", "user_not_visible", "missing_scope"})
+"""Slack's errors that mean: whoever it is, nothing shows that it is a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     name: str
     until: float
+    person: bool | None = None
+    """Whether it is a human being; None where Slack has not said."""
 
 
 class TeamNames:
@@ -91,6 +99,20 @@ class Directory:
         """The channel's name without `#`, asked of Slack if need be; never fails."""
         return await self._name(("channel", team, channel_id))
 
+    async def is_person(self, team: TeamId, user_id: str) -> bool:
+        """Whether a user is a human being, and no app's bot. Raises `SlackError` if unknown."""
+        known = self._known(("user", team, user_id))
+        if known is None or known.person is None:
+            client = await self._workspaces.client(team)
+            try:
+                answer = await call(client.users_info(user=user_id))
+            except SlackRefused as error:
+                if error.code not in NOBODY:
+                    raise
+                return False
+            known = self._note_user(team, user_id, answer.get("user"))
+        return bool(known.person)
+
     async def resolve(
         self,
         team: TeamId,
@@ -115,17 +137,29 @@ class Directory:
                     self._remember(key, PLACEHOLDERS[key[0]], UNKNOWN_TTL)
 
     def _cached(self, key: _Key) -> str | None:
+        known = self._known(key)
+        return None if known is None else known.name
+
+    def _known(self, key: _Key) -> _Known | None:
         known = self._names.get(key)
         if known is None or known.until <= self._clock():
             return None
         self._names.move_to_end(key)
-        return known.name
+        return known
 
-    def _remember(self, key: _Key, name: str, ttl: float) -> None:
-        self._names[key] = _Known(name, self._clock() + ttl)
+    def _note_user(self, team: TeamId, user_id: str, user: Any) -> _Known:
+        name, ttl = _user_name(user), self._ttl
+        if name is None:
+            name, ttl = PLACEHOLDERS["user"], UNKNOWN_TTL
+        person = isinstance(user, dict) and not user.get("is_bot") and user_id != SLACKBOT
+        return self._remember(("user", team, user_id), name, ttl, person=person)
+
+    def _remember(self, key: _Key, name: str, ttl: float, *, person: bool | None = None) -> _Known:
+        known = self._names[key] = _Known(name, self._clock() + ttl, person)
         self._names.move_to_end(key)
         while len(self._names) > self._kept:
             self._names.popitem(last=False)
+        return known
 
     async def _name(self, key: _Key) -> str:
         name = self._cached(key)
@@ -144,21 +178,19 @@ class Directory:
 
     async def _ask(self, key: _Key) -> str:
         kind, team, item = key
-        ttl = self._ttl
+        name = None
         try:
             client = await self._workspaces.client(team)
             if kind == "user":
                 answer = await call(client.users_info(user=item))
-                name = _user_name(answer.get("user"))
-            else:
-                answer = await call(client.conversations_info(channel=item))
-                name = _channel_name(answer.get("channel"))
+                return self._note_user(team, item, answer.get("user")).name
+            answer = await call(client.conversations_info(channel=item))
+            name = _channel_name(answer.get("channel"))
         except SlackError:
-            name = None
+            pass
         if name is None:
-            name, ttl = PLACEHOLDERS[kind], UNKNOWN_TTL
-        self._remember(key, name, ttl)
-        return name
+            return self._remember(key, PLACEHOLDERS[kind], UNKNOWN_TTL).name
+        return self._remember(key, name, self._ttl).name
 
 
 def _user_name(user: Any) -> str | None:

@@ -20,15 +20,18 @@ import msgspec
 import structlog
 
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
-from bridge.relay.types import ThreadMessage
+from bridge.relay.types import ThreadMessage, Writer
+from bridge.slack.directory import SLACKBOT
 from bridge.slack.dispatch import Dispatch, Reply
 from bridge.slack.errors import SlackError
 from bridge.slack.listeners.service import Service
 from bridge.slack.requests import Body, is_clean
 from bridge.slack.workspaces import Workspaces
 
-SUBTYPES: Final = frozenset({None, "file_share", "thread_broadcast", "me_message"})
-"""Subtypes of a person's own words; edits, deletions and notices of Slack are others."""
+BOT_MESSAGE: Final = "bot_message"
+"""An app's words, under a name of its choice."""
+SUBTYPES: Final = frozenset({None, "file_share", "thread_broadcast", "me_message", BOT_MESSAGE})
+"""Subtypes of somebody's own words; edits, deletions and notices of Slack are others."""
 DONE: Final = Reply(200)
 FAILED: Final = Reply(500)
 
@@ -45,6 +48,9 @@ class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
     user: str | None = None
     text: str | None = None
     bot_id: str | None = None
+    app_id: str | None = None
+    team: str | None = None
+    user_team: str | None = None
     hidden: bool = False
     files: list[Any] | None = None
 
@@ -58,6 +64,7 @@ class Envelope(msgspec.Struct, tag_field="type", tag="event_callback"):
 
     event: MessageEvent
     team_id: str | None = None
+    api_app_id: str | None = None
     authorizations: list[_Authorization] | None = None
 
     @property
@@ -68,6 +75,11 @@ class Envelope(msgspec.Struct, tag_field="type", tag="event_callback"):
         """
         team = self.authorizations[0].team_id if self.authorizations else self.team_id
         return TeamId(team) if team else None
+
+    def is_ours(self, bot: str) -> bool:
+        """Whether our own app has posted it, whatever name the post bears."""
+        app = self.event.app_id
+        return self.event.bot_id == bot or (app is not None and app == self.api_app_id)
 
 
 class Front:
@@ -122,6 +134,8 @@ class Front:
         message = thread_message(envelope.event, identity.team)
         if message is None or message.user == identity.bot_user:
             return DONE
+        if message.writer is not Writer.PERSON and envelope.is_ours(identity.bot):
+            return DONE
         if envelope.team not in (None, identity.team):
             return DONE  # the bridge is not installed there
         if self._service.foreign(message.team, message.channel, message.thread_ts):
@@ -130,20 +144,29 @@ class Front:
 
 
 def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
-    """Read a person's message in a thread; None for anything else."""
+    """Read what a person or an app has written in a thread; None for anything else."""
     thread_ts, ts, channel, user = event.thread_ts, event.ts, event.channel, event.user
-    if not (thread_ts and ts and channel and user) or thread_ts == ts:
+    if not (thread_ts and ts and channel) or thread_ts == ts:
         return None  # outside any thread, or a thread's first message
-    if event.bot_id or event.hidden or event.subtype not in SUBTYPES:
+    if event.hidden or user == SLACKBOT or event.subtype not in SUBTYPES:
         return None
+    if not (user or event.bot_id):
+        return None
+    if event.subtype == BOT_MESSAGE or not user:
+        writer = Writer.APP
+    else:
+        writer = Writer.THROUGH_APP if event.bot_id else Writer.PERSON
+    home = event.user_team or event.team
     return ThreadMessage(
         team=team,
         channel=ChannelId(channel),
         thread_ts=MessageTs(thread_ts),
         ts=MessageTs(ts),
-        user=UserId(user),
+        user=UserId(user or ""),
         text=event.text or "",
         files=_file_names(event.files) if event.files else (),
+        writer=writer,
+        home=TeamId(home) if home else None,
     )
 
 

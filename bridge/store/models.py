@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     literal_column,
 )
 from sqlalchemy import (
@@ -89,6 +90,8 @@ class Session(Base):
     agent_id: Mapped[str | None] = mapped_column(String(128))
     agent_name: Mapped[str | None] = mapped_column(String(255))
     agent_avatar: Mapped[str | None] = mapped_column(Text)
+    several_writers: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Somebody else than the opener has written to the agent: from then on everybody is named."""
     card_shown: Mapped[str | None] = mapped_column(String(64))
     """Fingerprint of what the card shows; differs from what it should show: update it."""
 
@@ -117,6 +120,14 @@ class Session(Base):
             sqlite_where=sql_text("live OR attention"),
         ),
         Index("ix_sessions_team", "team_id", "channel_id", "created_at"),
+        Index("ix_sessions_opener", "team_id", "opener_id", "created_at"),
+        Index(
+            "ix_sessions_open",
+            "team_id",
+            "channel_id",
+            postgresql_where=sql_text("live"),
+            sqlite_where=sql_text("live"),
+        ),
     )
 
 

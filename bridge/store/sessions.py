@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Collection, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Row, Select, Update, and_, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -83,7 +83,7 @@ _EPOCH = Statement(
 )
 _LIVE = Statement(
     lambda _: (
-        select(SESSIONS.c.live, SESSIONS.c.owner)
+        select(SESSIONS.c.live, SESSIONS.c.owner, SESSIONS.c.several_writers)
         .where(SESSIONS.c.id == bindparam("session"))
         .with_for_update(read=True)
     )
@@ -174,11 +174,21 @@ async def session_by_request(connection: Connection, request_key: str) -> Sessio
     return None if found is None else _row(found)
 
 
-async def lock_live(connection: Connection, session: SessionId) -> tuple[bool, WorkerId | None]:
-    """Whether the session is live, and whose it is: both stay so until the transaction ends."""
-    for live, owner in await _LIVE.run(connection, session=session):
-        return bool(live), owner
-    return False, None
+class Locked(NamedTuple):
+    """What holds of a session until the transaction ends."""
+
+    live: bool = False
+    owner: WorkerId | None = None
+    """Whose it is."""
+    several_writers: bool = False
+    """Whether somebody else than the opener has written to the agent."""
+
+
+async def lock_live(connection: Connection, session: SessionId) -> Locked:
+    """Hold a session as it is, until the transaction ends."""
+    for live, owner, several in await _LIVE.run(connection, session=session):
+        return Locked(bool(live), owner, bool(several))
+    return Locked()
 
 
 async def call_for_attention(connection: Connection, session: SessionId) -> WorkerId | None:

@@ -15,7 +15,7 @@ ACCOUNT: Final = "12345678"
 SIGNUP_ACCOUNT: Final = "87654321"
 OPENER: Final = "U0ANA"
 OTHER: Final = "U0BEN"
-OTHER_NAME: Final = "Ben"
+NAMES: Final = {OPENER: "Ana", OTHER: "Ben"}
 SAME_TEXTS: Final = ("ok", "yes", "thanks")
 PUBLISH: Final = "ms.PublishEvent"
 
@@ -78,6 +78,11 @@ class Script:
     repeated: bool
     """Whether the command is delivered a second time."""
     ended_by: Literal["click", "agent", "nobody"]
+
+    @property
+    def named(self) -> bool:
+        """Whether the agent is told who writes."""
+        return self.says[0].texts[0][0] != OPENER
 
 
 BlowKind = Literal[
@@ -296,12 +301,19 @@ def _script(chance: random.Random, number: int, size: Size) -> Script:
 def _says(
     chance: random.Random, number: int, count: int, size: Size, faults: Sequence[Fault]
 ) -> list[Say]:
-    """The first message is one by itself: it tells the runner which conversation is whose."""
-    says = [Say(0.0, ((OPENER, f"u{number}-0 hello"),))]
+    """The first message is one by itself: it tells the runner which conversation is whose.
+
+    In two threads of three it comes from the other, so that everybody is named from then on; in the
+    third nobody but the opener writes, and nobody is.
+    """
+    both = number % 3 != 2
+    says = [Say(0.0, ((OTHER if both else OPENER, f"u{number}-0 hello"),))]
     said = 1
     while said < count:
         burst = min(chance.choice((2, 3, 5)), count - said) if chance.random() < 0.12 else 1
         texts = tuple(_line(chance, f"u{number}-{said + index}") for index in range(burst))
+        if not both:
+            texts = tuple((OPENER, text) for _, text in texts)
         happens: tuple[Fault, ...] = ()
         if chance.random() < size.fault_share:
             slow = SLOW_UP_FAULTS if size.slow and chance.random() < 0.04 else ()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bridge.content.from_liveperson import agent_text
-from bridge.content.from_slack import LIVEPERSON_TEXT_LIMIT, split
+from bridge.content.from_slack import relayed
 from bridge.sandbox.liveperson.conversations import Change as ConversationChange
 from bridge.sandbox.liveperson.server import LivePersonSandbox
 from bridge.sandbox.slack.model import Change as SlackChange
@@ -19,10 +19,9 @@ from bridge.sandbox.slack.server import SlackSandbox
 from tests.chaos.diary import Diary
 from tests.chaos.oracle import Arrived, Said
 from tests.chaos.plan import (
+    NAMES,
     NOTIFICATION_FAULTS,
     OPENER,
-    OTHER,
-    OTHER_NAME,
     Answer,
     Fault,
     Say,
@@ -130,9 +129,8 @@ class Stage:
             )
             cast.thread = found.pop()
         self._by_thread[script.channel, cast.thread] = script.number
-        opened = self._opened.setdefault(
-            first.texts[0][1], asyncio.get_running_loop().create_future()
-        )
+        [heard] = heard_as(*first.texts[0], named=script.named)
+        opened = self._opened.setdefault(heard, asyncio.get_running_loop().create_future())
         await self._say(cast, first)
         async with asyncio.timeout(OPENING):
             cast.conversation = await opened
@@ -170,7 +168,7 @@ class Stage:
             ts = await slack.say(user, script.channel, text, thread_ts=cast.thread)
             self.diary.note(f"in Slack: {text[:40]!r} ({ts})", script.number)
             cast.stamps.append(ts)
-            written.append((ts, heard_as(user, text), time.time()))
+            written.append((ts, heard_as(user, text, named=script.named), time.time()))
         waits = [self._kept(ts, script) for ts, _, _ in written]
         for (ts, parts, said), kept in zip(written, await asyncio.gather(*waits), strict=True):
             unit = int(ts.replace(".", ""))
@@ -263,7 +261,6 @@ def key_of(message: dict[str, Any]) -> str:
     return str(payload.get("key", ""))
 
 
-def heard_as(user: str, text: str) -> list[str]:
-    """What the agent gets of a message: with the name of who is not the opener, in parts."""
-    named = f"{OTHER_NAME}: {text}" if user == OTHER else text
-    return split(named, LIVEPERSON_TEXT_LIMIT)
+def heard_as(user: str, text: str, *, named: bool) -> list[str]:
+    """What the agent gets of a message: in parts, each with the writer's name or without."""
+    return relayed(text, writer=NAMES[user] if named else None)

@@ -12,6 +12,7 @@ from bridge.content.from_slack import (
     to_plain,
 )
 from bridge.content.markup import escape, tidy, unescape
+from bridge.content.people import by, looks_named
 from tests.content.hostile import any_text, long_texts, texts
 
 
@@ -109,9 +110,21 @@ def test_what_people_type_reaches_the_agent_as_typed(text: str) -> None:
 
 
 def test_others_are_named() -> None:
-    assert relayed("hello\nthere", writer="Ben") == "Ben: hello\nthere"
-    assert relayed("hello", writer=None) == "hello"
-    assert relayed("hello", writer="B\ne\u202en") == "B en: hello"
+    assert relayed("hello\nthere", writer="Ben") == ["Ben: hello\nthere"]
+    assert relayed("hello", writer=None) == ["hello"]
+    assert relayed("hello", writer="B\ne\u202en") == ["B en: hello"]
+
+
+@given(long_texts, st.text(max_size=90))
+@settings(deadline=None)
+def test_each_piece_of_a_named_text_is_named_and_keeps_the_limit(text: str, name: str) -> None:
+    pieces = relayed(text, writer=name, limit=400)
+    for piece in pieces:
+        assert piece.startswith(by(name))
+        assert looks_named(piece)
+        assert units(piece) <= 400
+    bare = "".join(piece.removeprefix(by(name)) for piece in pieces)
+    assert "".join(bare.split()) == "".join(text.split())
 
 
 def units(text: str) -> int:

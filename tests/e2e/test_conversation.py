@@ -24,7 +24,7 @@ async def test_a_conversation_from_connect_to_end(world: World) -> None:
     await thread.card_shows("Maria")
     await world.liveperson.say(conversation.id, "Hi Ana, *how* can I <help>?")
     answer = await thread.shows("how")
-    assert answer["username"] == "Maria"
+    assert answer["username"] == "Maria (agent)"
     assert answer["icons"]["image_url"] if "icons" in answer else True
 
     await thread.press("lp_end")
@@ -84,7 +84,7 @@ async def test_others_are_named_and_notes_stay_in_slack(world: World) -> None:
     assert said(world, conversation) == [
         "I am the opener",
         "Ben: I am not",
-        "cc @Ben 👍 a < b & c",
+        "Ana: cc @Ben 👍 a < b & c",
     ]
 
 
@@ -119,7 +119,9 @@ async def test_long_texts_arrive_whole_both_ways(world: World) -> None:
     await world.liveperson.say(conversation.id, words[:4_900])
     await world.until(
         lambda: (
-            " ".join(m["text"] for m in thread.replies if m.get("username") == "Maria").split()
+            " ".join(
+                m["text"] for m in thread.replies if m.get("username") == "Maria (agent)"
+            ).split()
             == words[:4_900].split()
         ),
         timeout=30,

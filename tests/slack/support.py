@@ -20,6 +20,7 @@ from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
 from bridge.relay.types import (
     AccountInfo,
     Accounts,
+    Click,
     ConnectCommand,
     Connecting,
     Disposition,
@@ -44,7 +45,7 @@ class Relay:
     def __init__(self) -> None:
         self.commands: list[ConnectCommand] = []
         self.messages: dict[tuple[str, str], ThreadMessage] = {}
-        self.ended: list[tuple[str, str, str, str]] = []
+        self.ended: list[tuple[str, Click]] = []
         self.listed: list[SessionSummary] = []
         self.known = [AccountInfo("12345678", "Sandbox Telecom", "telecom")]
         self.down: Exception | None = None
@@ -79,9 +80,9 @@ class Relay:
         self.messages[key] = message
         return Disposition.DUPLICATE if known else Disposition.ACCEPTED
 
-    async def end(self, session: SessionId, user: UserId, team: TeamId, key: str) -> Refused | None:
+    async def end(self, session: SessionId, click: Click) -> Refused | None:
         await self._commit()
-        self.ended.append((session, user, team, key))
+        self.ended.append((session, click))
         return self.refuse_end
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:

@@ -5,9 +5,11 @@ import asyncio
 import aiohttp
 import pytest
 
+from bridge.sandbox.slack.model import User
 from bridge.sandbox.slack.server import SlackSandbox
 from bridge.sandbox.wire import Wire
 from bridge.slack.directory import Directory
+from bridge.slack.errors import SlackError
 from bridge.slack.workspaces import Workspaces
 from tests.slack.support import TEAM
 
@@ -36,6 +38,28 @@ async def test_what_slack_does_not_tell_reads_well_all_the_same(directory: Direc
     await directory.resolve(TEAM, {"U0NOBODY"}, {"C0NOWHERE"})
     names = directory.names(TEAM)
     assert (names.user("U0NOBODY"), names.channel("C0NOWHERE")) == ("someone", "a channel")
+
+
+async def test_people_are_told_from_bots(slack: SlackSandbox, directory: Directory) -> None:
+    assert await directory.is_person(TEAM, "U0ANA")
+    assert not await directory.is_person(TEAM, "U0BRIDGE")
+    assert not await directory.is_person(TEAM, "U0NOBODY")
+    slack.workspace.users["USLACKBOT"] = User("USLACKBOT", "slackbot", "Slackbot", "Slackbot")
+    assert not await directory.is_person(TEAM, "USLACKBOT"), "Slack says that it is no bot"
+
+
+async def test_whether_it_is_a_person_is_asked_until_slack_says(
+    slack: SlackSandbox, directory: Directory
+) -> None:
+    """A name may be made up meanwhile; this may not."""
+    slack.faults.server_error("users.info", times=2)
+    assert await directory.user(TEAM, "U0ANA") == "someone"
+    with pytest.raises(SlackError):
+        await directory.is_person(TEAM, "U0ANA")
+    assert await directory.is_person(TEAM, "U0ANA")
+    assert directory.cached_user(TEAM, "U0ANA") == "Ana"
+    slack.faults.server_error("users.info", times=100)
+    assert await directory.is_person(TEAM, "U0ANA")
 
 
 async def test_a_slow_slack_is_not_waited_for(slack: SlackSandbox, directory: Directory) -> None:

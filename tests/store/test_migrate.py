@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select, text
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
-from bridge.store import inbox, migrate
+from bridge.store import inbox, migrate, people
 from bridge.store.connection import Connection as StoreConnection
 from bridge.store.database import Database, open_database
 from bridge.store.errors import NotMigrated, StoreUnavailable, TooNew
@@ -66,6 +66,7 @@ async def test_upgraded_database_is_what_the_models_say(
             assert await connection.run_sync(_index_conditions) == {
                 "ix_sessions_wanted",
                 "ix_sessions_owner",
+                "ix_sessions_open",
                 "ix_inbox_waiting",
                 "ix_outbox_waiting",
                 "uq_inbox_number",
@@ -126,20 +127,54 @@ async def test_of_messages_with_one_number_only_the_first_keeps_it(
             assert await connection.run_sync(_differences) == []
 
 
+async def test_threads_that_others_have_written_in_are_known_after_the_upgrade(
+    empty_database_url: str, encryption_key: str
+) -> None:
+    def back_and_forth(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(migrate.scripts()))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+        command.upgrade(config, HEAD)
+
+    async def with_another(connection: StoreConnection) -> None:
+        await _with_a_message(connection)
+        values = {"id": "s2", "request_key": "k2", "team_id": "T", "channel_id": "C"}
+        values |= {"opener_id": "U", "account": "1", "state": "active"}
+        await add_session(connection, values, WorkerId("w"))
+        for number, (kind, user) in enumerate((("message", "U"), ("note", "U2"))):
+            await _write(connection, "s2", f"2.{number:06d}", user, kind)
+        await _write(connection, "s1", "1.000002", "U2", "message")
+
+    await upgrade(empty_database_url)
+    async with open_database(empty_database_url, keys=[encryption_key]) as database:
+        await database.writer.run(with_another)
+        async with database.engine.begin() as connection:
+            await connection.run_sync(back_and_forth)
+        async with database.read() as connection:
+            assert await people.several_write(connection, SessionId("s1"))
+            assert not await people.several_write(connection, SessionId("s2"))
+
+
+async def _write(connection: StoreConnection, session: str, ts: str, user: str, kind: str) -> None:
+    await inbox.add_message(
+        connection,
+        session=SessionId(session),
+        team=TeamId("T"),
+        channel=ChannelId("C"),
+        ts=MessageTs(ts),
+        user=UserId(user),
+        source="hello",
+        texts=["hello"],
+        kind=kind,
+    )
+
+
 async def _with_a_message(connection: StoreConnection) -> None:
     values = {"id": "s1", "request_key": "k", "team_id": "T", "channel_id": "C"}
     values |= {"opener_id": "U", "account": "1", "state": "active"}
     await add_session(connection, values, WorkerId("w"))
-    await inbox.add_message(
-        connection,
-        session=SessionId("s1"),
-        team=TeamId("T"),
-        channel=ChannelId("C"),
-        ts=MessageTs("1.000001"),
-        user=UserId("U"),
-        source="hello",
-        texts=["hello"],
-    )
+    await _write(connection, "s1", "1.000001", "U", "message")
 
 
 async def test_upgrading_again_changes_nothing(database: Database, database_url: str) -> None:

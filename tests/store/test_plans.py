@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, text
 
-from bridge.ids import SessionId, WorkerId
-from bridge.store import inbox, outbox, workers
+from bridge.ids import ChannelId, SessionId, TeamId, UserId, WorkerId
+from bridge.store import inbox, outbox, people, workers
 from bridge.store.database import Database
 
 ROWS = 20_000
@@ -19,6 +19,18 @@ QUERIES: dict[str, tuple[str, Callable[[Any], Awaitable[object]]]] = {
     "waiting for Slack": ("ix_outbox_waiting", lambda c: outbox.waiting(c, SessionId("s1"))),
     "the poll": ("_waiting", lambda c: inbox.sessions_waiting(c, WorkerId("w"), before=9)),
     "what wants an owner": ("ix_sessions_", lambda c: workers.demand(c, lease_ms=1000)),
+    "what a person has opened": (
+        "ix_sessions_opener",
+        lambda c: people.count_opened(c, TeamId("T"), UserId("U"), ROWS),
+    ),
+    "what a person has open": (
+        "ix_sessions_op",
+        lambda c: people.count_open_of(c, TeamId("T"), UserId("U")),
+    ),
+    "what a channel has open": (
+        "ix_sessions_open",
+        lambda c: people.count_open_in(c, TeamId("T"), ChannelId("C")),
+    ),
     "what a worker owns": ("ix_sessions_", lambda c: workers.owned_by(c, WorkerId("w"))),
 }
 """What is asked, and (a part of) the name of the index that must answer it."""

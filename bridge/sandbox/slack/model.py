@@ -65,9 +65,12 @@ class User:
     real_name: str
     display_name: str
     is_bot: bool = False
+    team: str | None = None
+    """The workspace of somebody from another company; None: this one."""
 
     def as_dict(self, team: str) -> dict[str, Any]:
         """Give the user as `users.info` does (without `users:read.email`, so no address)."""
+        team = self.team or team
         return {
             "id": self.id,
             "team_id": team,

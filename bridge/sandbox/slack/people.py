@@ -111,7 +111,7 @@ class People:
         message = Message(
             ts=self._workspace.next_ts(channel),
             channel=channel,
-            team=self._workspace.team.id,
+            team=self._workspace.users[user].team or self._workspace.team.id,
             user=user,
             text=text,
             blocks=[rich_text.block(text)] if text else None,
@@ -210,7 +210,7 @@ class People:
                 "id": user,
                 "username": person.name,
                 "name": person.name,
-                "team_id": workspace.team.id,
+                "team_id": person.team or workspace.team.id,
             },
             "api_app_id": workspace.app.id,
             "token": VERIFICATION_TOKEN,

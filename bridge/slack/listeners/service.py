@@ -7,6 +7,7 @@ from typing import Protocol
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
 from bridge.relay.types import (
     Accounts,
+    Click,
     ConnectCommand,
     Connecting,
     Disposition,
@@ -28,8 +29,8 @@ class Service(Protocol):
     async def message(self, message: ThreadMessage) -> Disposition:
         """Take a message; asked again with the same identity, take no second one."""
 
-    async def end(self, session: SessionId, user: UserId, team: TeamId, key: str) -> Refused | None:
-        """End a session; ending it again does no harm."""
+    async def end(self, session: SessionId, click: Click) -> Refused | None:
+        """End a session from its own thread; ending it again does no harm."""
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """List the open sessions that this person may see."""

@@ -18,8 +18,9 @@ def help_text() -> Rendered:
     commands = "\n".join(f"• `{typed}`: {does}" for typed, does in _COMMANDS)
     thread = (
         "Each conversation lives in a thread of its own. What you reply there goes to the agent, "
-        "and the agent's answers come back to it. Colleagues can join in: their messages carry "
-        "their names. Begin a message with `//` to keep it among yourselves.\n"
+        "and the agent's answers come back to it. Colleagues can join in: from then on each "
+        "message carries its writer's name. "
+        "Begin a message with `//` to keep it among yourselves.\n"
         "Slack has no commands inside threads: use the button on the first message to end the "
         "conversation, or mention the bridge with `help` to see what else it understands there."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bridge.content.people import as_agent
 from bridge.content.rendered import Rendered
 from bridge.ids import UserId
 from bridge.slack.text import escaped_within, one_line, person_name, shorten
@@ -34,19 +35,19 @@ def waiting_until(milliseconds: int) -> Rendered:
 
 def joined(name: str | None) -> Rendered:
     """An agent took the conversation."""
-    return _aside(f"🟢 {person_name(name) or 'An agent'} joined the conversation.")
+    return _aside(f"🟢 {_agent(name) or 'An agent'} joined the conversation.")
 
 
 def left(name: str | None) -> Rendered:
     """The agent went, and nobody has followed yet."""
     return _aside(
-        f"🟡 {person_name(name) or 'The agent'} left the conversation. Waiting for another agent."
+        f"🟡 {_agent(name) or 'The agent'} left the conversation. Waiting for another agent."
     )
 
 
 def transferred(name: str | None) -> Rendered:
     """The conversation is on its way to another agent; `name` is the new one's, if known."""
-    to = person_name(name)
+    to = _agent(name)
     if to is None:
         return _aside("🟡 The conversation is being passed on. Waiting for another agent.")
     return _aside(f"🟢 The conversation was passed on to {to}.")
@@ -76,7 +77,7 @@ def closed_words(who: str, agent: str | None = None) -> str:
     `who` is `agent`, `consumer` (somebody in Slack), `operator`, `system`, or anything else.
     """
     return {
-        "agent": f"{person_name(agent) or 'The agent'} ended the conversation.",
+        "agent": f"{_agent(agent) or 'The agent'} ended the conversation.",
         "consumer": "The conversation was ended from Slack.",
         "operator": "The conversation was ended by whoever runs the bridge.",
         "system": "LivePerson ended the conversation by itself, as it does after a long silence.",
@@ -133,7 +134,7 @@ def not_ended(reason: str) -> Rendered:
 
 def not_shown(name: str | None, reason: str) -> Rendered:
     """Slack did not take something that the agent wrote."""
-    whose = person_name(name) or "the agent"
+    whose = _agent(name) or "the agent"
     return _aside(f"⚠️ {_sentences(f'A message from {whose} could not be shown here.', reason)}")
 
 
@@ -142,6 +143,22 @@ def nothing_to_relay() -> Rendered:
     return _aside(
         "🟠 Nothing of the marked message was passed on: only text reaches the agent, "
         "and what is shared or forwarded is none."
+    )
+
+
+def apps_not_relayed() -> Rendered:
+    """An app or a workflow has written into the thread; told once."""
+    return _aside(
+        "🟠 Messages by apps and workflows are not passed on: only what people write here "
+        "reaches the agent."
+    )
+
+
+def other_workspace() -> Rendered:
+    """Somebody of another company has mentioned the bridge to end the conversation."""
+    return _aside(
+        "🟠 Only people of the workspace that the bridge belongs to can end the conversation. "
+        "Please ask one of them."
     )
 
 
@@ -181,6 +198,12 @@ def word_help(bot: UserId | None, words: Sequence[str] = tuple(WORDS)) -> Render
         text=f"Words that the bridge understands in a thread: {known}.",
         blocks=[blocks.section("*In this thread*\n" + "\n".join(lines))],
     )
+
+
+def _agent(name: str | None) -> str | None:
+    """An agent's name, marked: in the thread it stands among colleagues' names."""
+    shown = person_name(name)
+    return as_agent(shown) if shown else None
 
 
 def _aside(text: str) -> Rendered:

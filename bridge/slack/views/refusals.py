@@ -76,8 +76,43 @@ def bridge_full() -> str:
     )
 
 
+def too_many_at_once(most: int) -> str:
+    """A person opens more conversations a minute than one may."""
+    opened = "a conversation" if most == 1 else f"{most} conversations"
+    return (
+        f"You have opened {opened} within a minute, which is as many as one person may. "
+        "Please wait a minute, then try again."
+    )
+
+
+def too_many_open(most: int) -> str:
+    """A person has as many open conversations as one may have."""
+    open_ = "a conversation" if most == 1 else f"{most} conversations"
+    return (
+        f"You have {open_} open, which is as many as one person may. "
+        "Please end one that is no longer needed (`/lp list` shows them), then try again."
+    )
+
+
+def channel_full(most: int) -> str:
+    """A channel has as many open conversations as one may have."""
+    open_ = "one open conversation" if most == 1 else f"{most} open conversations"
+    return (
+        f"This channel has {open_}, which is as many as a channel may have. "
+        "Please end one here that is no longer needed, or connect from another channel."
+    )
+
+
+def other_workspace() -> str:
+    """Somebody of another company has pressed a button, in a channel that both share."""
+    return (
+        "Only people of the workspace that the bridge belongs to can use its buttons. "
+        "Please ask one of them."
+    )
+
+
 def no_such_session() -> str:
-    """A button of a session that is not there, or is another workspace's."""
+    """A button of a session that is not there, or is another thread's."""
     return "This conversation is no longer known. Start a new one with `/lp connect`."
 
 

@@ -38,9 +38,11 @@ async def card(workspaces: Workspaces) -> MessageTs:
 async def test_end_is_handed_over(slack: SlackSandbox, relay: Relay, card: MessageTs) -> None:
     result = await slack.click("U0BEN", SUPPORT, card, "lp_end")
     assert result.status == 200
-    [(*ended, key)] = relay.ended
-    assert ended == ["s1", "U0BEN", "T0SANDBOX"]
-    assert ts_key(MessageTs(key)) > ts_key(card), "it takes its place among the thread's messages"
+    [(session, click)] = relay.ended
+    assert (session, click.user, click.team, click.home) == ("s1", "U0BEN", TEAM, TEAM)
+    assert (click.channel, click.thread_ts) == (SUPPORT, card)
+    key = MessageTs(click.key)
+    assert ts_key(key) > ts_key(card), "it takes its place among the thread's messages"
     assert slack.ephemerals(SUPPORT, "U0BEN") == []
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from bridge.ids import TeamId
-from bridge.relay.types import ThreadMessage
+from bridge.relay.types import ThreadMessage, Writer
 from bridge.sandbox.slack.server import SlackSandbox
 from bridge.slack import front as fronts
 from tests.slack.support import TEAM, Poster, Relay, event
@@ -54,8 +54,11 @@ def test_files_are_named() -> None:
     [
         {"thread_ts": None},
         {"thread_ts": "1700000001.000100"},
-        {"bot_id": "B0OTHER"},
-        {"subtype": "bot_message"},
+        {"user": "USLACKBOT"},
+        {"user": "USLACKBOT", "bot_id": "B01"},
+        {"user": "USLACKBOT", "subtype": "bot_message"},
+        {"bot_id": "B0OTHER", "hidden": True},
+        {"bot_id": "B0OTHER", "subtype": "channel_join"},
         {"subtype": "message_changed", "hidden": True, "message": {"thread_ts": THREAD}},
         {"subtype": "message_deleted", "hidden": True},
         {"subtype": "channel_join"},
@@ -70,6 +73,33 @@ def test_files_are_named() -> None:
 )
 def test_everything_else_does_not_count(fields: dict[str, object]) -> None:
     assert thread_message(event(**fields), TEAM) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "writer"),
+    [
+        ({}, Writer.PERSON),
+        ({"bot_id": "B0OTHER"}, Writer.THROUGH_APP),
+        ({"bot_id": "B0OTHER", "subtype": "file_share"}, Writer.THROUGH_APP),
+        ({"bot_id": "B0OTHER", "user": None}, Writer.APP),
+        ({"subtype": "bot_message", "bot_id": "B0OTHER", "user": None}, Writer.APP),
+        ({"subtype": "bot_message"}, Writer.APP),
+    ],
+)
+def test_an_app_is_told_from_a_person(fields: dict[str, object], writer: Writer) -> None:
+    message = thread_message(event(**fields), TEAM)
+    assert message is not None
+    assert message.writer is writer
+
+
+@pytest.mark.parametrize(
+    ("fields", "home"),
+    [({}, None), ({"team": "T1"}, "T1"), ({"team": "T1", "user_team": "T2"}, "T2")],
+)
+def test_the_writers_own_workspace_is_read(fields: dict[str, object], home: str | None) -> None:
+    message = thread_message(event(**fields), TEAM)
+    assert message is not None
+    assert message.home == home
 
 
 @pytest.mark.parametrize("body", [{}, {"type": "block_actions"}, {"event": None}])
@@ -129,6 +159,10 @@ async def test_our_own_posts_and_other_workspaces_are_left_alone(
 ) -> None:
     assert (await front.json(event(user="U0BRIDGE")))[0] == 200
     assert (await front.json(event(bot_id="B0BRIDGE", user=None)))[0] == 200
+    ours = event(bot_id="B0BRIDGE", user=None, subtype="bot_message", username="Maria (agent)")
+    assert (await front.json(ours))[0] == 200
+    ours = event(bot_id="B0OTHER", user=None, subtype="bot_message", app_id="A0BRIDGE")
+    assert (await front.json(ours | {"api_app_id": "A0BRIDGE"}))[0] == 200
     foreign = event()
     foreign["team_id"] = "T0OTHER"
     foreign["authorizations"][0]["team_id"] = "T0OTHER"

@@ -73,6 +73,13 @@ def test_what_is_not_allowed_is_told_with_whom_to_ask() -> None:
         refusals.channel_not_allowed("Bank"),
         refusals.bridge_full(),
         refusals.no_such_session(),
+        refusals.other_workspace(),
+        refusals.too_many_at_once(1),
+        refusals.too_many_at_once(5),
+        refusals.too_many_open(1),
+        refusals.too_many_open(10),
+        refusals.channel_full(1),
+        refusals.channel_full(100),
         refusals.not_in_channel(None),
         refusals.not_in_channel(UserId("U0BRIDGE")),
     ):

@@ -35,6 +35,8 @@ PLAIN: dict[str, Callable[[], Rendered]] = {
     "thread_unreachable": lambda: notices.thread_unreachable("Bank", "It is archived", None),
     "not_delivered": lambda: notices.not_delivered("The agent's side refused it", None),
     "files": lambda: notices.files_not_relayed(["a.png"]),
+    "apps": notices.apps_not_relayed,
+    "other_workspace": notices.other_workspace,
     "status": lambda: notices.status("Bank", "active", "Maria"),
     "word_help": lambda: notices.word_help(UserId("U0BRIDGE")),
     "word_help_of_nobody": lambda: notices.word_help(None),
@@ -51,11 +53,11 @@ def test_notices_differ() -> None:
 
 
 def test_people_are_named() -> None:
-    assert notices.joined("Maria").text == "🟢 Maria joined the conversation."
+    assert notices.joined("Maria").text == "🟢 Maria (agent) joined the conversation."
     assert notices.joined(None).text == "🟢 An agent joined the conversation."
     assert notices.status("Bank", "active", "Maria").text == "🟢 Bank: Talking with Maria"
     assert notices.status("Bank", "waiting", None).text == "🟡 Bank: Waiting for an agent"
-    assert notices.closed_words("agent", "Maria") == "Maria ended the conversation."
+    assert notices.closed_words("agent", "Maria") == "Maria (agent) ended the conversation."
     # The agent's name is known then too, but it was not the agent who ended it.
     assert notices.closed_words("consumer", "Maria") == "The conversation was ended from Slack."
 

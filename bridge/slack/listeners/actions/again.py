@@ -8,9 +8,9 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
-from bridge.ids import ChannelId, TeamId, UserId
 from bridge.relay.types import ConnectCommand, Refused
 from bridge.slack.listeners import answers
+from bridge.slack.listeners.clicks import click_of
 from bridge.slack.listeners.service import Service
 from bridge.slack.requests import Body
 from bridge.slack.views.blocks import AGAIN
@@ -23,15 +23,17 @@ def register(app: AsyncApp, service: Service) -> None:
         ack: AsyncAck, action: dict[str, Any], body: Body, context: AsyncBoltContext
     ) -> None:
         channel = body.get("channel")
+        pressed = click_of(body, action, context)
         outcome = await service.connect(
             ConnectCommand(
-                team=TeamId(context.team_id or ""),
-                channel=ChannelId(context.channel_id or ""),
-                user=UserId(context.user_id or ""),
+                team=pressed.team,
+                channel=pressed.channel,
+                user=pressed.user,
                 target=str(action.get("value") or ""),
                 request_key=str(body.get("trigger_id") or action.get("action_ts") or ""),
                 response_url=body.get("response_url"),
                 channel_name=channel.get("name") if isinstance(channel, dict) else None,
+                pressed=pressed,
             )
         )
         answer = (

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
-from bridge.ids import SessionId, TeamId, UserId
+from bridge.ids import SessionId
 from bridge.slack.listeners import answers
+from bridge.slack.listeners.clicks import click_of
 from bridge.slack.listeners.service import Service
 from bridge.slack.requests import Body
 from bridge.slack.views.blocks import END
@@ -22,12 +22,8 @@ def register(app: AsyncApp, service: Service) -> None:
     async def end_callback(
         ack: AsyncAck, action: dict[str, Any], body: Body, context: AsyncBoltContext
     ) -> None:
-        refused = await service.end(
-            SessionId(str(action.get("value") or "")),
-            UserId(context.user_id or ""),
-            TeamId(context.team_id or ""),
-            str(action.get("action_ts") or f"{time.time():.6f}"),
-        )
+        session = SessionId(str(action.get("value") or ""))
+        refused = await service.end(session, click_of(body, action, context))
         if refused is not None:
             await answers.whisper(context["http"], body, answers.refused(refused))
         await ack()
