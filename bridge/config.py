@@ -107,6 +107,8 @@ class Settings(BaseModel):
     bridge_worker_id: str | None = Field(default=None, max_length=128)
     bridge_max_sessions: int = Field(default=10_000, ge=1)
     bridge_lease_seconds: float = Field(default=15.0, ge=1.0)
+    bridge_thread_gone_seconds: float = Field(default=86_400.0, ge=0.0)
+    """A thread that Slack lets nothing into is waited for so long before its session ends."""
     bridge_log_format: Literal["json", "console"] | None = None
     """None: console on a terminal, else json."""
     bridge_log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -159,6 +159,8 @@ def test_one_message_for_all_that_is_wrong_without_repeating_values() -> None:
         ("PORT", "70000", "must be at most 65535"),
         ("BRIDGE_LEASE_SECONDS", "x", "must be a number"),
         ("BRIDGE_LEASE_SECONDS", "0", "must be at least 1"),
+        ("BRIDGE_THREAD_GONE_SECONDS", "-1", "must be at least 0"),
+        ("BRIDGE_THREAD_GONE_SECONDS", "nan", "must be at least 0"),
         ("BRIDGE_WORKER_ID", "x" * 129, "must have at most 128 characters"),
         ("BRIDGE_LOG_FORMAT", "x", "must be 'json' or 'console'"),
     ],

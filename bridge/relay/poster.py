@@ -11,12 +11,13 @@ from bridge.ids import MessageTs
 from bridge.relay.bell import Bell
 from bridge.relay.card import Card
 from bridge.relay.crashpoints import crash_point
+from bridge.relay.hold import ThreadGoneError
 from bridge.relay.ledger import Noting
-from bridge.relay.posting import Posting, ThreadGoneError, thread_is_gone
+from bridge.relay.posting import Posting
 from bridge.relay.pump import Pump
 from bridge.relay.record import Record, notice
 from bridge.relay.tools import Tools
-from bridge.slack.errors import SlackRefused
+from bridge.slack.errors import SlackError, SlackRefused
 from bridge.slack.sender import Mark, Post
 from bridge.slack.views import notices
 from bridge.store import outbox
@@ -38,6 +39,7 @@ class Poster:
         "_doubtful",
         "_failed",
         "_finished",
+        "_hold",
         "_news",
         "_noting",
         "_posting",
@@ -61,7 +63,10 @@ class Poster:
         self._finished: list[int] = []
         self._failed = failed
         self._noting = Noting(tools.ledger)
-        self.pump = Pump(f"poster {record.row.id}", self._work, failed)
+        self._hold = self._posting.hold
+        self.pump = Pump(
+            f"poster {record.row.id}", self._work, failed, resting=lambda: self._hold.resting
+        )
         record.posted = self._added
         record.reload = self.refresh
 
@@ -81,6 +86,10 @@ class Poster:
         self._reload = True
         self._news.ring()
         self.pump.kick()
+
+    def nudge(self) -> None:
+        """Something came from the thread: if Slack did not let us in, it may do so again."""
+        self._hold.nudge()
 
     async def _read(self) -> None:
         self._reload = False
@@ -134,22 +143,23 @@ class Poster:
         self._finished.append(row.id)
         del self._finished[:-REMEMBERED]
         if gone is not None:
-            raise ThreadGoneError(gone)
+            raise gone
 
-    async def _deliver(self, row: OutboxRow) -> SlackRefused | None:
-        """Have one thing shown, or noted as failed; returns why if the whole thread is gone."""
+    async def _deliver(self, row: OutboxRow) -> ThreadGoneError | None:
+        """Have one thing shown, or noted as failed; returns why if the thread is given up."""
         crash_point("post.before")
         try:
             ts = await (self._mark(row) if row.kind == "mark" else self._post(row))
             crash_point("post.answered")
         except SlackRefused as error:
-            log.warning(
-                "outbox.refused", session=self._record.row.id, outbox=row.id, error=error.code
-            )
-            await self._not_shown(row, error)
-            return error if thread_is_gone(error) else None
+            await self._not_shown(row, error, thread=True)
+            return None
+        except ThreadGoneError as gone:
+            await self._not_shown(row, gone.error, thread=False)
+            return gone
         self._noting.begin()
         self._tools.ledger.posted(self._record.row, row.id, ts, self._noted)
+        await self._hold.over()
         return None
 
     def _noted(self, ours: bool) -> None:
@@ -170,10 +180,11 @@ class Poster:
     async def _mark(self, row: OutboxRow) -> None:
         await self._posting.mark(msgspec.json.decode(row.payload, type=Mark))
 
-    async def _not_shown(self, row: OutboxRow, error: SlackRefused) -> None:
-        """Note that Slack did not take it; if it was the agent's, the thread says that much."""
+    async def _not_shown(self, row: OutboxRow, error: SlackError, *, thread: bool) -> None:
+        """Note that Slack did not take it; if it was the agent's, the thread (if any) says so."""
+        log.warning("outbox.refused", session=self._record.row.id, outbox=row.id, error=error.code)
         said = []
-        if row.kind == "agent" and not thread_is_gone(error):
+        if row.kind == "agent" and thread:
             name = msgspec.json.decode(row.payload, type=Post).username
             said = [notice(notices.not_shown(name, str(error)))]
 

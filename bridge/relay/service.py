@@ -11,7 +11,7 @@ from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
 from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import State
 from bridge.relay.messages import translate
-from bridge.relay.news import CHANNEL, FREE, channel_of
+from bridge.relay.news import CHANNEL, FREE, MOVED, channel_of
 from bridge.relay.record import mark, notice
 from bridge.relay.supervisor import Supervisor
 from bridge.relay.targets import accounts_for, resolve
@@ -292,6 +292,17 @@ class BridgeService:
         rows = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
         crash_point("close.committed")
         self._supervisor.deliver(session, rows)
+
+    async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
+        """Have a channel's sessions under its new id. Their owners learn it when they next post."""
+
+        async def work(connection: Connection) -> None:
+            await sessions.move_channel(connection, team, old, new)
+            await notify(connection, CHANNEL, MOVED)
+
+        await self._tools.database.at_once(work, deadline=SLACK_WAITS)
+        self._tools.threads.moved()
+        log.info("channel.moved", old=old, new=new)
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """The open sessions that this person has opened, newest first."""

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import Table, select
 
-from bridge.relay import posting
+from bridge.relay import hold
 from bridge.store.database import open_database
 from bridge.store.models import INBOX, OUTBOX
 from tests.e2e.world import ANA, BEN, CHANNEL, Thread, World, next_or_tick, said
@@ -103,7 +103,7 @@ async def test_a_channel_that_is_closed_to_us_ends_the_conversation(
 async def test_a_revoked_token_gives_nothing_up(
     world: World, encryption_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "CREDENTIALS_WAIT", 0.1)
+    monkeypatch.setattr(hold, "CREDENTIALS_WAIT", 0.1)
     thread, conversation = await world.talking()
     for method in ("chat.postMessage", "chat.update", "reactions.add"):
         world.slack.faults.refuse(method, "invalid_auth", times=3)
@@ -122,7 +122,7 @@ async def test_a_revoked_token_gives_nothing_up(
 async def test_a_token_that_is_revoked_while_an_answer_is_looked_for(
     world: World, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "CREDENTIALS_WAIT", 0.1)
+    monkeypatch.setattr(hold, "CREDENTIALS_WAIT", 0.1)
     thread, conversation = await world.talking()
     world.slack.faults.lost_answer("chat.postMessage")
     world.slack.faults.refuse(method, "token_revoked", times=2)

@@ -31,6 +31,9 @@ class Service(Protocol):
     async def end(self, session: SessionId, user: UserId, team: TeamId, key: str) -> Refused | None:
         """End a session; ending it again does no harm."""
 
+    async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
+        """Have everything of a channel under its new id; asked again, do nothing."""
+
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """List the open sessions that this person may see."""
 
