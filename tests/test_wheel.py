@@ -8,6 +8,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from bridge.store.migrate import HEAD
+
 ROOT = Path(__file__).parents[1]
 
 

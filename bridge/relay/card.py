@@ -18,7 +18,7 @@ from bridge.relay.posting import Posting, retry_after
 from bridge.relay.record import Record
 from bridge.relay.threads import Thread
 from bridge.relay.tools import Tools
-from bridge.slack.concerns import Concern
+from bridge.slack.concerns import MISSING, Concern
 from bridge.slack.errors import SlackError, SlackRefused, SlackUnavailable, SlackUnknown
 from bridge.slack.sender import Post
 from bridge.slack.views import notices, refusals
@@ -43,6 +43,7 @@ class Card:
         "_tools",
         "_true",
         "doubtful",
+        "missing",
     )
 
     def __init__(self, record: Record, tools: Tools, posting: Posting) -> None:
@@ -52,6 +53,9 @@ class Card:
         self._form: Form | None = None
         self._true: CardModel | None = None
         """What the card is known to show."""
+        self.missing = False
+        """Whether it is not there: then nothing is posted below it, for Slack might show that in
+        the channel itself."""
         self.doubtful = False
         """Whether a former owner may have posted it."""
 
@@ -105,15 +109,16 @@ class Card:
         Raises `ThreadGoneError` if Slack has not let us for too long: it was deleted, perhaps.
         """
         row, model = self._record.row, self._model()
-        if row.thread_ts is None or model == self._true:
+        if row.thread_ts is None or (model == self._true and not self.missing):
             return None
         shown = card(model)
-        if fingerprint(shown) == row.card_shown:
+        if fingerprint(shown) == row.card_shown and not self.missing:
             self._true = model
             return None
         meant = Post(text=shown.text, blocks=shown.blocks)
         if self._form is None or self._form.meant != meant:
             self._form = Form(meant)
+        self._true = None  # until it is known again: what is so may change back meanwhile
         check = self._record.check_lease
         check()
         try:
@@ -126,11 +131,13 @@ class Card:
             if self._form.plainer(error):
                 return 0.0
             if error.concern is not Concern.MESSAGE:
+                self.missing = error.code in MISSING
                 await self._posting.hold.bear(error)
                 return 0.0
             log.warning("card.refused", session=row.id, error=error.code)
         else:
             await self._posting.hold.over()
+        self.missing = False
         await self._record.write(card_shown=fingerprint(shown))
         return 0.0
 

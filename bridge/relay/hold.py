@@ -150,6 +150,7 @@ class Hold:
         told = notices.held(row.label or row.account, str(error), error.remedy)
         await self._tell(told, f"held:{row.id}:{self._since}")
         await self._record.write(held_since=self._since)
+        log.info("slack.hold_told", session=row.id)
 
     async def _rest(self, error: SlackRefused, left: float | None) -> None:
         if self._backoff is None:

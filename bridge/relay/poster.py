@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from bridge.ids import MessageTs
+from bridge.liveperson.backoff import Backoff
 from bridge.relay.bell import Bell
 from bridge.relay.card import Card
 from bridge.relay.crashpoints import crash_point
@@ -121,46 +122,62 @@ class Poster:
             if self._reload:
                 async with self._tools.loading:  # many may have been told to look at once
                     await self._read()
-            elif self._waiting:
+            elif self._waiting and not self.card.missing:
                 await self._next()
-            elif (wait := await self.card.refresh(backoff)) is not None:
+            elif (wait := await self._refresh(backoff)) is not None:
                 await self._pause(wait)
             elif not (self._waiting or self._reload):
                 return
 
+    async def _refresh(self, backoff: Backoff) -> float | None:
+        """Bring the card up to date; as for `Card.refresh`."""
+        try:
+            return await self.card.refresh(backoff)
+        except ThreadGoneError as gone:
+            await self._give_up(gone)
+            raise
+
     async def _pause(self, seconds: float) -> None:
         """Wait, unless there is something to post: the card must not hold words up."""
         self._news.clear()
-        if not (self._waiting or self._reload or self.pump.ending):
+        waiting = self._waiting and not self.card.missing
+        if not (waiting or self._reload or self.pump.ending):
             await self._news.heard(seconds)
 
     async def _next(self) -> None:
         # Never more than one in doubt: after a crash only the first that waits is looked for.
         await self._noting.over()
         row = self._waiting[0]
-        gone = await self._deliver(row)
+        try:
+            await self._deliver(row)
+        except ThreadGoneError as gone:
+            await self._give_up(gone)
+            raise
+        self._done(row)
+
+    def _done(self, row: OutboxRow) -> None:
         self._waiting.remove(row)
         self._finished.append(row.id)
         del self._finished[:-REMEMBERED]
-        if gone is not None:
-            raise gone
 
-    async def _deliver(self, row: OutboxRow) -> ThreadGoneError | None:
-        """Have one thing shown, or noted as failed; returns why if the thread is given up."""
+    async def _give_up(self, gone: ThreadGoneError) -> None:
+        """Note that nothing of what waits can be shown in a thread that is given up."""
+        for row in list(self._waiting):
+            await self._not_shown(row, gone.error, thread=False)
+            self._done(row)
+
+    async def _deliver(self, row: OutboxRow) -> None:
+        """Have one thing shown, or noted as failed. Raises `ThreadGoneError`."""
         crash_point("post.before")
         try:
             ts = await (self._mark(row) if row.kind == "mark" else self._post(row))
             crash_point("post.answered")
         except SlackRefused as error:
             await self._not_shown(row, error, thread=True)
-            return None
-        except ThreadGoneError as gone:
-            await self._not_shown(row, gone.error, thread=False)
-            return gone
+            return
         self._noting.begin()
         self._tools.ledger.posted(self._record.row, row.id, ts, self._noted)
         await self._hold.over()
-        return None
 
     def _noted(self, ours: bool) -> None:
         crash_point("post.noted")

@@ -157,12 +157,27 @@ async def test_a_lost_answer_is_not_posted_again_because_the_look_up_is_refused(
     assert set(await states(world, encryption_key, OUTBOX)) == {"posted"}
 
 
-@pytest.mark.parametrize("code", ["restricted_action", "is_archived", "thread_not_found"])
+@pytest.mark.parametrize("trouble", ["restricted_action", "archived", "removed", "deleted"])
 async def test_what_never_works_again_ends_the_conversation_after_a_while(
-    impatient: World, code: str
+    impatient: World, encryption_key: str, trouble: str
 ) -> None:
-    _, conversation = await impatient.talking()
-    refuse(impatient, code)
+    thread, conversation = await impatient.talking()
+    before = len(impatient.slack.messages(CHANNEL))
+    if trouble == "archived":
+        await impatient.slack.archive(CHANNEL)
+    elif trouble == "removed":
+        await impatient.slack.remove(CHANNEL)
+    elif trouble == "deleted":
+        # The card is looked at when there is something new to show on it.
+        await impatient.liveperson.back_to_queue(conversation.id)
+        await thread.shows("Waiting for another agent")
+        await thread.card_shows("Waiting for an agent")
+        await impatient.slack.delete(CHANNEL, thread.ts)
+        await impatient.liveperson.accept(conversation.id)
+        await impatient.until(lambda: told(thread, "joined") == 2)
+        before = len(impatient.slack.messages(CHANNEL))
+    else:
+        refuse(impatient, trouble)
     await impatient.liveperson.say(conversation.id, "are you still there?")
     await impatient.until(lambda: direct_messages(impatient), 20)
     assert conversation.state == "OPEN"
@@ -171,6 +186,8 @@ async def test_what_never_works_again_ends_the_conversation_after_a_while(
     held, gone = direct_messages(impatient)
     assert "The conversation goes on" in held
     assert "could not go on" in gone
+    assert "failed" in await states(impatient, encryption_key, OUTBOX)
+    assert len(impatient.slack.messages(CHANNEL)) == before
 
 
 @sqlite_only

@@ -84,22 +84,6 @@ async def test_messages_that_a_closing_overtakes_are_marked(world: World) -> Non
     assert said(world, conversation) == []
 
 
-@pytest.mark.parametrize("what", ["archived", "removed"])
-async def test_a_channel_that_is_closed_to_us_ends_the_conversation(
-    world: World, what: str
-) -> None:
-    _, conversation = await world.talking()
-    if what == "archived":
-        await world.slack.archive(CHANNEL)
-    else:
-        await world.slack.remove(CHANNEL)
-    await world.liveperson.say(conversation.id, "are you still there?")
-    await world.until(lambda: conversation.state == "CLOSE", 30)
-    await world.until(lambda: direct_messages(world))
-    assert len(direct_messages(world)) == 1
-    assert "could not go on" in direct_messages(world)[0]
-
-
 async def test_a_revoked_token_gives_nothing_up(
     world: World, encryption_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
