@@ -113,6 +113,8 @@ class Settings(BaseModel):
     bridge_connects_per_minute: int = Field(default=5, ge=0)
     """Conversations that one person may open within a minute; 0: any number."""
     bridge_lease_seconds: float = Field(default=15.0, ge=1.0)
+    bridge_thread_gone_seconds: float = Field(default=86_400.0, ge=0.0)
+    """A thread that Slack lets nothing into is waited for so long before its session ends."""
     bridge_log_format: Literal["json", "console"] | None = None
     """None: console on a terminal, else json."""
     bridge_log_level: Literal["debug", "info", "warning", "error"] = "info"

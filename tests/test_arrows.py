@@ -38,6 +38,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "bridge.slack.directory",
         "bridge.slack.workspaces",
         "bridge.slack.errors",
+        "bridge.slack.concerns",
         "bridge.config",
         "bridge.ids",
     ),

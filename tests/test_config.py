@@ -162,6 +162,8 @@ def test_one_message_for_all_that_is_wrong_without_repeating_values() -> None:
         ("BRIDGE_OPEN_PER_PERSON", "-1", "must be at least 0"),
         ("BRIDGE_OPEN_PER_CHANNEL", "many", "must be a whole number"),
         ("BRIDGE_CONNECTS_PER_MINUTE", "1.5", "must be a whole number"),
+        ("BRIDGE_THREAD_GONE_SECONDS", "-1", "must be at least 0"),
+        ("BRIDGE_THREAD_GONE_SECONDS", "nan", "must be at least 0"),
         ("BRIDGE_WORKER_ID", "x" * 129, "must have at most 128 characters"),
         ("BRIDGE_LOG_FORMAT", "x", "must be 'json' or 'console'"),
     ],

@@ -11,11 +11,14 @@ from bridge.content.rendered import Rendered
 from bridge.ids import MessageTs
 from bridge.liveperson.backoff import Backoff
 from bridge.relay.crashpoints import crash_point
+from bridge.relay.form import Form
+from bridge.relay.hold import ThreadGoneError
 from bridge.relay.news import CHANNEL, THREAD
-from bridge.relay.posting import CREDENTIALS, Posting, ThreadGoneError, retry_after, thread_is_gone
+from bridge.relay.posting import Posting, retry_after
 from bridge.relay.record import Record
 from bridge.relay.threads import Thread
 from bridge.relay.tools import Tools
+from bridge.slack.concerns import MISSING, Concern
 from bridge.slack.errors import SlackError, SlackRefused, SlackUnavailable, SlackUnknown
 from bridge.slack.sender import Post
 from bridge.slack.views import notices, refusals
@@ -34,19 +37,25 @@ class Card:
     """Posts the card and keeps it true."""
 
     __slots__ = (
+        "_form",
         "_posting",
         "_record",
         "_tools",
         "_true",
         "doubtful",
+        "missing",
     )
 
     def __init__(self, record: Record, tools: Tools, posting: Posting) -> None:
         self._record = record
         self._tools = tools
         self._posting = posting
+        self._form: Form | None = None
         self._true: CardModel | None = None
         """What the card is known to show."""
+        self.missing = False
+        """Whether it is not there: then nothing is posted below it, for Slack might show that in
+        the channel itself."""
         self.doubtful = False
         """Whether a former owner may have posted it."""
 
@@ -60,13 +69,26 @@ class Card:
                 thread_ts=None,
                 born=row.created_at,
                 doubtful=self.doubtful,
+                bear=self._bear,
             )
         except SlackRefused as error:
             raise ThreadGoneError(error) from error
         crash_point("card.answered")
         await self._note(ts, fingerprint(shown))
         crash_point("card.noted")
+        await self._posting.hold.over()
         self._tools.threads.learn((row.team_id, row.channel_id, ts), Thread(row.id, row.opener_id))
+
+    async def _bear(self, error: SlackRefused) -> None:
+        """Wait a little for a thread that Slack does not let us open; nothing is lost with it."""
+        if self.doubtful:  # it may stand there already, and people may have written below it
+            await self._posting.hold.bear(error)
+            return
+        if await self._posting.hold.follow(error):
+            return
+        if error.concern is Concern.THREAD or error.code == "missing_scope":
+            raise ThreadGoneError(error)  # whoever typed the command can do something about it
+        await self._posting.hold.bear(error)
 
     async def _note(self, ts: MessageTs, shown: str) -> None:
         """Note which thread it is; messages in it may wait for that at any worker."""
@@ -84,30 +106,38 @@ class Card:
     async def refresh(self, backoff: Backoff) -> float | None:
         """Have it show what is so. Returns None if it does, else the seconds until the next try.
 
-        Raises `ThreadGoneError` if it was deleted.
+        Raises `ThreadGoneError` if Slack has not let us for too long: it was deleted, perhaps.
         """
         row, model = self._record.row, self._model()
-        if row.thread_ts is None or model == self._true:
+        if row.thread_ts is None or (model == self._true and not self.missing):
             return None
         shown = card(model)
-        if fingerprint(shown) == row.card_shown:
+        if fingerprint(shown) == row.card_shown and not self.missing:
             self._true = model
             return None
-        self._record.check_lease()
-        post, check = Post(text=shown.text, blocks=shown.blocks), self._record.check_lease
+        meant = Post(text=shown.text, blocks=shown.blocks)
+        if self._form is None or self._form.meant != meant:
+            self._form = Form(meant)
+        self._true = None  # until it is known again: what is so may change back meanwhile
+        check = self._record.check_lease
+        check()
         try:
             await self._tools.sender.update(
-                row.team_id, row.channel_id, row.thread_ts, post, check=check
+                row.team_id, row.channel_id, row.thread_ts, self._form.post, check=check
             )
         except (SlackUnknown, SlackUnavailable) as error:  # an update is the same twice
             return backoff.next(retry_after(error))
         except SlackRefused as error:
-            if error.code in CREDENTIALS:
-                await self._posting.bear(error)
+            if self._form.plainer(error):
+                return 0.0
+            if error.concern is not Concern.MESSAGE:
+                self.missing = error.code in MISSING
+                await self._posting.hold.bear(error)
                 return 0.0
             log.warning("card.refused", session=row.id, error=error.code)
-            if thread_is_gone(error) or error.code == "message_not_found":
-                raise ThreadGoneError(error) from error
+        else:
+            await self._posting.hold.over()
+        self.missing = False
         await self._record.write(card_shown=fingerprint(shown))
         return 0.0
 

@@ -71,6 +71,7 @@ class Crew:
         if found is None:
             return False
         found[0].publisher.add(rows)
+        found[0].poster.nudge()
         return True
 
     def look(self, session: SessionId) -> bool:

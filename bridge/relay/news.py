@@ -13,6 +13,8 @@ FREE: Final = ""
 """Sessions are free to be claimed."""
 THREAD: Final = "thread"
 """A card has got its thread: messages may be waiting for that."""
+MOVED: Final = "moved"
+"""A channel has a new id: threads that were nobody's may be somebody's now."""
 
 
 def channel_of(worker: WorkerId) -> str:

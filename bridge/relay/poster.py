@@ -8,15 +8,17 @@ import msgspec
 import structlog
 
 from bridge.ids import MessageTs
+from bridge.liveperson.backoff import Backoff
 from bridge.relay.bell import Bell
 from bridge.relay.card import Card
 from bridge.relay.crashpoints import crash_point
+from bridge.relay.hold import ThreadGoneError
 from bridge.relay.ledger import Noting
-from bridge.relay.posting import Posting, ThreadGoneError, thread_is_gone
+from bridge.relay.posting import Posting
 from bridge.relay.pump import Pump
 from bridge.relay.record import Record, notice
 from bridge.relay.tools import Tools
-from bridge.slack.errors import SlackRefused
+from bridge.slack.errors import SlackError, SlackRefused
 from bridge.slack.sender import Mark, Post
 from bridge.slack.views import notices
 from bridge.store import outbox
@@ -38,6 +40,7 @@ class Poster:
         "_doubtful",
         "_failed",
         "_finished",
+        "_hold",
         "_news",
         "_noting",
         "_posting",
@@ -61,7 +64,10 @@ class Poster:
         self._finished: list[int] = []
         self._failed = failed
         self._noting = Noting(tools.ledger)
-        self.pump = Pump(f"poster {record.row.id}", self._work, failed)
+        self._hold = self._posting.hold
+        self.pump = Pump(
+            f"poster {record.row.id}", self._work, failed, resting=lambda: self._hold.resting
+        )
         record.posted = self._added
         record.reload = self.refresh
 
@@ -81,6 +87,10 @@ class Poster:
         self._reload = True
         self._news.ring()
         self.pump.kick()
+
+    def nudge(self) -> None:
+        """Something came from the thread: if Slack did not let us in, it may do so again."""
+        self._hold.nudge()
 
     async def _read(self) -> None:
         self._reload = False
@@ -112,45 +122,62 @@ class Poster:
             if self._reload:
                 async with self._tools.loading:  # many may have been told to look at once
                     await self._read()
-            elif self._waiting:
+            elif self._waiting and not self.card.missing:
                 await self._next()
-            elif (wait := await self.card.refresh(backoff)) is not None:
+            elif (wait := await self._refresh(backoff)) is not None:
                 await self._pause(wait)
             elif not (self._waiting or self._reload):
                 return
 
+    async def _refresh(self, backoff: Backoff) -> float | None:
+        """Bring the card up to date; as for `Card.refresh`."""
+        try:
+            return await self.card.refresh(backoff)
+        except ThreadGoneError as gone:
+            await self._give_up(gone)
+            raise
+
     async def _pause(self, seconds: float) -> None:
         """Wait, unless there is something to post: the card must not hold words up."""
         self._news.clear()
-        if not (self._waiting or self._reload or self.pump.ending):
+        waiting = self._waiting and not self.card.missing
+        if not (waiting or self._reload or self.pump.ending):
             await self._news.heard(seconds)
 
     async def _next(self) -> None:
         # Never more than one in doubt: after a crash only the first that waits is looked for.
         await self._noting.over()
         row = self._waiting[0]
-        gone = await self._deliver(row)
+        try:
+            await self._deliver(row)
+        except ThreadGoneError as gone:
+            await self._give_up(gone)
+            raise
+        self._done(row)
+
+    def _done(self, row: OutboxRow) -> None:
         self._waiting.remove(row)
         self._finished.append(row.id)
         del self._finished[:-REMEMBERED]
-        if gone is not None:
-            raise ThreadGoneError(gone)
 
-    async def _deliver(self, row: OutboxRow) -> SlackRefused | None:
-        """Have one thing shown, or noted as failed; returns why if the whole thread is gone."""
+    async def _give_up(self, gone: ThreadGoneError) -> None:
+        """Note that nothing of what waits can be shown in a thread that is given up."""
+        for row in list(self._waiting):
+            await self._not_shown(row, gone.error, thread=False)
+            self._done(row)
+
+    async def _deliver(self, row: OutboxRow) -> None:
+        """Have one thing shown, or noted as failed. Raises `ThreadGoneError`."""
         crash_point("post.before")
         try:
             ts = await (self._mark(row) if row.kind == "mark" else self._post(row))
             crash_point("post.answered")
         except SlackRefused as error:
-            log.warning(
-                "outbox.refused", session=self._record.row.id, outbox=row.id, error=error.code
-            )
-            await self._not_shown(row, error)
-            return error if thread_is_gone(error) else None
+            await self._not_shown(row, error, thread=True)
+            return
         self._noting.begin()
         self._tools.ledger.posted(self._record.row, row.id, ts, self._noted)
-        return None
+        await self._hold.over()
 
     def _noted(self, ours: bool) -> None:
         crash_point("post.noted")
@@ -170,10 +197,11 @@ class Poster:
     async def _mark(self, row: OutboxRow) -> None:
         await self._posting.mark(msgspec.json.decode(row.payload, type=Mark))
 
-    async def _not_shown(self, row: OutboxRow, error: SlackRefused) -> None:
-        """Note that Slack did not take it; if it was the agent's, the thread says that much."""
+    async def _not_shown(self, row: OutboxRow, error: SlackError, *, thread: bool) -> None:
+        """Note that Slack did not take it; if it was the agent's, the thread (if any) says so."""
+        log.warning("outbox.refused", session=self._record.row.id, outbox=row.id, error=error.code)
         said = []
-        if row.kind == "agent" and not thread_is_gone(error):
+        if row.kind == "agent" and thread:
             name = msgspec.json.decode(row.payload, type=Post).username
             said = [notice(notices.not_shown(name, str(error)))]
 

@@ -9,41 +9,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import msgspec
 import structlog
 
+from bridge.content.rendered import Rendered
 from bridge.ids import ChannelId, MessageTs
 from bridge.liveperson.backoff import Backoff
+from bridge.relay.form import Form
+from bridge.relay.hold import Hold
 from bridge.relay.record import Record
 from bridge.relay.tools import Tools
+from bridge.slack.concerns import Concern
 from bridge.slack.errors import SlackError, SlackRefused, SlackUnavailable, SlackUnknown
 from bridge.slack.sender import Mark, Post
 
 log = structlog.get_logger(__name__)
 
-THREAD_GONE = frozenset(
-    {
-        "channel_not_found",
-        "not_in_channel",
-        "is_archived",
-        "thread_not_found",
-        "cannot_reply_to_message",
-    }
-)
-"""Slack's errors that mean: nothing can be told in this thread any more."""
-CREDENTIALS = frozenset(
-    {
-        "invalid_auth",
-        "not_authed",
-        "token_revoked",
-        "token_expired",
-        "account_inactive",
-        "not_allowed_token_type",
-        "foreign_team",
-    }
-)
-"""Errors of the whole installation: they pass when the operator acts, so nothing is given up."""
-CREDENTIALS_WAIT = 30.0
 MARK_PATIENCE = 60.0
 """Seconds after which a reaction that Slack cannot take holds the words up no longer."""
 LOOK_BACK_MS = 5 * 60 * 1000
@@ -51,13 +31,8 @@ LOOK_BACK_MS = 5 * 60 * 1000
 TRIES = 5
 """How often somebody is told something that no row remembers."""
 
-
-class ThreadGoneError(Exception):
-    """The thread cannot be written to any more: deleted, archived, or the bot was removed."""
-
-    def __init__(self, error: SlackError) -> None:
-        super().__init__(str(error))
-        self.error = error
+Bear = Callable[[SlackRefused], Awaitable[None]]
+"""Waits after a refusal until it is to be tried again, or raises to give up."""
 
 
 class Posting:
@@ -66,21 +41,34 @@ class Posting:
     __slots__ = (
         "_record",
         "_tools",
+        "hold",
     )
 
     def __init__(self, record: Record, tools: Tools) -> None:
         self._record = record
         self._tools = tools
+        self.hold = Hold(record, tools, self._tell)
 
     async def once(
-        self, post: Post, *, key: str, thread_ts: MessageTs | None, born: int, doubtful: bool
+        self,
+        post: Post,
+        *,
+        key: str,
+        thread_ts: MessageTs | None,
+        born: int,
+        doubtful: bool,
+        bear: Bear | None = None,
     ) -> MessageTs:
-        """Post exactly once. Raises `SlackRefused`.
+        """Post exactly once, in the plainest form that is needed.
 
         `born`: when it was first to be posted (ms); it is looked for from then on. `doubtful`: a
-        former owner may have posted it.
+        former owner may have posted it. `bear` waits between tries that are refused, or gives up;
+        it is the session's hold if none is given.
+
+        Raises `SlackRefused` for a message that Slack takes in no form, and `ThreadGoneError`.
         """
-        row, sender, check = self._record.row, self._tools.sender, self._record.check_lease
+        sender, check = self._tools.sender, self._record.check_lease
+        row, form = self._record.row, Form(post)
         oldest = MessageTs(f"{(born - LOOK_BACK_MS) // 1000}.000000")
         backoff = self.backoff()
         while True:
@@ -94,7 +82,12 @@ class Posting:
                         return found
                     doubtful = False
                 return await sender.post(
-                    row.team_id, row.channel_id, post, key=key, thread_ts=thread_ts, check=check
+                    row.team_id,
+                    row.channel_id,
+                    form.post,
+                    key=key,
+                    thread_ts=thread_ts,
+                    check=check,
                 )
             except SlackUnknown as error:
                 doubtful = True  # it may still be on its way into the thread: look after a while
@@ -103,19 +96,19 @@ class Posting:
             except SlackUnavailable as error:
                 await asyncio.sleep(backoff.next(retry_after(error)))
             except SlackRefused as error:
-                post = await self._plainer(post, error)
-
-    async def _plainer(self, post: Post, error: SlackRefused) -> Post:
-        """What to post instead after a refusal: the words still count. Raises the refusal."""
-        if error.code.startswith("invalid_blocks") and post.blocks:
-            return msgspec.structs.replace(post, blocks=None)
-        if error.code == "missing_scope" and post.username:
-            return msgspec.structs.replace(post, username=None, icon_url=None)
-        await self.bear(error)
-        return post
+                # While the look-up is refused nothing is known, so nothing is posted and no other
+                # form of it helps: only waiting does.
+                if not doubtful and form.plainer(error):
+                    continue
+                if not doubtful and error.concern is Concern.MESSAGE:
+                    raise
+                await (bear or self.hold.bear)(error)
 
     async def mark(self, mark: Mark) -> None:
-        """React to a message; a reaction is the same twice. Raises `SlackRefused`."""
+        """React to a message; a reaction is the same twice. Raises like `once`.
+
+        A reaction holds words up only while words would be refused as well.
+        """
         row, backoff = self._record.row, self.backoff()
         give_up = asyncio.get_running_loop().time() + MARK_PATIENCE
         while True:
@@ -127,7 +120,9 @@ class Posting:
                     raise SlackRefused(str(error), code=error.code) from error
                 await asyncio.sleep(backoff.next(retry_after(error)))
             except SlackRefused as error:
-                await self.bear(error)
+                if not concerns_words_too(error):
+                    raise
+                await self.hold.bear(error)
 
     async def direct(self, post: Post, key: str) -> bool:
         """Tell the opener something outside the thread; False if Slack does not take it."""
@@ -136,6 +131,12 @@ class Posting:
         return await self.attempt(
             lambda: self._tools.sender.post(row.team_id, person, post, key=key, thread_ts=None)
         )
+
+    async def _tell(self, told: Rendered, key: str) -> None:
+        row, post = self._record.row, Post(text=told.text, blocks=told.blocks)
+        url = row.response_url if row.thread_ts is None else None
+        if url is None or not await self.respond(url, post):
+            await self.direct(post, key)
 
     async def respond(self, url: str, post: Post) -> bool:
         """Answer the command that opened the session; False if Slack does not take it."""
@@ -157,22 +158,17 @@ class Posting:
             return True
         return False
 
-    async def bear(self, error: SlackRefused) -> None:
-        """Wait out a refusal that concerns the whole installation; raise any other."""
-        if error.code not in CREDENTIALS:
-            raise error
-        log.error("slack.credentials_refused", error=error.code, remedy=error.remedy)
-        await asyncio.sleep(CREDENTIALS_WAIT)
-
     def backoff(self) -> Backoff:
         """How long to wait between tries."""
         timings = self._tools.timings
         return Backoff(first=timings.retry_first, cap=timings.retry_cap)
 
 
-def thread_is_gone(error: SlackError) -> bool:
-    """Whether a refusal means that nothing can be told in this thread any more."""
-    return error.code in THREAD_GONE or error.code.startswith("restricted_action")
+def concerns_words_too(error: SlackRefused) -> bool:
+    """Whether what refuses a reaction refuses every message of the thread as well."""
+    if error.concern is Concern.INSTALLATION:
+        return error.code != "missing_scope"  # reactions have a scope of their own
+    return error.code in {"not_in_channel", "channel_not_found", "is_archived"}
 
 
 def retry_after(error: SlackError) -> float | None:

@@ -17,15 +17,23 @@ class Pump:
         "_again",
         "_failed",
         "_name",
+        "_resting",
         "_task",
         "_work",
         "ending",
     )
 
     def __init__(
-        self, name: str, work: Callable[[], Awaitable[None]], failed: Callable[[Exception], None]
+        self,
+        name: str,
+        work: Callable[[], Awaitable[None]],
+        failed: Callable[[Exception], None],
+        *,
+        resting: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`resting` tells whether the work only waits for better times: it may be cut off then."""
         self._name = name
+        self._resting = resting
         self._work = work
         self._failed = failed
         self._again = False
@@ -59,7 +67,8 @@ class Pump:
         self.ending = True
         self._again = False
         if self._task is not None:
-            await asyncio.wait([self._task], timeout=limit)
+            if not self._resting():
+                await asyncio.wait([self._task], timeout=limit)
             await self.stop()
 
     async def stop(self) -> None:

@@ -9,6 +9,7 @@ from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import State
 from bridge.relay.intake import SLACK_WAITS, Intake
 from bridge.relay.limits import limited, over_limit
+from bridge.relay.news import CHANNEL, MOVED
 from bridge.relay.supervisor import Supervisor
 from bridge.relay.targets import accounts_for, resolve
 from bridge.relay.tools import Tools
@@ -26,6 +27,7 @@ from bridge.slack.views import refusals
 from bridge.store import people, sessions
 from bridge.store.connection import Connection
 from bridge.store.rows import SessionRow
+from bridge.store.wakeups import notify
 
 log = structlog.get_logger(__name__)
 
@@ -140,6 +142,17 @@ class BridgeService:
         async with self._tools.database.read() as connection:
             row = await sessions.session_by_id(connection, thread.session)
         return row if row is not None else Refused(refusals.no_such_session())
+
+    async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
+        """Have a channel's sessions under its new id. Their owners learn it when they next post."""
+
+        async def work(connection: Connection) -> None:
+            await sessions.move_channel(connection, team, old, new)
+            await notify(connection, CHANNEL, MOVED)
+
+        await self._tools.database.at_once(work, deadline=SLACK_WAITS)
+        self._tools.threads.moved()
+        log.info("channel.moved", old=old, new=new)
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """The open sessions that this person has opened, newest first."""

@@ -35,9 +35,9 @@ from bridge.relay.consumer import Consumer
 from bridge.relay.conversation import Conversation
 from bridge.relay.decisions import Happening, Observed, State
 from bridge.relay.delivery import Delivery
+from bridge.relay.hold import ThreadGoneError
 from bridge.relay.outage import Outage
 from bridge.relay.poster import Poster
-from bridge.relay.posting import ThreadGoneError
 from bridge.relay.publisher import Publisher
 from bridge.relay.reader import Reader
 from bridge.relay.record import Record
@@ -143,6 +143,7 @@ class Session:
     def look(self) -> None:
         """Something was committed for this session by somebody else: read it, soon."""
         self._look = True
+        self.poster.nudge()
         self._bell.ring()
 
     # Being live

@@ -10,7 +10,7 @@ import structlog
 
 from bridge.ids import SessionId, WorkerId
 from bridge.relay.crew import Crew
-from bridge.relay.news import CHANNEL, FREE, THREAD
+from bridge.relay.news import CHANNEL, FREE, MOVED, THREAD
 from bridge.relay.tools import Tools
 from bridge.store import inbox, outbox, sessions, workers
 from bridge.store.connection import Connection
@@ -132,6 +132,8 @@ class Supervisor:
         """A notification came, on the channel of all workers or on this one's own."""
         if payload == THREAD:
             self._tools.threads.news()
+        elif payload == MOVED:
+            self._tools.threads.moved()
         elif payload:
             self.look(SessionId(payload))
         else:
@@ -139,7 +141,7 @@ class Supervisor:
 
     def missed(self) -> None:
         """Notifications may have been lost: ask the database."""
-        self._tools.threads.news()
+        self._tools.threads.moved()
         self.claim_soon()
 
     # The lease

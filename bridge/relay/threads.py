@@ -76,6 +76,11 @@ class Threads:
         self._news.set()
         self._news = asyncio.Event()
 
+    def moved(self) -> None:
+        """A channel has a new id: what was none of ours may be ours under it."""
+        self._known = OrderedDict((k, thread) for k, thread in self._known.items() if thread)
+        self.news()
+
     def foreign(self, key: Key) -> bool:
         """Whether a thread has been looked up before, and was none of ours."""
         if self._known.get(key, _UNKNOWN) is not None:

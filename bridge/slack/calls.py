@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from bridge.slack.errors import SlackError, SlackRefused, SlackUnavailable, Slac
 DEADLINE: Final = 15.0
 """Seconds for one call. slack_sdk's own `timeout` is ignored when it is given a session."""
 
+_CHANNEL: Final = re.compile(r"[CGD][A-Z0-9]{2,30}", re.ASCII)
 _RATE_LIMITED: Final = frozenset({"ratelimited", "rate_limited"})
 _NOT_DONE: Final = frozenset({"request_timeout", "service_unavailable"})
 # Slack says of these two that some aspect of the operation may have succeeded before the error.
@@ -74,7 +76,7 @@ async def post(
     except (msgspec.MsgspecError, UnicodeError):
         answer = Answer()
     if not answer.ok:
-        raise from_code(answer.error, told)
+        raise from_code(answer.error, told, _body(raw))
     return answer
 
 
@@ -110,11 +112,12 @@ def _from_answer(error: SlackApiError) -> SlackError:
     if failure is not None:
         return failure
     data = getattr(response, "data", None)
-    return from_code(data.get("error") if isinstance(data, dict) else None, headers)
+    body = data if isinstance(data, dict) else {}
+    return from_code(body.get("error"), headers, body)
 
 
-def from_code(code: object, headers: Mapping[str, str]) -> SlackError:
-    """Sort an answer that says no, by its `error`."""
+def from_code(code: object, headers: Mapping[str, str], body: Mapping[str, Any]) -> SlackError:
+    """Sort an answer that says no, by its `error`; `body` is all that it says."""
     if not isinstance(code, str) or code in _PERHAPS_DONE:
         return SlackUnknown(
             "Slack's answer does not tell whether it was done.",
@@ -126,7 +129,49 @@ def from_code(code: object, headers: Mapping[str, str]) -> SlackError:
         )
     if code in _NOT_DONE:
         return SlackUnavailable("Slack is not available at the moment.", code=code)
-    return SlackRefused(f"Slack refused: {code}.", code=code)
+    return SlackRefused(
+        f"Slack refused: {code}.",
+        code=code,
+        details=_details(body),
+        needed=_word(body.get("needed")),
+        moved_to=_new_channel(body) if code == "channel_id_changed" else None,
+    )
+
+
+def _details(body: Mapping[str, Any]) -> list[str]:
+    """What Slack says about the mistake: in `errors`, in `response_metadata.messages`, or both."""
+    metadata = body.get("response_metadata")
+    told = (body.get("errors"), metadata.get("messages") if isinstance(metadata, dict) else None)
+    lines = [line for each in told if isinstance(each, list) for line in each]
+    return list(dict.fromkeys(line for line in lines if isinstance(line, str)))
+
+
+def _new_channel(body: Mapping[str, Any]) -> str | None:
+    """The id that a channel has now.
+
+    Slack documents the event `channel_id_changed` (`new_channel_id`), not the error's other fields.
+    """
+    metadata = body.get("response_metadata")
+    places = [body, metadata if isinstance(metadata, dict) else {}]
+    for name in ("new_channel_id", "new_channel", "channel_id", "channel"):
+        for place in places:
+            found = place.get(name)
+            found = found.get("id") if isinstance(found, dict) else found
+            if (word := _word(found)) is not None and _CHANNEL.fullmatch(word):
+                return word
+    return None
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _body(raw: bytes) -> dict[str, Any]:
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

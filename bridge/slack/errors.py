@@ -1,12 +1,16 @@
 """What can go wrong when Slack is asked for something, by what it means for the asker.
 
-Three kinds, because only three decisions follow: give up and tell a person (`SlackRefused`), wait
-and ask again (`SlackUnavailable`), or look first whether it was done (`SlackUnknown`).
+Three kinds, because only three decisions follow: see what the refusal is about (`SlackRefused`; its
+`concern` tells), wait and ask again (`SlackUnavailable`), or look first whether it was done
+(`SlackUnknown`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
+
+from bridge.slack.concerns import Concern, concern_of
 
 
 class SlackError(Exception):
@@ -28,7 +32,29 @@ class SlackError(Exception):
 
 
 class SlackRefused(SlackError):  # noqa: N818 - says who refused
-    """Slack said no: certain, and asking again changes nothing until a person acts."""
+    """Slack said no: it was certainly not done. Whether it ever will be, `concern` tells."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        details: Sequence[str] = (),
+        needed: str | None = None,
+        moved_to: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code)
+        self.details = tuple(details)
+        """What Slack says besides: for `invalid_blocks`, where in the blocks the trouble is."""
+        self.needed = needed
+        """For `missing_scope`: the scope."""
+        self.moved_to = moved_to
+        """For `channel_id_changed`: the channel's new id, where Slack tells it."""
+
+    @property
+    def concern(self) -> Concern:
+        """What the refusal is about."""
+        return concern_of(self.code)
 
 
 class AppTokenRefused(SlackRefused):
@@ -53,6 +79,7 @@ class SlackUnknown(SlackError):  # noqa: N818 - the name is the decision
 
 
 _INVITE: Final = "Invite the bridge into the channel with /invite @LP Bridge."
+_ADMIN: Final = "Ask a workspace admin to let the app work here again."
 _REINSTALL: Final = "Ask whoever manages the Slack app to install it again and renew its token."
 
 APP_LEVEL_REMEDY: Final = (
@@ -84,5 +111,18 @@ REMEDIES: Final[dict[str, str]] = {
     "msg_too_long": "This message is too long for Slack; it stays readable in LivePerson.",
     "response_url_expired": "Run the command again.",
     "foreign_team": "Install the bridge into this workspace first.",
+    "no_permission": _INVITE,
+    "restricted_action_thread_only_channel": "Ask a workspace admin to let apps post here.",
+    "restricted_action_non_threadable_channel": "Ask a workspace admin to allow threads here.",
+    "access_denied": _ADMIN,
+    "accesslimited": "Ask a workspace admin to allow the network that the bridge calls from.",
+    "app_access_restricted": _ADMIN,
+    "ekm_access_denied": "An admin has suspended posting: ask when it will be allowed again.",
+    "enterprise_is_restricted": _ADMIN,
+    "org_login_required": "The organization's set-up is under way: it works once that is done.",
+    "team_access_not_granted": "Ask an admin of the organization to give the app this workspace.",
+    "two_factor_setup_required": _ADMIN,
+    "team_added_to_org": "The workspace is moving into an organization: it works after the move.",
+    "message_limit_exceeded": "The workspace has used up its messages: ask a workspace admin.",
 }
 """What to do about Slack's refusals, by Slack's own error names."""

@@ -30,6 +30,8 @@ METHODS: Final[dict[str, frozenset[str]]] = {
 """Web API methods that the bridge calls, with the bot scopes that they need."""
 
 EVENTS: Final[dict[str, frozenset[str]]] = {
+    # A private channel that is shared with another company gets a new id.
+    "channel_id_changed": frozenset({"channels:read", "groups:read"}),
     "message.channels": frozenset({"channels:history"}),
     "message.groups": frozenset({"groups:history"}),
     "message.im": frozenset({"im:history"}),

@@ -95,6 +95,9 @@ class Session(Base):
     card_shown: Mapped[str | None] = mapped_column(String(64))
     """Fingerprint of what the card shows; differs from what it should show: update it."""
 
+    held_since: Mapped[int | None] = mapped_column(BigInteger)
+    """Since when Slack lets nothing into the thread, once the opener has been told of it."""
+
     owner: Mapped[str | None] = mapped_column(String(128))
     epoch: Mapped[int] = mapped_column(Integer, default=0)
     """Raised by each claim; guards every write of the owner."""

@@ -41,6 +41,7 @@ class SessionRow:
     agent_name: str | None
     agent_avatar: str | None
     card_shown: str | None
+    held_since: int | None
     epoch: int
     attention: bool
     created_at: int

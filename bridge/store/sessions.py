@@ -147,6 +147,20 @@ def _update_session(names: tuple[str, ...]) -> Update:
     )
 
 
+async def move_channel(
+    connection: Connection, team: TeamId, old: ChannelId, new: ChannelId
+) -> None:
+    """Have all sessions of a channel under its new id, whoever owns them.
+
+    No fence: it is no decision of an owner, and true for every one of them.
+    """
+    await connection.execute(
+        update(SESSIONS)
+        .where(SESSIONS.c.team_id == team, SESSIONS.c.channel_id == old)
+        .values(channel_id=new)
+    )
+
+
 async def session_by_id(connection: Connection, session: SessionId) -> SessionRow | None:
     """One session, or None."""
     found = (await connection.execute(select(*_COLUMNS).where(SESSIONS.c.id == session))).first()

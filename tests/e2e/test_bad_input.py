@@ -53,7 +53,7 @@ async def test_a_bot_that_is_not_in_the_channel_says_how_to_invite_it(world: Wor
 
 
 async def test_a_deleted_thread_ends_the_conversation_and_is_told(world: World) -> None:
-    await world.bridge()
+    await world.bridge(BRIDGE_THREAD_GONE_SECONDS="2")
     thread, conversation = await world.talking()
     await world.slack.delete(CHANNEL, thread.ts)
     await world.liveperson.say(conversation.id, "are you still there?")

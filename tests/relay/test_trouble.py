@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from sqlalchemy import Table, select
 
-from bridge.relay import posting
+from bridge.relay import hold
 from bridge.store.database import open_database
 from bridge.store.models import INBOX, OUTBOX
 from tests.e2e.world import ANA, BEN, CHANNEL, Thread, World, next_or_tick, said
@@ -84,26 +84,10 @@ async def test_messages_that_a_closing_overtakes_are_marked(world: World) -> Non
     assert said(world, conversation) == []
 
 
-@pytest.mark.parametrize("what", ["archived", "removed"])
-async def test_a_channel_that_is_closed_to_us_ends_the_conversation(
-    world: World, what: str
-) -> None:
-    _, conversation = await world.talking()
-    if what == "archived":
-        await world.slack.archive(CHANNEL)
-    else:
-        await world.slack.remove(CHANNEL)
-    await world.liveperson.say(conversation.id, "are you still there?")
-    await world.until(lambda: conversation.state == "CLOSE", 30)
-    await world.until(lambda: direct_messages(world))
-    assert len(direct_messages(world)) == 1
-    assert "could not go on" in direct_messages(world)[0]
-
-
 async def test_a_revoked_token_gives_nothing_up(
     world: World, encryption_key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "CREDENTIALS_WAIT", 0.1)
+    monkeypatch.setattr(hold, "CREDENTIALS_WAIT", 0.1)
     thread, conversation = await world.talking()
     for method in ("chat.postMessage", "chat.update", "reactions.add"):
         world.slack.faults.refuse(method, "invalid_auth", times=3)
@@ -122,7 +106,7 @@ async def test_a_revoked_token_gives_nothing_up(
 async def test_a_token_that_is_revoked_while_an_answer_is_looked_for(
     world: World, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(posting, "CREDENTIALS_WAIT", 0.1)
+    monkeypatch.setattr(hold, "CREDENTIALS_WAIT", 0.1)
     thread, conversation = await world.talking()
     world.slack.faults.lost_answer("chat.postMessage")
     world.slack.faults.refuse(method, "token_revoked", times=2)

@@ -46,6 +46,7 @@ class Relay:
         self.commands: list[ConnectCommand] = []
         self.messages: dict[tuple[str, str], ThreadMessage] = {}
         self.ended: list[tuple[str, Click]] = []
+        self.moved: list[tuple[str, str]] = []
         self.listed: list[SessionSummary] = []
         self.known = [AccountInfo("12345678", "Sandbox Telecom", "telecom")]
         self.down: Exception | None = None
@@ -84,6 +85,10 @@ class Relay:
         await self._commit()
         self.ended.append((session, click))
         return self.refuse_end
+
+    async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
+        await self._commit()
+        self.moved.append((old, new))
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         await self._commit()

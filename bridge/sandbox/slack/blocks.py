@@ -48,6 +48,22 @@ def read(value: Any) -> list[dict[str, Any]] | None:
     return blocks
 
 
+def fetch_images(blocks: list[dict[str, Any]], fetches: Callable[[str], bool]) -> None:
+    """Fetch what image blocks show. An accessory or a context's image may be broken.
+
+    Raises:
+        Refusal: `invalid_blocks`; unlike other mistakes, Slack tells all of these at once.
+    """
+    failed = [
+        f"downloading image failed [json-pointer:/blocks/{index}/image_url]"
+        for index, block in enumerate(blocks)
+        if block["type"] == "image" and not fetches(str(block.get("image_url")))
+    ]
+    if failed:
+        told = {"messages": [f"[ERROR] {line}" for line in failed]}
+        raise Refusal("invalid_blocks", errors=failed, response_metadata=told)
+
+
 def _characters(value: Any) -> int:
     if isinstance(value, list):
         return sum(map(_characters, value))

@@ -119,6 +119,15 @@ class Delivery:
         outcomes = self._outcomes.get(ts, {})
         return next(iter(outcomes.values()), None) if channel is None else outcomes.get(channel)
 
+    async def tell(self, event: dict[str, Any]) -> None:
+        """Send an event that is about no message, if the app is subscribed to it; return once it
+        is acknowledged or given up."""
+        if event["type"] not in self._workspace.app.subscriptions:
+            return
+        outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._dispatch(events.envelope(self._workspace, event), outcome)
+        await outcome
+
     def _on_change(self, change: Change) -> None:
         for event in events.of_change(self._workspace, change):
             outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
@@ -29,6 +29,8 @@ class CallFault:
     status: int = 200
     retry_after: int = 0
     error: str = ""
+    more: dict[str, Any] = field(default_factory=dict)
+    """What a refusal says beside its error."""
 
 
 class Pace:
@@ -59,6 +61,7 @@ class SlackFaults:
         self._redeliveries: list[Redelivery] = []
         self._shuffles: list[int] = []
         self._pace: Pace | None = None
+        self._unfetchable: list[str] = []
 
     # -- calls ---------------------------------------------------------------------------------
 
@@ -83,9 +86,16 @@ class SlackFaults:
         """Answer with a 5xx; the call takes effect only if `done`."""
         self._add("server_error", method, times, channel, status=status, done=done)
 
-    def refuse(self, method: str, error: str, times: int = 1, channel: str | None = None) -> None:
-        """Answer `{"ok": false, "error": error}`; the call has no effect."""
-        self._add("refuse", method, times, channel, error=error)
+    def refuse(
+        self, method: str, error: str, times: int = 1, channel: str | None = None, **more: Any
+    ) -> None:
+        """Answer `{"ok": false, "error": error}` and `more`; the call has no effect."""
+        self._add("refuse", method, times, channel, error=error, more=more)
+
+    def unfetchable(self, pattern: str = "*") -> None:
+        """From now on Slack cannot fetch images whose address is like this: a message with one in
+        an image block is refused with `invalid_blocks`, and where it is."""
+        self._unfetchable.append(pattern)
 
     def drop(self, method: str = "chat.*", times: int = 1, channel: str | None = None) -> None:
         """Cut the connection; the call has no effect."""
@@ -146,6 +156,11 @@ class SlackFaults:
         self._redeliveries.clear()
         self._shuffles.clear()
         self._pace = None
+        self._unfetchable.clear()
+
+    def fetches(self, url: str) -> bool:
+        """Whether Slack can fetch this image."""
+        return not any(fnmatchcase(url, pattern) for pattern in self._unfetchable)
 
     def take(self, method: str, channel: str | None) -> CallFault | None:
         """Use up one fault that applies to this call, the oldest first."""
@@ -177,6 +192,7 @@ NAMES = (
     "rate_limit",
     "server_error",
     "refuse",
+    "unfetchable",
     "drop",
     "lost_answer",
     "timeout",

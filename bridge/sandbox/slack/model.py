@@ -26,7 +26,15 @@ SCOPES = frozenset(
 )
 """What the bridge's app is granted."""
 
-SUBSCRIPTIONS = frozenset({"message.channels", "message.groups", "message.im", "message.mpim"})
+SUBSCRIPTIONS = frozenset(
+    {
+        "channel_id_changed",
+        "message.channels",
+        "message.groups",
+        "message.im",
+        "message.mpim",
+    }
+)
 """The bot events that the bridge's app is subscribed to."""
 
 

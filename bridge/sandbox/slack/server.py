@@ -210,6 +210,18 @@ class SlackSandbox:
         """Archive a channel."""
         self.workspace.channel(channel).archived = True
 
+    async def unarchive(self, channel: str) -> None:
+        """Bring an archived channel back."""
+        self.workspace.channel(channel).archived = False
+
+    async def change_id(self, channel: str, new: str, *, told: bool = True) -> None:
+        """Give a channel another id, as Slack does when a private one is shared; not `told`: the
+        app gets no event."""
+        self.workspace.change_id(channel, new)
+        event = {"type": "channel_id_changed", "old_channel_id": channel, "new_channel_id": new}
+        if told:
+            await self._delivery.tell({**event, "event_ts": self.workspace.next_ts(new)})
+
     async def click(
         self,
         user: str,

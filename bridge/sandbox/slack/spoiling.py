@@ -23,6 +23,10 @@ class Spoiling:
         """Use up a fault that applies to this call."""
         return self._faults.take(method, channel if isinstance(channel, str) else None)
 
+    def fetches(self, url: str) -> bool:
+        """Whether Slack can fetch this image."""
+        return self._faults.fetches(url)
+
     def stop(self) -> None:
         """Let go of every call that is being held."""
         self._stopping.set()
@@ -37,7 +41,7 @@ class Spoiling:
                 {"ok": False, "error": "ratelimited"}, status=429, headers=headers
             )
         if fault.kind == "refuse":
-            return web.json_response({"ok": False, "error": fault.error})
+            return web.json_response({"ok": False, "error": fault.error, **fault.more})
         if fault.kind == "server_error":
             return web.Response(
                 status=fault.status, text="upstream connect error", content_type="text/html"

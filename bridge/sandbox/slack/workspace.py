@@ -60,6 +60,7 @@ class Workspace:
                 Channel("D0BEN", "ben", "im", {"U0BEN", bot}),
             )
         }
+        self._moved: dict[str, str] = {}
         self._ephemerals: defaultdict[tuple[str, str], dict[str, Ephemeral]] = defaultdict(dict)
         self._listeners: list[Callable[[Change], None]] = []
         self._watchers: set[asyncio.Queue[Change]] = set()
@@ -70,7 +71,13 @@ class Workspace:
     # -- reading -------------------------------------------------------------------------------
 
     def channel(self, channel: str) -> Channel:
-        """Give a channel, or refuse with `channel_not_found`."""
+        """Give a channel, or refuse with `channel_not_found`.
+
+        A channel that has another id now is refused with `channel_id_changed`. Slack documents the
+        event of that name; that the refusal names the new id in the same field is our guess.
+        """
+        if (moved := self._moved.get(channel)) is not None:
+            raise Refusal("channel_id_changed", new_channel_id=moved)
         if (found := self.channels.get(channel)) is None:
             raise Refusal("channel_not_found")
         return found
@@ -119,6 +126,14 @@ class Workspace:
         place = self.channel(channel)
         place.last = max(int(self.clock() * 1_000_000), place.last + 1)
         return f"{place.last // 1_000_000}.{place.last % 1_000_000:06d}"
+
+    def change_id(self, channel: str, new: str) -> None:
+        """Give a channel another id, as Slack does when a private one is shared."""
+        place = self.channels.pop(channel)
+        place.id = self._moved[channel] = new
+        self.channels[new] = place
+        for message in place.messages.values():
+            message.channel = new
 
     def post(self, message: Message) -> Message:
         """Put a message into its channel, and into its thread if it has one.

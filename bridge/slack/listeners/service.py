@@ -32,6 +32,9 @@ class Service(Protocol):
     async def end(self, session: SessionId, click: Click) -> Refused | None:
         """End a session from its own thread; ending it again does no harm."""
 
+    async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
+        """Have everything of a channel under its new id; asked again, do nothing."""
+
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """List the open sessions that this person may see."""
 

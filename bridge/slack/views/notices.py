@@ -206,6 +206,27 @@ def _agent(name: str | None) -> str | None:
     return as_agent(shown) if shown else None
 
 
+def held(label: str, reason: str, remedy: str | None) -> Rendered:
+    """Tell the opener elsewhere that nothing can be shown in the thread at the moment."""
+    name = person_name(label) or "LivePerson"
+    what = f"Slack does not let the bridge write into the thread of your conversation with {name}."
+    lead = _sentences(what, reason, remedy)
+    shown = f"🟠 {lead} The conversation goes on: what is said meanwhile is kept, and shown there "
+    shown += "as soon as it works again."
+    return Rendered(text=escaped_within(shown, blocks.TEXT), blocks=[blocks.paragraph(shown)])
+
+
+def held_back(since: int, until: int) -> Rendered:
+    """Slack takes words again (milliseconds since 1970)."""
+    told = "🟠 Slack did not let the bridge write here from "
+    rest = "What was said meanwhile has been added."
+    begin, end = blocks.clock_markup(since), blocks.clock_markup(until)
+    return Rendered(
+        text=f"{told}{blocks.utc(since)} to {blocks.utc(until)}. {rest}",
+        blocks=[blocks.hint(f"{told}{begin} to {end}. {rest}")],
+    )
+
+
 def _aside(text: str) -> Rendered:
     return Rendered(text=escaped_within(text, blocks.TEXT), blocks=[blocks.aside(text)])
 

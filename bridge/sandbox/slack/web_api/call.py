@@ -40,6 +40,8 @@ class Call:
     arguments: dict[str, Any]
     open_socket: Callable[[], str]
     """Makes the address of a new Socket Mode connection."""
+    fetches: Callable[[str], bool] = lambda url: True
+    """Whether Slack can fetch an image."""
 
     def text(self, name: str) -> str | None:
         """Give a string argument, None if it is absent."""

@@ -135,6 +135,7 @@ def _target(call: Call) -> Channel:
 def _content(call: Call) -> tuple[str, list[dict[str, Any]] | None]:
     text = call.text("text") or ""
     blocks = block_kit.read(call.structure("blocks", "invalid_blocks_format"))
+    block_kit.fetch_images(blocks or [], call.fetches)
     if not text.strip() and not blocks:
         raise Refusal("no_text")
     if len(text) > TEXT_LIMIT:

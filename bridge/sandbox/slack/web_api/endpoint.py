@@ -67,7 +67,7 @@ class WebApi:
         return found
 
     def _answer(self, found: Method, arguments: dict[str, Any]) -> dict[str, Any]:
-        call = Call(self._workspace, arguments, self._open_socket)
+        call = Call(self._workspace, arguments, self._open_socket, self._spoiling.fetches)
         if found.scope is not None:
             call.need(found.scope)
         return found.handler(call)

@@ -1,15 +1,16 @@
-"""Events: messages in threads, and whatever else Slack sends."""
+"""Events: messages in threads, channels that move, and whatever else Slack sends."""
 
 from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bridge.slack.listeners.events import app_rate_limited, message, other
+from bridge.slack.listeners.events import app_rate_limited, channel_id_changed, message, other
 from bridge.slack.listeners.service import Service
 
 
 def register(app: AsyncApp, service: Service) -> None:
     """Register the events, the catch-all last."""
     app_rate_limited.register(app, service)
+    channel_id_changed.register(app, service)
     message.register(app, service)
     other.register(app, service)

@@ -1,0 +1,189 @@
+"""While Slack does not let a session's words into its thread: wait, tell, go on, or give up.
+
+A bot that is removed from its channel for a moment, a channel that is archived by mistake, a token
+that has to be renewed: none of this ends a conversation or costs an agent's words. What is to be
+shown waits in the outbox, in order, and is tried again and again. Replies of people still reach the
+agent, where Slack delivers them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from bridge.content.rendered import Rendered
+from bridge.ids import ChannelId
+from bridge.liveperson.backoff import Backoff
+from bridge.relay.bell import Bell
+from bridge.relay.news import CHANNEL, MOVED
+from bridge.relay.record import Record, notice
+from bridge.relay.threads import Thread
+from bridge.relay.tools import Tools
+from bridge.slack.concerns import MISSING, Concern
+from bridge.slack.errors import SlackError, SlackRefused
+from bridge.slack.views import notices
+from bridge.store import sessions
+from bridge.store.connection import Connection
+from bridge.store.errors import StoreError
+from bridge.store.sessions import now_ms
+from bridge.store.wakeups import notify
+
+TOLD_AFTER: Final = 5.0
+"""Seconds after which the opener is told. What is over sooner is not worth a word."""
+MISSING_SECONDS: Final = 3_600.0
+"""How long a channel or thread that is not there is waited for, at most."""
+CREDENTIALS_WAIT: Final = 30.0
+"""Seconds between tries while the whole installation is refused: a person has to act."""
+
+FOLLOWED: Final = 3
+"""How often in a row a channel is followed to a new id; Slack cannot mean more."""
+
+log = structlog.get_logger(__name__)
+
+
+class ThreadGoneError(Exception):
+    """The thread cannot be written to, and has not been for so long that it is given up."""
+
+    def __init__(self, error: SlackError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Hold:
+    """How long Slack has refused, and what follows.
+
+    When it began is in the session's row from the moment that the opener is told: a new owner
+    neither counts anew nor tells again.
+    """
+
+    __slots__ = (
+        "_backoff",
+        "_bell",
+        "_followed",
+        "_record",
+        "_since",
+        "_tell",
+        "_tools",
+        "resting",
+    )
+
+    def __init__(
+        self, record: Record, tools: Tools, tell: Callable[[Rendered, str], Awaitable[object]]
+    ) -> None:
+        """`tell` says something to the opener, outside the thread, under a key."""
+        self._record = record
+        self._tools = tools
+        self._tell = tell
+        self._since: int | None = None
+        self._followed = 0
+        self._backoff: Backoff | None = None
+        self._bell = Bell()
+        self.resting = False
+        """Whether nothing is under way but a wait: it can be cut off at any time."""
+
+    def nudge(self) -> None:
+        """Something says that it may work again: try now."""
+        if self._since is not None:
+            self._bell.ring()
+
+    async def bear(self, error: SlackRefused) -> None:
+        """Wait until it is to be tried again. Raises `ThreadGoneError` when that is no use."""
+        if await self.follow(error):
+            return
+        row, now = self._record.row, now_ms()
+        if self._since is None:
+            self._since = row.held_since or now
+            log.warning("slack.holds", session=row.id, error=error.code, remedy=error.remedy)
+        patience = self._patience(error)
+        lasted = (now - self._since) / 1000
+        if patience is not None and lasted >= patience:
+            raise ThreadGoneError(error)
+        if row.held_since is None and lasted >= TOLD_AFTER:
+            await self._tell_of(error)
+        await self._rest(error, None if patience is None else patience - lasted)
+
+    async def follow(self, error: SlackRefused) -> bool:
+        """Whether the channel has a new id, which is the session's from now on: try again there.
+
+        Slack says so here, or has said so by an event that any worker has noted in the row.
+        """
+        row = self._record.row
+        if error.concern is not Concern.THREAD or self._followed == FOLLOWED:
+            return False
+        channel = error.moved_to
+        if channel is None or channel == row.channel_id:
+            channel = await self._noted_channel()
+        if channel is None or channel == row.channel_id:
+            return False
+        self._followed += 1
+        log.info("session.channel_moved", session=row.id)
+        await move(self._record, self._tools, ChannelId(channel))
+        return True
+
+    async def _noted_channel(self) -> str | None:
+        try:
+            async with self._tools.database.read() as connection:
+                row = await sessions.session_by_id(connection, self._record.row.id)
+        except StoreError:
+            return None  # there will be another try
+        return None if row is None else row.channel_id
+
+    async def over(self) -> None:
+        """Slack took something: if the opener was told of trouble, the thread tells its end."""
+        self._backoff, self._since, self._followed = None, None, 0
+        if (since := self._record.row.held_since) is not None:
+            log.info("slack.takes_again", session=self._record.row.id)
+            told = notice(notices.held_back(since, now_ms()))
+            await self._record.write(told, held_since=None)
+
+    def _patience(self, error: SlackRefused) -> float | None:
+        """How long this is borne, in seconds; None: for ever."""
+        if error.concern is not Concern.THREAD:
+            return None
+        longest = self._tools.settings.bridge_thread_gone_seconds
+        return min(longest, MISSING_SECONDS) if error.code in MISSING else longest
+
+    async def _tell_of(self, error: SlackRefused) -> None:
+        row = self._record.row
+        told = notices.held(row.label or row.account, str(error), error.remedy)
+        await self._tell(told, f"held:{row.id}:{self._since}")
+        await self._record.write(held_since=self._since)
+        log.info("slack.hold_told", session=row.id)
+
+    async def _rest(self, error: SlackRefused, left: float | None) -> None:
+        if self._backoff is None:
+            timings = self._tools.timings
+            self._backoff = Backoff(first=timings.retry_first, cap=timings.retry_cap)
+        wait = self._backoff.next()
+        if error.concern is Concern.INSTALLATION:
+            wait = CREDENTIALS_WAIT
+        if left is not None:
+            wait = min(wait, left)
+        if self._record.row.held_since is None:
+            wait = min(wait, TOLD_AFTER)
+        self.resting = True
+        try:
+            await self._bell.heard(wait)
+        finally:
+            self.resting = False
+            self._bell.clear()
+
+
+async def move(record: Record, tools: Tools, channel: ChannelId) -> None:
+    """Have the session's thread in another channel: its own has got a new id.
+
+    Replies there may have been looked up already, by any worker, and found to be nobody's.
+    """
+    row = record.row
+
+    async def work(connection: Connection) -> None:
+        await sessions.change_session(connection, row.id, row.epoch, channel_id=channel)
+        await notify(connection, CHANNEL, MOVED)
+
+    await record.commit(work)
+    record.changed([], channel_id=channel)
+    tools.threads.moved()
+    if row.thread_ts is not None:
+        tools.threads.learn((row.team_id, channel, row.thread_ts), Thread(row.id, row.opener_id))
