@@ -103,7 +103,9 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             tools, alone=not database.is_postgresql, capacity=settings.bridge_max_sessions
         )
         service = BridgeService(tools, supervisor)
-        front = Front(workspaces, service, bolt_dispatch(build_bolt_app(workspaces, service)))
+        front = Front(
+            workspaces, service, bolt_dispatch(build_bolt_app(workspaces, service), workspaces)
+        )
 
         socket_mode = _socket_mode(settings, front, http)
         runner = await _listen(

@@ -41,7 +41,7 @@ def relay() -> Relay:
 
 @pytest.fixture
 def dispatch(workspaces: Workspaces, relay: Relay) -> Front:
-    return Front(workspaces, relay, bolt_dispatch(build_bolt_app(workspaces, relay)))
+    return Front(workspaces, relay, bolt_dispatch(build_bolt_app(workspaces, relay), workspaces))
 
 
 @pytest.fixture
