@@ -23,6 +23,8 @@ LOOK_EVERY: Final = 1.0
 """Seconds between looks at all connections: one timer, none for each request."""
 LITTLE: Final = 64 * 1024
 """Bytes that a connection may hold uncounted between two requests."""
+MUCH: Final = 2 << 20
+"""Bytes that a connection only holds if it sends on before it has its answer."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -99,6 +101,11 @@ class Door(asyncio.Protocol):
         """Whether (the rest of) a request is still to come."""
         request = self.request
         return self.state is State.HEAD or (request is not None and not request.content.is_eof())
+
+    @property
+    def dispensable(self) -> bool:
+        """Whether it may go: not with a request that is being answered, unless it sends on."""
+        return self.state is not State.ANSWERING or self.arriving or self.held > MUCH
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -220,8 +227,9 @@ class Doors:
         door.held += more
         self._held += more
         if self._held > self.limits.held:
-            largest = max(self._open.values(), key=lambda each: each.held, default=door)
-            self._drop(largest, "too much on its way")
+            waiting = [each for each in self._open.values() if each.dispensable]
+            if waiting:
+                self._drop(max(waiting, key=lambda each: each.held), "too much on its way")
 
     def close(self) -> None:
         """Look no more."""
@@ -253,8 +261,7 @@ class Doors:
 
 def _least(doors: list[Door]) -> Door | None:
     """The connection that is missed least: strangers' first, idle before arriving, then by age."""
-    waiting = [door for door in doors if door.state is State.IDLE or door.arriving]
-    return min(waiting, key=_worth, default=None)
+    return min((door for door in doors if door.dispensable), key=_worth, default=None)
 
 
 def _worth(door: Door) -> tuple[bool, bool, float]:

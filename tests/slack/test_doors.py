@@ -140,6 +140,21 @@ async def test_the_largest_goes_when_all_hold_too_much(dispatch: Front, relay: R
         assert (await small.answer())[0] == 200
 
 
+async def test_the_largest_stays_while_it_is_being_answered(
+    dispatch: Front, slack: SlackSandbox, relay: Relay
+) -> None:
+    relay.hold = asyncio.Event()
+    async with serving(dispatch, replace(QUICK, held=300_000)) as connect:
+        busy, small = await connect(), await connect()
+        busy.send(request(as_json(event(text="x" * 250_000))))
+        async with asyncio.timeout(10):
+            await relay.began.wait()
+        small.send(request(as_json(event(text="x" * 100_000)))[:-1])
+        assert await cut(small)
+        relay.hold.set()
+        assert (await busy.answer())[0] == 200
+
+
 async def test_what_is_answered_is_no_longer_held(dispatch: Front, relay: Relay) -> None:
     async with serving(dispatch, replace(QUICK, held=200_000)) as connect:
         wire = await connect()
