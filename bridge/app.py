@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import math
+import resource
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import IO
@@ -59,6 +60,7 @@ class AlreadyRunning(Exception):  # noqa: N818 - reads as what it says
 
 async def serve(settings: Settings) -> int:
     """Run the bridge until SIGTERM or SIGINT. Raises what keeps it from starting."""
+    _take_descriptors()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -67,6 +69,14 @@ async def serve(settings: Settings) -> int:
         await stop.wait()
         log.info("bridge.stopping")
     return 0
+
+
+def _take_descriptors() -> None:
+    """Have as many open sockets as this process may: most systems begin with 1,024 only."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):  # macOS refuses "unlimited"
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @asynccontextmanager
@@ -93,7 +103,9 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             tools, alone=not database.is_postgresql, capacity=settings.bridge_max_sessions
         )
         service = BridgeService(tools, supervisor)
-        front = Front(workspaces, service, bolt_dispatch(build_bolt_app(workspaces, service)))
+        front = Front(
+            workspaces, service, bolt_dispatch(build_bolt_app(workspaces, service), workspaces)
+        )
 
         socket_mode = _socket_mode(settings, front, http)
         runner = await _listen(
@@ -233,12 +245,11 @@ async def _listen(
     probes: Mapping[str, health.Probe],
 ) -> web.AppRunner:
     app = web.Application()
-    ingress = None
     if settings.slack_signing_secret:
         ingress = Ingress(front, Verifier(settings.slack_signing_secret), front=front)
         ingress.add_routes(app)
     health.add_routes(app, probes)
-    runner = FrontRunner(app, ingress, access_log=None, handle_signals=False, shutdown_timeout=5.0)
+    runner = FrontRunner(app, handle_signals=False, shutdown_timeout=5.0)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port, reuse_address=True).start()
     return runner

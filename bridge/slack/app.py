@@ -74,8 +74,8 @@ class Authorize(AsyncAuthorize):
 def build_bolt_app(workspaces: Workspaces, service: Service) -> AsyncApp:
     """Build the app with all listeners; they call `service`."""
     logger = logging.getLogger("bridge.slack.bolt")
-    # Bolt warns when it sees a token in the environment beside a client of ours; and at DEBUG it
-    # logs whole requests.
+    # Bolt warns when it sees a token in the environment beside a client of ours, its warning of a
+    # request without a listener repeats what is in it, and at DEBUG it logs whole requests.
     logger.setLevel(logging.ERROR)
     app = AsyncApp(
         name="lp-bridge",
@@ -89,7 +89,6 @@ def build_bolt_app(workspaces: Workspaces, service: Service) -> AsyncApp:
         attaching_function_token_enabled=False,
         attaching_conversation_kwargs_enabled=False,
     )
-    logger.setLevel(logging.INFO)
 
     async def carry_session(
         context: AsyncBoltContext,

@@ -14,7 +14,7 @@ commit.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import structlog
@@ -22,10 +22,12 @@ import structlog
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
 from bridge.relay.types import ThreadMessage, Writer
 from bridge.slack.directory import SLACKBOT
-from bridge.slack.dispatch import Dispatch, Reply
+from bridge.slack.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.errors import SlackError
 from bridge.slack.listeners.service import Service
 from bridge.slack.requests import Body, is_clean
+from bridge.slack.seldom import Seldom
+from bridge.slack.shapes import Id
 from bridge.slack.workspaces import Workspaces
 
 BOT_MESSAGE: Final = "bot_message"
@@ -38,14 +40,17 @@ FAILED: Final = Reply(500)
 log = structlog.get_logger(__name__)
 
 
+Ts = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}\.[0-9]{1,15}$")]
+
+
 class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
     """A `message` event, as far as it matters here."""
 
     subtype: str | None = None
-    channel: str | None = None
-    thread_ts: str | None = None
-    ts: str | None = None
-    user: str | None = None
+    channel: Id | None = None
+    thread_ts: Ts | None = None
+    ts: Ts | None = None
+    user: Id | None = None
     text: str | None = None
     bot_id: str | None = None
     app_id: str | None = None
@@ -89,6 +94,7 @@ class Front:
         self._workspaces = workspaces
         self._service = service
         self._otherwise = otherwise
+        self._seldom = Seldom(log)
 
     async def __call__(self, body: Body, headers: Mapping[str, str]) -> Reply:
         """Handle a request that is parsed already: a `Dispatch`."""
@@ -137,7 +143,8 @@ class Front:
         if message.writer is not Writer.PERSON and envelope.is_ours(identity.bot):
             return DONE
         if envelope.team not in (None, identity.team):
-            return DONE  # the bridge is not installed there
+            self._seldom.warning("slack_request_ignored", reason=FOREIGN, kind="event message")
+            return DONE
         if self._service.foreign(message.team, message.channel, message.thread_ts):
             return DONE
         return message

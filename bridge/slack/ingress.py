@@ -1,7 +1,4 @@
-"""`POST /slack/events`: verify, parse, dispatch. A refusal is answered and logged once.
-
-`bridge.slack.http` reads the requests, or aiohttp where one is of a rare form.
-"""
+"""`POST /slack/events`: verify, parse, dispatch. A refusal is answered and logged once."""
 
 from __future__ import annotations
 
@@ -17,11 +14,16 @@ from aiohttp import web
 from bridge.slack.dispatch import Dispatch, Reply
 from bridge.slack.front import Front
 from bridge.slack.requests import MAX_BYTES, BadRequest, Body, Verifier, parse
+from bridge.slack.seldom import Seldom
 
 PATH: Final = "/slack/events"
 READ_DEADLINE: Final = 10.0
 """Seconds for a body to arrive."""
 JSON: Final = "application/json"
+SSL_CHECK_BYTES: Final = 1_000
+"""Slack's certificate check is no longer, and the only request that nobody signs."""
+HOPELESS: Final = frozenset({401, 408, 413})
+"""Answers after which a connection is closed: it is a stranger's, or its body is still to come."""
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +69,7 @@ class Ingress:
         self._front = front
         self.max_bytes = max_bytes
         self.read_deadline = read_deadline
+        self._seldom = Seldom(log)
 
     def at_once(self, raw: bytes, claims: Claims) -> Reply | Coroutine[Any, Any, Reply]:
         """Answer one request, or give what answers it; 200 only after everything in it is safe.
@@ -83,19 +86,14 @@ class Ingress:
                     return self._front.take(found)
         except BadRequest as refusal:
             # Slack's certificate check carries no signature, and gets nothing but a 200.
-            if len(raw) <= 1_000 and _is_ssl_check(raw, claims.content_type):
+            if len(raw) <= SSL_CHECK_BYTES and _is_ssl_check(raw, claims.content_type):
                 return Reply(200)
             return self.refuse(refusal, claims)
         return self._slowly(raw, claims)
 
-    async def answer(self, raw: bytes, claims: Claims) -> Reply:
-        """Answer one request; 200 only after everything in it is safe."""
-        reply = self.at_once(raw, claims)
-        return reply if isinstance(reply, Reply) else await reply
-
     def refuse(self, refusal: BadRequest, claims: Claims) -> Reply:
         """Log a refusal and put it into an answer."""
-        log.warning(
+        self._seldom.warning(
             "slack_request_refused",
             reason=str(refusal),
             status=refusal.status,
@@ -114,44 +112,70 @@ class Ingress:
             return self.refuse(refusal, claims)
         return await self._dispatch(body, claims.forwarded)
 
-    # By way of aiohttp
+    # aiohttp's side
 
     def add_routes(self, app: web.Application) -> None:
         """Serve `POST /slack/events` from this web application."""
         app.router.add_post(PATH, self.handle)
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answer a request that aiohttp has read."""
+        """Answer a request."""
+        found = request.headers.get
         claims = Claims(
             content_type=request.content_type,
-            timestamp=request.headers.get("X-Slack-Request-Timestamp"),
-            signature=request.headers.get("X-Slack-Signature"),
-            retry_number=request.headers.get("X-Slack-Retry-Num"),
-            retry_reason=request.headers.get("X-Slack-Retry-Reason"),
+            timestamp=found("X-Slack-Request-Timestamp"),
+            signature=found("X-Slack-Signature"),
+            retry_number=found("X-Slack-Retry-Num"),
+            retry_reason=found("X-Slack-Retry-Reason"),
             remote=request.remote,
         )
         try:
-            reply = await self.answer(await self._read(request), claims)
+            reply = self.at_once(await self._read(request, claims), claims)
         except BadRequest as refusal:
             reply = self.refuse(refusal, claims)
-        return web.Response(status=reply.status, text=reply.body, content_type=reply.content_type)
+        if not isinstance(reply, Reply):
+            reply = await reply
+        if not reply.body:
+            response = web.Response(status=reply.status)
+        else:
+            response = web.Response(
+                status=reply.status, text=reply.body, content_type=reply.content_type
+            )
+        if reply.status in HOPELESS:
+            response.force_close()
+        return response
 
-    async def _read(self, request: web.Request) -> bytes:
-        too_large = BadRequest(f"larger than {self.max_bytes} bytes", status=413)
-        if (request.content_length or 0) > self.max_bytes:
-            raise too_large
-        raw = bytearray()
+    async def _read(self, request: web.Request, claims: Claims) -> bytes:
+        """Read the body; raise `BadRequest` before that if it cannot be Slack's."""
+        length = request.content_length
+        if length is not None and length > self.max_bytes:
+            raise self._too_large
+        content = request.content
+        if content.is_eof() and length is not None:  # it came together with the head
+            return content.read_nowait()
+        if length is None or length > SSL_CHECK_BYTES:
+            self._verifier.worth_reading(claims.timestamp, claims.signature)
+        came: list[bytes] = []
+        size = 0
         try:
             async with asyncio.timeout(self.read_deadline):
-                async for chunk in request.content.iter_any():
-                    raw += chunk
-                    if len(raw) > self.max_bytes:
-                        raise too_large
+                async for chunk in content.iter_any():
+                    came.append(chunk)
+                    size += len(chunk)
+                    if size > self.max_bytes:
+                        raise self._too_large
+            return b"".join(came)
         except TimeoutError:
             raise BadRequest("body did not arrive in time", status=408) from None
         except (aiohttp.ClientError, web.RequestPayloadError, OSError):
             raise BadRequest("body broke off") from None
-        return bytes(raw)
+        finally:
+            came.clear()  # tracebacks make circles, and would keep it until they are collected
+            chunk = b""
+
+    @property
+    def _too_large(self) -> BadRequest:
+        return BadRequest(f"larger than {self.max_bytes} bytes", status=413)
 
 
 def _is_ssl_check(raw: bytes, content_type: str) -> bool:

@@ -39,7 +39,9 @@ async def respond(
     if thread_ts is not None:
         body["thread_ts"] = thread_ts
     try:
-        async with asyncio.timeout(deadline), http.post(response_url, json=body) as answer:
+        # Slack sends nobody on from there; whoever does may not choose where we post.
+        posting = http.post(response_url, json=body, allow_redirects=False)
+        async with asyncio.timeout(deadline), posting as answer:
             status, headers = answer.status, answer.headers
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
         # InvalidURL is a ValueError, and its text is the address.

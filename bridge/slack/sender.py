@@ -217,6 +217,8 @@ class Sender:
 
     async def respond(self, response_url: str, post: Post) -> None:
         """Answer whoever ran a command or pressed a button. Raises `SlackError`."""
+        if not self._workspaces.answers_at(response_url):
+            raise SlackRefused("The address for answers is not Slack's.", code="foreign_address")
         await responses.respond(
             self._workspaces.http, response_url, text=post.text, blocks=post.blocks
         )

@@ -132,6 +132,21 @@ class Workspaces:
         """A client without a token, whose address and session Bolt copies."""
         return web_client(None, http=self._http, api_url=self._client.base_url)
 
+    def answers_at(self, url: str) -> bool:
+        """Whether a `response_url` is Slack's, or at the address that the Web API is at."""
+        try:
+            asked, api = URL(url), self._post_url
+            if asked.origin() == api.origin():
+                return True
+        except ValueError:
+            return False
+        host = asked.host or ""
+        return (
+            (asked.scheme, asked.explicit_port, asked.user) == ("https", None, None)
+            and host.isascii()
+            and host.endswith((".slack.com", ".slack-gov.com"))
+        )
+
     def _require(self, team: TeamId | None) -> Identity:
         if self._identity is None:
             raise SlackUnavailable("Slack has not said yet who we are.", code="not_started")

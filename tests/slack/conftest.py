@@ -41,18 +41,14 @@ def relay() -> Relay:
 
 @pytest.fixture
 def dispatch(workspaces: Workspaces, relay: Relay) -> Front:
-    return Front(workspaces, relay, bolt_dispatch(build_bolt_app(workspaces, relay)))
+    return Front(workspaces, relay, bolt_dispatch(build_bolt_app(workspaces, relay), workspaces))
 
 
-@pytest.fixture(params=["front", "aiohttp"])
+@pytest.fixture
 async def front(
-    slack: SlackSandbox,
-    dispatch: Front,
-    http: aiohttp.ClientSession,
-    request: pytest.FixtureRequest,
+    slack: SlackSandbox, dispatch: Front, http: aiohttp.ClientSession
 ) -> AsyncIterator[Poster]:
-    """The bridge over HTTP, read by either server; the stand-in delivers there."""
-    only_aiohttp = request.param == "aiohttp"
-    async with http_front(dispatch, only_aiohttp=only_aiohttp, front=dispatch) as url:
+    """The bridge over HTTP; the stand-in delivers there."""
+    async with http_front(dispatch, front=dispatch) as url:
         slack.events_url = url
         yield Poster(http, url)

@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
+from bridge.ops import health
 from bridge.relay.types import (
     AccountInfo,
     Accounts,
@@ -29,6 +30,7 @@ from bridge.relay.types import (
     ThreadMessage,
 )
 from bridge.slack.dispatch import Dispatch
+from bridge.slack.doors import Limits
 from bridge.slack.http import FrontRunner
 from bridge.slack.ingress import PATH, Ingress
 from bridge.slack.requests import Verifier
@@ -104,15 +106,13 @@ class Relay:
 
 @asynccontextmanager
 async def http_front(
-    dispatch: Dispatch, *, only_aiohttp: bool = False, **options: Any
+    dispatch: Dispatch, *, limits: Limits | None = None, **options: Any
 ) -> AsyncIterator[str]:
-    """Serve the ingress on a port of its own; give its address."""
+    """Serve the ingress, and /healthz, on a port of its own; give the ingress's address."""
     app = web.Application()
-    ingress = Ingress(dispatch, Verifier(SECRET), **options)
-    ingress.add_routes(app)
-    runner = FrontRunner(
-        app, None if only_aiohttp else ingress, access_log=None, shutdown_timeout=1.0
-    )
+    Ingress(dispatch, Verifier(SECRET), **options).add_routes(app)
+    health.add_routes(app, {})
+    runner = FrontRunner(app, limits=limits, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import aiohttp
 import pytest
 
 from bridge.ids import ChannelId, MessageTs
@@ -206,7 +207,7 @@ async def test_an_ephemeral_is_for_one_person(slack: SlackSandbox, sender: Sende
 
 @pytest.mark.usefixtures("front")
 async def test_a_command_can_be_answered_later(
-    slack: SlackSandbox, sender: Sender, relay: Relay
+    slack: SlackSandbox, sender: Sender, relay: Relay, http: aiohttp.ClientSession
 ) -> None:
     await slack.command(ANA, SUPPORT, "connect 12345678")
     url = relay.commands[0].response_url
@@ -219,8 +220,9 @@ async def test_a_command_can_be_answered_later(
         await sender.respond(url, HELLO)
     assert refusal.value.code == "response_url_expired"
     assert url not in str(refusal.value)
+    nobody = Workspaces("xoxb-1", http=http, api_url="http://127.0.0.1:1/api/")
     with pytest.raises(SlackUnavailable):
-        await sender.respond("http://127.0.0.1:1/response", HELLO)
+        await Sender(nobody).respond("http://127.0.0.1:1/response", HELLO)
 
 
 async def test_a_busy_channel_does_not_slow_another(slack: SlackSandbox, sender: Sender) -> None:

@@ -82,3 +82,36 @@ async def test_proxies_of_the_environment_are_the_sessions_business(
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     workspaces = Workspaces(slack.bot_token, http=http, api_url=slack.api_url)
     assert (await workspaces.start()).team == TEAM
+
+
+@pytest.mark.parametrize(
+    ("url", "slacks"),
+    [
+        ("https://hooks.slack.com/actions/T0/1/abc", True),
+        ("https://acme.slack.com/x", True),
+        ("https://hooks.slack-gov.com/commands/T0/1/abc", True),
+        ("http://hooks.slack.com/actions/T0/1/abc", False),
+        ("https://hooks.slack.com:8443/x", False),
+        ("https://user@hooks.slack.com/x", False),
+        ("https://slack.com.example.com/x", False),
+        ("https://notslack.com/x", False),
+        ("https://example.com/hooks.slack.com", False),
+        ("https://example.com\\.slack.com/", False),
+        ("http://169.254.169.254/latest/meta-data", False),
+        ("http://127.0.0.1:1/", False),
+        ("file:///etc/passwd", False),
+        ("//hooks.slack.com/x", False),
+        ("https://[", False),
+        ("", False),
+    ],
+)
+def test_only_slacks_addresses_are_answered_at(
+    workspaces: Workspaces, url: str, slacks: bool
+) -> None:
+    assert workspaces.answers_at(url) is slacks
+
+
+def test_where_the_web_api_is_may_be_answered_at(
+    workspaces: Workspaces, slack: SlackSandbox
+) -> None:
+    assert workspaces.answers_at(slack.api_url.replace("/api/", "/response/1"))
