@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
@@ -22,6 +23,10 @@ class Spoiling:
     def take(self, method: str, channel: object) -> CallFault | None:
         """Use up a fault that applies to this call."""
         return self._faults.take(method, channel if isinstance(channel, str) else None)
+
+    def cut(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Give a call's arguments as Slack takes them."""
+        return self._faults.cut(method, arguments)
 
     def stop(self) -> None:
         """Let go of every call that is being held."""
