@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -116,6 +117,40 @@ async def test_a_slower_pace_is_obeyed_and_posts_once(slack: SlackSandbox, sende
     await post(sender, "again")
     assert time.monotonic() - before >= 1.0
     assert len(slack.messages(SUPPORT)) == 2
+
+
+async def test_reading_a_thread_gives_way_to_a_search(slack: SlackSandbox, sender: Sender) -> None:
+    """Slack counts both together: a post that is in doubt holds a conversation up."""
+    root = await post(sender, "card")
+    ts = await post(sender, "lost", root)
+    ended: list[str] = []
+
+    async def search() -> None:
+        assert await sender.find(TEAM, SUPPORT, key="lost", thread_ts=root) == ts
+        ended.append("search")
+
+    async def read() -> None:
+        page = await sender.replies(TEAM, SUPPORT, root, oldest=ts)
+        assert [message["ts"] for message in page.messages] == [root, ts]
+        ended.append("read")
+
+    slack.faults.rate_limit("conversations.replies", retry_after=1)
+    async with asyncio.TaskGroup() as both:
+        both.create_task(search())
+        both.create_task(read())
+    assert ended == ["search", "read"]
+
+
+async def test_a_slower_pace_for_reading_holds_the_next_page(
+    slack: SlackSandbox, sender: Sender
+) -> None:
+    root = await post(sender, "card")
+    slack.faults.rate_limit("conversations.replies", retry_after=1)
+    with pytest.raises(SlackUnavailable):
+        await sender.replies(TEAM, SUPPORT, root, oldest=root)
+    before = time.monotonic()
+    await sender.replies(TEAM, SUPPORT, root, oldest=root)
+    assert time.monotonic() - before >= 0.9
 
 
 async def test_a_very_long_hold_is_left_to_the_caller(slack: SlackSandbox, sender: Sender) -> None:

@@ -66,6 +66,7 @@ async def test_upgraded_database_is_what_the_models_say(
             assert await connection.run_sync(_index_conditions) == {
                 "ix_sessions_wanted",
                 "ix_sessions_owner",
+                "ix_sessions_unheard",
                 "ix_inbox_waiting",
                 "ix_outbox_waiting",
             }

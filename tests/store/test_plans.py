@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from bridge.ids import SessionId, WorkerId
-from bridge.store import inbox, outbox, workers
+from bridge.store import inbox, outbox, presence, workers
 from bridge.store.database import Database
 
 ROWS = 20_000
@@ -19,6 +19,10 @@ QUERIES: dict[str, tuple[str, Callable[[Any], Awaitable[object]]]] = {
     "waiting for Slack": ("ix_outbox_waiting", lambda c: outbox.waiting(c, SessionId("s1"))),
     "the poll": ("_waiting", lambda c: inbox.sessions_waiting(c, WorkerId("w"), before=9)),
     "what wants an owner": ("ix_sessions_", lambda c: workers.demand(c, lease_ms=1000)),
+    "threads to be read": (
+        "ix_sessions_unheard",
+        lambda c: presence.unheard(c, WorkerId("w"), lease_ms=1000, limit=20),
+    ),
     "what a worker owns": ("ix_sessions_", lambda c: workers.owned_by(c, WorkerId("w"))),
 }
 """What is asked, and (a part of) the name of the index that must answer it."""
