@@ -95,7 +95,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         supervisor = Supervisor(
             tools, presence, alone=not database.is_postgresql, capacity=settings.bridge_max_sessions
         )
-        service = BridgeService(tools, supervisor)
+        service = BridgeService(tools, supervisor, presence)
         front = Front(workspaces, service, bolt_dispatch(build_bolt_app(workspaces, service)))
 
         catching_up = CatchingUp(tools, presence, service, front.missed)

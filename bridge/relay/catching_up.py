@@ -46,6 +46,7 @@ MOST_PAGES = 1_000
 TRIES = 5
 POLL_SECONDS = 5.0
 """How often it is asked whether another worker has marked threads of ours."""
+JUDGE_AGAIN = 1.0
 LATER = 5.0, 600.0
 """Seconds until a thread that could not be read is tried again: first, and at most."""
 
@@ -96,8 +97,9 @@ class CatchingUp:
         while True:
             await self._presence.news.wait()
             self._presence.news.clear()
-            # If it fails, the next heartbeat has it tried again.
-            await _safely("presence", self._presence.judge())
+            if not await _safely("presence", self._presence.judge()):
+                await asyncio.sleep(JUDGE_AGAIN)
+                self._presence.news.set()
 
     async def _reading(self) -> None:
         backoff = Backoff(first=1.0, cap=60.0)

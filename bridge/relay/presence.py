@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 import structlog
 
+from bridge.ids import ChannelId, MessageTs, TeamId, ts_key
 from bridge.relay.tools import Tools
 from bridge.store import presence, workers
 from bridge.store.connection import Connection
@@ -28,6 +29,13 @@ log = structlog.get_logger(__name__)
 
 MARKED = 1_000
 """Threads that are marked in one transaction."""
+AT_ONCE = 100
+"""Threads with refused messages that are marked in one transaction."""
+REMEMBERED = 10_000
+"""Threads with refused messages that are remembered; beyond that, Slack's tries must do."""
+
+Refused = dict[tuple[TeamId, ChannelId, MessageTs], int]
+"""Threads, and since when (ms) each is to be read."""
 
 
 class Presence:
@@ -42,6 +50,7 @@ class Presence:
         """Set when threads of this worker's sessions may have been marked."""
         self._beaten = -math.inf
         self._steady_since = 0.0
+        self._refused: Refused = {}
         self._began: tuple[tuple[float, float], int] | None = None
 
     def reachable_by(self, since: Callable[[], float | None]) -> None:
@@ -50,6 +59,13 @@ class Presence:
         `since` gives the loop time since when it can without a break; None: it cannot.
         """
         self._reachable_since = since
+
+    def refused(self, team: TeamId, channel: ChannelId, thread: MessageTs, ts: MessageTs) -> None:
+        """A message of a thread could not be stored; Slack may deliver it again, or may not."""
+        key, at = (team, channel, thread), ts_key(ts)[0] * 1000
+        if key in self._refused or len(self._refused) < REMEMBERED:
+            self._refused[key] = min(at, self._refused.get(key, at))
+        self.news.set()
 
     # For the heartbeat
 
@@ -102,8 +118,14 @@ class Presence:
 
     # Gaps
 
-    async def judge(self) -> None:
-        """Mark the open threads if there was a gap. Raises `StoreUnavailable`.
+    async def judge(self) -> bool:
+        """Mark what is to be read; True when it is done. Raises `StoreUnavailable`."""
+        await self._judge()
+        await self._mark_refused()
+        return True
+
+    async def _judge(self) -> None:
+        """Mark the open threads if there was a gap.
 
         Where others live, they are given a lease's time to say that they were there.
         """
@@ -133,3 +155,15 @@ class Presence:
             count += marked
             if marked < MARKED:
                 return count
+
+    async def _mark_refused(self) -> None:
+        while some := dict(list(self._refused.items())[:AT_ONCE]):
+
+            async def work(connection: Connection, some: Refused = some) -> None:
+                await presence.begin(connection)
+                for (team, channel, thread), since in some.items():
+                    await presence.mark_thread(connection, team, channel, thread, since)
+
+            await self._tools.database.writer.run(work)
+            self._refused = {k: v for k, v in self._refused.items() if some.get(k) != v}
+            self.to_read.set()

@@ -12,6 +12,7 @@ from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import State
 from bridge.relay.messages import translate
 from bridge.relay.news import CHANNEL, FREE, channel_of
+from bridge.relay.presence import Presence
 from bridge.relay.record import mark, notice
 from bridge.relay.supervisor import Supervisor
 from bridge.relay.targets import accounts_for, resolve
@@ -45,8 +46,9 @@ CLOSED_WORDS_MS = 60_000
 class BridgeService:
     """Opens sessions, takes messages, ends sessions, lists them."""
 
-    def __init__(self, tools: Tools, supervisor: Supervisor) -> None:
+    def __init__(self, tools: Tools, supervisor: Supervisor, presence: Presence) -> None:
         self._tools = tools
+        self._presence = presence
         self._supervisor = supervisor
 
     async def connect(self, command: ConnectCommand) -> Connecting | Refused:
@@ -101,6 +103,13 @@ class BridgeService:
 
         Raises `UndecidedError` or `StoreUnavailable`; then it must not be acknowledged.
         """
+        try:
+            return await self._message(message)
+        except Exception:
+            self._presence.refused(message.team, message.channel, message.thread_ts, message.ts)
+            raise
+
+    async def _message(self, message: ThreadMessage) -> Disposition:
         thread = await self._tools.threads.find((message.team, message.channel, message.thread_ts))
         if thread is None:
             return Disposition.FOREIGN

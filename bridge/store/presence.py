@@ -87,6 +87,22 @@ async def mark(connection: Connection, since: int, *, limit: int) -> int:
     return done.rowcount
 
 
+async def mark_thread(
+    connection: Connection, team: TeamId, channel: ChannelId, thread_ts: MessageTs, since: int
+) -> None:
+    """Note that one thread is to be read, if it is one of ours."""
+    await connection.execute(
+        update(SESSIONS)
+        .where(
+            SESSIONS.c.team_id == team,
+            SESSIONS.c.channel_id == channel,
+            SESSIONS.c.thread_ts == thread_ts,
+            or_(SESSIONS.c.unheard_since.is_(None), SESSIONS.c.unheard_since > since),
+        )
+        .values(unheard_since=since)
+    )
+
+
 async def workers_alive(connection: Connection, *, lease_ms: int) -> int:
     """How many workers share Slack's rate."""
     alive = WORKERS.c.heartbeat_at > await database_now(connection) - lease_ms

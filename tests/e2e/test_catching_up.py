@@ -126,6 +126,23 @@ async def test_a_database_that_was_away(
     await goes_on(thread, conversation, "before", *WORDS)
 
 
+@both_ways
+async def test_a_message_that_was_refused_while_all_seemed_well(
+    world: World, socket_mode: bool, request: pytest.FixtureRequest
+) -> None:
+    """Too short for a gap: no heartbeat came meanwhile."""
+    bridge = await world.bridge(socket_mode=socket_mode, BRIDGE_LEASE_SECONDS="90")
+    thread, conversation = await world.talking()
+    await thread.say("before")
+    await told(world, conversation, "before")
+    async with database_away(world, request):
+        await lost(thread, "one")
+    await told(world, conversation, "before", "one")
+    await goes_on(thread, conversation, "before", "one")
+    gaps = [line for line in bridge.log if line.get("event") == "slack.was_out_of_reach"]
+    assert len(gaps) <= 1  # that of the start
+
+
 async def test_pages_that_slack_cuts_short(world: World) -> None:
     bridge = await world.bridge()
     thread, conversation = await world.talking()
