@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -49,6 +50,19 @@ POLL_SECONDS = 5.0
 JUDGE_AGAIN = 1.0
 LATER = 5.0, 600.0
 """Seconds until a thread that could not be read is tried again: first, and at most."""
+REFUSALS = 6
+"""How often a thread may be refused for a reason that may pass, before it is told."""
+FINAL = frozenset(
+    {
+        "channel_not_found",
+        "method_not_supported_for_channel_type",
+        "missing_scope",
+        "no_permission",
+        "not_in_channel",
+        "thread_not_found",
+    }
+)
+"""Refusals that stand until a person acts: what was missed is told at once."""
 
 Take = Callable[[TeamId, ChannelId, dict[str, Any]], Awaitable[bool]]
 """Handles a message as its event would have been; True: it is safe, or nothing for us."""
@@ -67,6 +81,15 @@ class Teller(Protocol):
         """Say it, if `first`, in the same transaction, agrees."""
 
 
+@dataclass(slots=True)
+class Later:
+    """When a thread is tried again."""
+
+    due: float = 0.0
+    tries: int = 0
+    backoff: Backoff = field(default_factory=lambda: Backoff(first=LATER[0], cap=LATER[1]))
+
+
 class CatchingUp:
     """Judges whether something was missed, and reads it."""
 
@@ -76,7 +99,7 @@ class CatchingUp:
         self._teller = teller
         self._take = take
         self._pace = Rate(PER_MINUTE, BURST)
-        self._later: dict[SessionId, tuple[float, Backoff]] = {}
+        self._later: dict[SessionId, Later] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -118,7 +141,7 @@ class CatchingUp:
 
     def _until_next(self) -> float:
         now = asyncio.get_running_loop().time()
-        due = min((due for due, _ in self._later.values()), default=now + POLL_SECONDS)
+        due = min((each.due for each in self._later.values()), default=now + POLL_SECONDS)
         return min(max(0.0, due - now), POLL_SECONDS)
 
     async def _read_some(self) -> bool:
@@ -137,7 +160,7 @@ class CatchingUp:
         ready = [
             each
             for each in marked
-            if each.session not in self._later or self._later[each.session][0] <= now
+            if each.session not in self._later or self._later[each.session].due <= now
         ]
         self._pace.shared_by(workers)
         for thread in ready[:BATCH]:
@@ -149,12 +172,14 @@ class CatchingUp:
         try:
             messages = await self._messages(thread)
         except SlackRefused as error:
-            if error.code in CREDENTIALS:  # of the whole installation: a person has to act
-                log.error("slack.credentials_refused", error=error.code, remedy=error.remedy)
-                self._postpone(thread)
-                await asyncio.sleep(CREDENTIALS_WAIT)
+            if error.code in FINAL or self._tried(thread) >= REFUSALS:
+                await self._say_unheard(thread, error)
                 return
-            await self._say_unheard(thread, error)
+            log.warning("thread.not_read", session=thread.session, error=error.code)
+            if error.code in CREDENTIALS:  # of the whole installation: a person has to act
+                await asyncio.sleep(CREDENTIALS_WAIT)
+            else:
+                self._postpone(thread)
             return
         except SlackError as error:
             log.warning("thread.not_read", session=thread.session, error=error.code)
@@ -165,6 +190,7 @@ class CatchingUp:
             if not await self._take(thread.team, thread.channel, message):
                 self._postpone(thread)
                 return
+            await asyncio.sleep(0)  # most are our own, and cost no wait that would let others go on
         await self._tools.database.writer.run(lambda connection: presence.heard(connection, thread))
         self._later.pop(thread.session, None)
         log.info("thread.caught_up", session=thread.session, looked_at=len(missed))
@@ -180,11 +206,14 @@ class CatchingUp:
                 known |= await presence.taken(connection, thread, stamps[start : start + 500])
         return [message for message in messages if message["ts"] not in known]
 
+    def _tried(self, thread: Unheard) -> int:
+        later = self._later.get(thread.session)
+        return 0 if later is None else later.tries
+
     def _postpone(self, thread: Unheard) -> None:
-        first, most = LATER
-        _, backoff = self._later.get(thread.session, (0.0, Backoff(first=first, cap=most)))
-        due = asyncio.get_running_loop().time() + 1.0 + backoff.next()
-        self._later[thread.session] = due, backoff
+        later = self._later.setdefault(thread.session, Later())
+        later.tries += 1
+        later.due = asyncio.get_running_loop().time() + 1.0 + later.backoff.next()
 
     async def _say_unheard(self, thread: Unheard, error: SlackRefused) -> None:
         """Say in the thread that it cannot be read; that is then done with."""

@@ -10,6 +10,9 @@ until when the whole fleet has been. If the one begins after the other ends, the
 nobody was present. It does not matter why (a start, a lost socket, a database that was away, a
 process that stood still), nor for how long: each open thread is then marked, in the database, as
 to be read since the end of the fleet's presence.
+
+A message that could not be stored although everything seemed well is remembered, and its thread is
+marked likewise: Slack tries four times, and each of them may meet with the same trouble.
 """
 
 from __future__ import annotations
@@ -157,6 +160,7 @@ class Presence:
                 return count
 
     async def _mark_refused(self) -> None:
+        """Mark the threads of messages that could not be stored when they came."""
         while some := dict(list(self._refused.items())[:AT_ONCE]):
 
             async def work(connection: Connection, some: Refused = some) -> None:

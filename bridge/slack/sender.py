@@ -193,11 +193,11 @@ class Sender:
         """
         client = await self._workspaces.client(team)
         lane = (team, "find")
-        await self._no_search.wait()
-        await self._others.turn(lane)
-        while self._searches:
+        while True:
             await self._no_search.wait()
             await self._others.turn(lane)
+            if not self._searches:  # none has begun while this waited for its turn
+                break
         try:
             answer = await call(
                 client.conversations_replies(

@@ -11,7 +11,11 @@ from contextlib import asynccontextmanager
 import pytest
 from sqlalchemy import make_url, select
 
+from bridge.app import bound_port, running
+from bridge.config import load
+from bridge.relay import catching_up
 from bridge.sandbox.slack.model import Message
+from bridge.slack.ingress import PATH
 from bridge.store.database import Database
 from bridge.store.models import PRESENCE
 from tests.e2e.test_crash_points import rows
@@ -206,6 +210,25 @@ async def test_a_thread_that_cannot_be_read_says_so_once(world: World, error: st
     assert thread.card["text"]
     refused = [e for e in world.wire.entries() if f"conversations.replies → {error}" in e.title]
     assert len(refused) <= 2  # a post of before may have been looked for
+
+
+@on_sqlite
+@pytest.mark.parametrize("error", ["ekm_access_denied", "token_revoked"])
+async def test_a_refusal_that_passes_is_waited_out(
+    world: World, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catching_up, "LATER", (0.1, 0.1))
+    monkeypatch.setattr(catching_up, "CREDENTIALS_WAIT", 0.5)
+    bridge = await world.bridge()
+    thread, conversation = await world.talking()
+    await bridge.stop()
+    await lost(thread, *WORDS)
+    world.slack.faults.refuse("conversations.replies", error, times=2)
+    async with running(load(world.env), stop=asyncio.Event()) as runner:
+        world.slack.events_url = f"http://127.0.0.1:{bound_port(runner)}{PATH}"
+        await told(world, conversation, *WORDS)
+        await goes_on(thread, conversation, *WORDS)
+    assert not any("could not reach" in text for text in thread.texts)
 
 
 async def test_an_event_that_comes_late_as_well(

@@ -119,7 +119,10 @@ async def test_a_slower_pace_is_obeyed_and_posts_once(slack: SlackSandbox, sende
     assert len(slack.messages(SUPPORT)) == 2
 
 
-async def test_reading_a_thread_gives_way_to_a_search(slack: SlackSandbox, sender: Sender) -> None:
+@pytest.mark.parametrize("first", ["search", "read"])
+async def test_reading_a_thread_gives_way_to_a_search(
+    slack: SlackSandbox, sender: Sender, first: str
+) -> None:
     """Slack counts both together: a post that is in doubt holds a conversation up."""
     root = await post(sender, "card")
     ts = await post(sender, "lost", root)
@@ -134,10 +137,14 @@ async def test_reading_a_thread_gives_way_to_a_search(slack: SlackSandbox, sende
         assert [message["ts"] for message in page.messages] == [root, ts]
         ended.append("read")
 
+    if first == "read":  # it waits for its turn when the search begins
+        slack.faults.rate_limit("conversations.replies", retry_after=1)
+        with pytest.raises(SlackUnavailable):
+            await read()
     slack.faults.rate_limit("conversations.replies", retry_after=1)
     async with asyncio.TaskGroup() as both:
-        both.create_task(search())
-        both.create_task(read())
+        for work in (read, search) if first == "read" else (search, read):
+            both.create_task(work())
     assert ended == ["search", "read"]
 
 
