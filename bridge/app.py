@@ -25,8 +25,10 @@ from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
 from bridge.ops import collector, health
+from bridge.relay.catching_up import CatchingUp
 from bridge.relay.ledger import Ledger
 from bridge.relay.news import CHANNEL, channel_of
+from bridge.relay.presence import Presence
 from bridge.relay.service import BridgeService
 from bridge.relay.supervisor import Supervisor
 from bridge.relay.threads import Threads
@@ -99,15 +101,21 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             settings.slack_bot_token or "", http=http, api_url=settings.slack_api_url
         )
         tools = _tools(settings, database, http, workspaces)
+        presence = Presence(tools)
         supervisor = Supervisor(
-            tools, alone=not database.is_postgresql, capacity=settings.bridge_max_sessions
+            tools, presence, alone=not database.is_postgresql, capacity=settings.bridge_max_sessions
         )
-        service = BridgeService(tools, supervisor)
+        service = BridgeService(tools, supervisor, presence)
         front = Front(
             workspaces, service, bolt_dispatch(build_bolt_app(workspaces, service), workspaces)
         )
 
+        catching_up = CatchingUp(tools, presence, service, front.missed)
+
         socket_mode = _socket_mode(settings, front, http)
+        if socket_mode is not None:
+            presence.reachable_by(lambda: socket_mode.connected_since)
+            socket_mode.on_connected(presence.news.set)
         runner = await _listen(
             settings, front, _probes(database, workspaces, socket_mode, supervisor)
         )
@@ -127,6 +135,8 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         await supervisor.start()
         await wakeups.start()
         stack.push_async_callback(wakeups.stop)
+        catching_up.start()
+        stack.push_async_callback(catching_up.stop)
         if socket_mode is not None:
             socket_mode.start()
             stack.push_async_callback(socket_mode.stop)

@@ -241,6 +241,24 @@ class Intake:
         await self._wake_owner(connection, session, owner)
         return owner
 
+    async def tell(
+        self,
+        session: SessionId,
+        items: list[NewOutbox],
+        *,
+        first: Callable[[Connection], Awaitable[bool]],
+    ) -> None:
+        """Say something in a session's thread, if `first`, in the same transaction, agrees."""
+
+        async def work(connection: Connection) -> tuple[bool, WorkerId | None]:
+            if not await first(connection):
+                return False, None
+            return True, await self._say(connection, session, items)
+
+        told, owner = await self._tools.database.writer.run(work)
+        if told:
+            self._wake(session, owner)
+
     async def _wake_owner(
         self, connection: Connection, session: SessionId, owner: WorkerId | None
     ) -> None:

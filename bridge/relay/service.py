@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import structlog
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
@@ -10,6 +12,7 @@ from bridge.relay.decisions import State
 from bridge.relay.intake import SLACK_WAITS, Intake
 from bridge.relay.limits import limited, over_limit
 from bridge.relay.news import CHANNEL, MOVED
+from bridge.relay.presence import Presence
 from bridge.relay.supervisor import Supervisor
 from bridge.relay.targets import accounts_for, resolve
 from bridge.relay.tools import Tools
@@ -26,7 +29,7 @@ from bridge.relay.types import (
 from bridge.slack.views import refusals
 from bridge.store import people, sessions
 from bridge.store.connection import Connection
-from bridge.store.rows import SessionRow
+from bridge.store.rows import NewOutbox, SessionRow
 from bridge.store.wakeups import notify
 
 log = structlog.get_logger(__name__)
@@ -35,8 +38,9 @@ log = structlog.get_logger(__name__)
 class BridgeService:
     """Opens sessions, takes messages, ends sessions, lists them."""
 
-    def __init__(self, tools: Tools, supervisor: Supervisor) -> None:
+    def __init__(self, tools: Tools, supervisor: Supervisor, presence: Presence) -> None:
         self._tools = tools
+        self._presence = presence
         self._supervisor = supervisor
         self._intake = Intake(tools, supervisor)
 
@@ -110,7 +114,21 @@ class BridgeService:
 
     async def message(self, message: ThreadMessage) -> Disposition:
         """Take a thread message: committed when this returns. Raises as `Intake.message` does."""
-        return await self._intake.message(message)
+        try:
+            return await self._intake.message(message)
+        except Exception:
+            self._presence.refused(message.team, message.channel, message.thread_ts, message.ts)
+            raise
+
+    async def tell(
+        self,
+        session: SessionId,
+        items: list[NewOutbox],
+        *,
+        first: Callable[[Connection], Awaitable[bool]],
+    ) -> None:
+        """Say something in a session's thread; see `Intake.tell`."""
+        await self._intake.tell(session, items, first=first)
 
     async def end(self, session: SessionId, click: Click) -> Refused | None:
         """End a conversation, from its own thread (the card's button). Idempotent.

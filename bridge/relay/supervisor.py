@@ -11,6 +11,7 @@ import structlog
 from bridge.ids import SessionId, WorkerId
 from bridge.relay.crew import Crew
 from bridge.relay.news import CHANNEL, FREE, MOVED, THREAD
+from bridge.relay.presence import Presence
 from bridge.relay.tools import Tools
 from bridge.store import inbox, outbox, sessions, workers
 from bridge.store.connection import Connection
@@ -41,9 +42,10 @@ SLACK_SHARE = 0.1
 class Supervisor:
     """Owns sessions on behalf of this worker, and has them run."""
 
-    def __init__(self, tools: Tools, *, alone: bool, capacity: int) -> None:
+    def __init__(self, tools: Tools, presence: Presence, *, alone: bool, capacity: int) -> None:
         """`alone`: no other worker can exist. `capacity`: sessions to run at most."""
         self._tools = tools
+        self._presence = presence
         self._alone = alone
         self._capacity = capacity
         self._crew = Crew(tools, freed=self.claim_soon)
@@ -155,7 +157,9 @@ class Supervisor:
         lease = self._tools.lease
         begun = lease.now
 
-        async def work(connection: Connection) -> dict[SessionId, int] | None:
+        async def work(
+            connection: Connection,
+        ) -> tuple[bool | None, dict[SessionId, int] | None]:
             if first:
                 await workers.release_all(connection, self.worker)
                 lease_ms = int(self._tools.settings.bridge_lease_seconds * 1000)
@@ -163,17 +167,21 @@ class Supervisor:
                 if self._alone:
                     await workers.forget(connection)
             await workers.beat(connection, self.worker, capacity=self._capacity)
-            return None if lease.valid else await workers.owned_by(connection, self.worker)
+            present = await self._presence.extend(connection)
+            if lease.valid:
+                return present, None
+            return present, await workers.owned_by(connection, self.worker)
 
         # A lease is to be renewed in time; without one, and at the start, there is time.
         hurry = self._tools.settings.bridge_lease_seconds / 5
         deadline = START_SECONDS if first or self._alone else max(1.0, hurry)
-        owned = await self._tools.database.at_once(work, deadline=deadline)
+        present, owned = await self._tools.database.at_once(work, deadline=deadline)
         if owned is None and not lease.valid:  # it ran out while we were at it
             owned = await self._tools.database.at_once(
                 lambda connection: workers.owned_by(connection, self.worker), deadline=deadline
             )
         lease.renewed(begun)
+        self._presence.beaten(present, begun)
         if owned is not None:
             log.warning("worker.lease_had_run_out", sessions=len(owned))
             self._crew.settle(owned)
@@ -237,6 +245,8 @@ class Supervisor:
             )
             for row in await self._read(claimed):
                 self._crew.adopt(row, fresh=False)
+            if claimed:
+                self._presence.to_read.set()
             if len(claimed) < limit:
                 return
 

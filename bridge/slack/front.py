@@ -13,6 +13,7 @@ commit.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
@@ -25,7 +26,7 @@ from bridge.slack.directory import SLACKBOT
 from bridge.slack.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.errors import SlackError
 from bridge.slack.listeners.service import Service
-from bridge.slack.requests import Body, is_clean
+from bridge.slack.requests import Body, is_clean, parse_json
 from bridge.slack.seldom import Seldom
 from bridge.slack.shapes import Id
 from bridge.slack.workspaces import Workspaces
@@ -131,6 +132,16 @@ class Front:
         except Exception as error:  # noqa: BLE001 - logged, and Slack delivers it again
             return _failed(error)
         return DONE
+
+    async def missed(self, team: TeamId, channel: ChannelId, message: Body) -> bool:
+        """Handle a message that was read from its thread, as its event would have been.
+
+        True: it is safe, or nothing for us.
+        """
+        event = {"type": "message", **message, "channel": channel}
+        body = {"type": "event_callback", "team_id": team, "event": event}
+        # What no database takes is replaced as in a request.
+        return (await self(parse_json(json.dumps(body)), {})).acknowledges
 
     def _judge(self, envelope: Envelope) -> Reply | Envelope | ThreadMessage:
         """What it is: nothing of ours, a message for the relay, or (as it came) not known yet."""

@@ -6,6 +6,7 @@ Every method is one attempt whose failure tells the caller what is certain; see 
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -66,6 +67,14 @@ class Mark(msgspec.Struct, frozen=True):
     name: str
 
 
+class Page(msgspec.Struct, frozen=True):
+    """Some of a thread's messages, as Slack gives them."""
+
+    messages: list[dict[str, Any]]
+    cursor: str | None
+    """Where the next page begins; None after the last."""
+
+
 class Sender:
     """Speaks in the workspaces' channels."""
 
@@ -74,6 +83,9 @@ class Sender:
         self._posts = pace if pace is not None else Pace()
         # Everything else goes at once until Slack says 429 for that method in that workspace.
         self._others = Pace(interval=0.0, burst=1)
+        self._searches = 0
+        self._no_search = asyncio.Event()
+        self._no_search.set()
 
     async def post(
         self,
@@ -124,6 +136,23 @@ class Sender:
         `oldest` bounds how far back to look: give it for a channel. None: it is not there. Raises
         `SlackError`; `SlackUnavailable` (`too_long`) when there is more than can be searched.
         """
+        self._searches += 1
+        self._no_search.clear()
+        try:
+            return await self._find(team, channel, key, thread_ts, oldest)
+        finally:
+            self._searches -= 1
+            if not self._searches:
+                self._no_search.set()
+
+    async def _find(
+        self,
+        team: TeamId,
+        channel: ChannelId,
+        key: str,
+        thread_ts: MessageTs | None,
+        oldest: MessageTs | None,
+    ) -> MessageTs | None:
         client = await self._workspaces.client(team)
         bot = self._workspaces.bot_id(team)
         cursor: str | None = None
@@ -147,6 +176,46 @@ class Sender:
             if not cursor:
                 return None
         raise SlackUnavailable("There is too much to search there.", code="too_long")
+
+    async def replies(
+        self,
+        team: TeamId,
+        channel: ChannelId,
+        thread_ts: MessageTs,
+        *,
+        oldest: MessageTs,
+        cursor: str | None = None,
+    ) -> Page:
+        """Read a page of a thread, from `oldest` on. Gives way to `find`, which has the same rate.
+
+        How much a page holds is Slack's to say. Raises `SlackError`; a 429 is left to the caller,
+        and the next call waits for as long as it asked.
+        """
+        client = await self._workspaces.client(team)
+        lane = (team, "find")
+        while True:
+            await self._no_search.wait()
+            await self._others.turn(lane)
+            if not self._searches:  # none has begun while this waited for its turn
+                break
+        try:
+            answer = await call(
+                client.conversations_replies(
+                    channel=channel,
+                    ts=thread_ts,
+                    cursor=cursor,
+                    inclusive=True,
+                    limit=PAGE,
+                    oldest=oldest,
+                )
+            )
+        except SlackUnavailable as error:
+            if error.retry_after is not None:
+                self._others.hold(lane, error.retry_after)
+            raise
+        found = [each for each in answer.get("messages") or () if isinstance(each, dict)]
+        following = (answer.get("response_metadata") or {}).get("next_cursor")
+        return Page(messages=found, cursor=following or None)
 
     async def update(
         self,

@@ -69,6 +69,8 @@ class SocketMode:
         self._rng = rng
         self._live: set[_Link] = set()
         self._connected = asyncio.Event()
+        self._connected_at = 0.0
+        self._on_connected: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._address: str | None = None
         """Where the first socket goes, once `introduce` has asked."""
@@ -77,6 +79,18 @@ class SocketMode:
     def connected(self) -> bool:
         """Whether Slack can reach us now."""
         return self._connected.is_set()
+
+    @property
+    def connected_since(self) -> float | None:
+        """Since when (loop time) some socket has been open at every moment; None: none is.
+
+        What is written while none is open is not told us later.
+        """
+        return self._connected_at if self.connected else None
+
+    def on_connected(self, callback: Callable[[], None]) -> None:
+        """Call `callback()` whenever Slack can reach us again, after a time when it could not."""
+        self._on_connected.append(callback)
 
     async def wait_connected(self, timeout: float) -> None:
         """Wait until Slack has said hello. Raises `TimeoutError` after so many seconds."""
@@ -169,10 +183,13 @@ class SocketMode:
             self._live.add(link)
         else:
             self._live.discard(link)
-        if self._live:
-            self._connected.set()
-        else:
+        if not self._live:
             self._connected.clear()
+        elif not self.connected:
+            self._connected_at = asyncio.get_running_loop().time()
+            self._connected.set()
+            for callback in self._on_connected:
+                callback()
 
 
 class _Link:

@@ -57,6 +57,18 @@ class Worker(Base):
     """How many sessions it will run at most."""
 
 
+class Presence(Base):
+    """Until when Slack could reach a worker that could store what it was told: one row."""
+
+    __tablename__ = "presence"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    """Always 1."""
+    until: Mapped[int] = mapped_column(BigInteger)
+    gaps: Mapped[int] = mapped_column(Integer, default=0)
+    """How many times nobody could be reached: a thread that was read before counts as unread."""
+
+
 class Session(Base):
     """One thread paired with one conversation."""
 
@@ -103,6 +115,8 @@ class Session(Base):
     """Raised by each claim; guards every write of the owner."""
     attention: Mapped[bool] = mapped_column(Boolean, default=False)
     """A session that is no longer live has something to post, and wants an owner for it."""
+    unheard_since: Mapped[int | None] = mapped_column(BigInteger)
+    """Since then Slack could not reach us for a while: the thread is to be read. None: it is."""
 
     created_at: Mapped[int] = mapped_column(BigInteger)
     active_at: Mapped[int] = mapped_column(BigInteger)
@@ -121,6 +135,12 @@ class Session(Base):
             "owner",
             postgresql_where=sql_text("live OR attention"),
             sqlite_where=sql_text("live OR attention"),
+        ),
+        Index(
+            "ix_sessions_unheard",
+            "active_at",
+            postgresql_where=sql_text("unheard_since IS NOT NULL"),
+            sqlite_where=sql_text("unheard_since IS NOT NULL"),
         ),
         Index("ix_sessions_team", "team_id", "channel_id", "created_at"),
         Index("ix_sessions_opener", "team_id", "opener_id", "created_at"),
@@ -242,6 +262,7 @@ DIALOGS = Base.metadata.tables["dialogs"]
 INBOX = Base.metadata.tables["inbox"]
 OUTBOX = Base.metadata.tables["outbox"]
 WORKERS = Base.metadata.tables["workers"]
+PRESENCE = Base.metadata.tables["presence"]
 
 WANTED = sql_text("(sessions.live OR sessions.attention)")
 """Sessions that want an owner. SQLAlchemy would write `live = 1` for SQLite, and its planner then

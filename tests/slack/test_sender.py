@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import aiohttp
@@ -117,6 +118,47 @@ async def test_a_slower_pace_is_obeyed_and_posts_once(slack: SlackSandbox, sende
     await post(sender, "again")
     assert time.monotonic() - before >= 1.0
     assert len(slack.messages(SUPPORT)) == 2
+
+
+@pytest.mark.parametrize("first", ["search", "read"])
+async def test_reading_a_thread_gives_way_to_a_search(
+    slack: SlackSandbox, sender: Sender, first: str
+) -> None:
+    """Slack counts both together: a post that is in doubt holds a conversation up."""
+    root = await post(sender, "card")
+    ts = await post(sender, "lost", root)
+    ended: list[str] = []
+
+    async def search() -> None:
+        assert await sender.find(TEAM, SUPPORT, key="lost", thread_ts=root) == ts
+        ended.append("search")
+
+    async def read() -> None:
+        page = await sender.replies(TEAM, SUPPORT, root, oldest=ts)
+        assert [message["ts"] for message in page.messages] == [root, ts]
+        ended.append("read")
+
+    if first == "read":  # it waits for its turn when the search begins
+        slack.faults.rate_limit("conversations.replies", retry_after=1)
+        with pytest.raises(SlackUnavailable):
+            await read()
+    slack.faults.rate_limit("conversations.replies", retry_after=1)
+    async with asyncio.TaskGroup() as both:
+        for work in (read, search) if first == "read" else (search, read):
+            both.create_task(work())
+    assert ended == ["search", "read"]
+
+
+async def test_a_slower_pace_for_reading_holds_the_next_page(
+    slack: SlackSandbox, sender: Sender
+) -> None:
+    root = await post(sender, "card")
+    slack.faults.rate_limit("conversations.replies", retry_after=1)
+    with pytest.raises(SlackUnavailable):
+        await sender.replies(TEAM, SUPPORT, root, oldest=root)
+    before = time.monotonic()
+    await sender.replies(TEAM, SUPPORT, root, oldest=root)
+    assert time.monotonic() - before >= 0.9
 
 
 async def test_a_very_long_hold_is_left_to_the_caller(slack: SlackSandbox, sender: Sender) -> None:

@@ -282,6 +282,32 @@ async def test_a_socket_that_never_says_hello_is_given_up(
         assert not client.connected
 
 
+async def test_it_tells_when_it_could_not_be_reached(
+    slack: SlackSandbox, socket_mode: SocketMode
+) -> None:
+    before, told = socket_mode.connected_since, asyncio.Event()
+    assert before is not None
+    socket_mode.on_connected(told.set)
+    slack.faults.drop_sockets()
+    async with asyncio.timeout(5):
+        await told.wait()
+    assert socket_mode.connected_since is not None
+    assert socket_mode.connected_since > before
+
+
+async def test_a_socket_that_is_followed_in_time_leaves_no_gap(
+    dispatch: Dispatch, http: aiohttp.ClientSession
+) -> None:
+    """Slack says that it will close a socket, and goes on delivering there for a while."""
+    odd = OddSlack(HELLO, '{"type": "disconnect", "reason": "warning"}')
+    async with odd.client(dispatch, http, grace=30.0) as client, asyncio.timeout(10):
+        told: list[float | None] = []
+        client.on_connected(lambda: told.append(client.connected_since))
+        while odd.connections < 3:  # noqa: ASYNC110 - then the second has said hello
+            await asyncio.sleep(0.01)
+        assert told == [client.connected_since]
+
+
 async def test_frames_that_make_no_sense_change_nothing(
     dispatch: Dispatch, http: aiohttp.ClientSession, relay: Relay
 ) -> None:

@@ -67,6 +67,7 @@ async def test_upgraded_database_is_what_the_models_say(
                 "ix_sessions_wanted",
                 "ix_sessions_owner",
                 "ix_sessions_open",
+                "ix_sessions_unheard",
                 "ix_inbox_waiting",
                 "ix_outbox_waiting",
                 "uq_inbox_number",

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from bridge.ids import ChannelId, SessionId, TeamId, UserId, WorkerId
-from bridge.store import inbox, outbox, people, workers
+from bridge.store import inbox, outbox, people, presence, workers
 from bridge.store.database import Database
 
 ROWS = 20_000
@@ -30,6 +30,10 @@ QUERIES: dict[str, tuple[str, Callable[[Any], Awaitable[object]]]] = {
     "what a channel has open": (
         "ix_sessions_open",
         lambda c: people.count_open_in(c, TeamId("T"), ChannelId("C")),
+    ),
+    "threads to be read": (
+        "ix_sessions_unheard",
+        lambda c: presence.unheard(c, WorkerId("w"), lease_ms=1000, limit=20),
     ),
     "what a worker owns": ("ix_sessions_", lambda c: workers.owned_by(c, WorkerId("w"))),
 }

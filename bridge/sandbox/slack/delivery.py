@@ -162,7 +162,11 @@ class Delivery:
             await self._deliver(envelope, outcome)
 
     async def _deliver(self, envelope: dict[str, Any], outcome: asyncio.Future[bool]) -> None:
-        """Deliver one event, twice where a fault says so."""
+        """Deliver one event, twice or never where a fault says so."""
+        if self._faults.take_loss():
+            if not outcome.done():
+                outcome.set_result(False)
+            return
         twin = self._faults.take_redelivery()
         if twin == "at once":
             async with asyncio.TaskGroup() as both:

@@ -12,6 +12,8 @@ from typing import Any, Literal
 FaultKind = Literal["rate_limit", "server_error", "refuse", "drop", "lost_answer", "timeout"]
 Redelivery = Literal["afterwards", "at once"]
 DisconnectReason = Literal["warning", "refresh_requested", "link_disabled"]
+READING = frozenset({"conversations.replies", "conversations.history"})
+"""The methods that Slack throttles for some apps."""
 
 
 @dataclass(slots=True)
@@ -62,6 +64,9 @@ class SlackFaults:
         self._shuffles: list[int] = []
         self._pace: Pace | None = None
         self._unfetchable: list[str] = []
+        self._losses = 0
+        self._objects: int | None = None
+        self._reading: Pace | None = None
 
     # -- calls ---------------------------------------------------------------------------------
 
@@ -116,6 +121,12 @@ class SlackFaults:
         sooner than its channel allows."""
         self._pace = Pace(per_second, burst)
 
+    def throttle_reading(self, objects: int = 15, seconds: float = 60.0) -> None:
+        """From now on read threads and channels as Slack lets apps that are sold outside its
+        Marketplace: so many objects a page at most, and a call each so many seconds."""
+        self._objects = objects
+        self._reading = Pace(1 / seconds, 1)
+
     # -- deliveries ----------------------------------------------------------------------------
 
     def redeliver(self, times: int = 1, at_once: bool = False) -> None:
@@ -126,6 +137,10 @@ class SlackFaults:
     def shuffle(self, times: int = 2) -> None:
         """Hold the next `times` events back, then deliver them in reverse order."""
         self._shuffles.append(times)
+
+    def lose_events(self, times: int = 1) -> None:
+        """Do not deliver the next events at all, as when Slack has given up in the end."""
+        self._losses += times
 
     def disconnect(self, reason: DisconnectReason = "refresh_requested") -> None:
         """Tell every Socket Mode connection to come again, then close it."""
@@ -157,6 +172,8 @@ class SlackFaults:
         self._shuffles.clear()
         self._pace = None
         self._unfetchable.clear()
+        self._losses = 0
+        self._objects = self._reading = None
 
     def fetches(self, url: str) -> bool:
         """Whether Slack can fetch this image."""
@@ -172,7 +189,24 @@ class SlackFaults:
                 return fault
         if self._pace and method == "chat.postMessage" and (wait := self._pace.wait(channel)):
             return CallFault("rate_limit", method, 1, channel, status=429, retry_after=wait)
+        if self._reading and method in READING and (wait := self._reading.wait(method)):
+            return CallFault("rate_limit", method, 1, channel, status=429, retry_after=wait)
         return None
+
+    def cut(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Give a call's arguments with the page's size as Slack keeps it."""
+        if self._objects is None or method not in READING:
+            return arguments
+        # A thread's first message counts as one of its page.
+        most = self._objects - (method == "conversations.replies")
+        asked = str(arguments.get("limit") or most)
+        return {**arguments, "limit": str(min(int(asked) if asked.isdecimal() else most, most))}
+
+    def take_loss(self) -> bool:
+        """Use up one loss of an event."""
+        lost = self._losses > 0
+        self._losses -= lost
+        return lost
 
     def take_redelivery(self) -> Redelivery | None:
         """Use up one redelivery."""
@@ -197,8 +231,10 @@ NAMES = (
     "lost_answer",
     "timeout",
     "pace",
+    "throttle_reading",
     "redeliver",
     "shuffle",
+    "lose_events",
     "disconnect",
     "drop_sockets",
     "clear",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aiohttp import web
 
@@ -26,6 +27,10 @@ class Spoiling:
     def fetches(self, url: str) -> bool:
         """Whether Slack can fetch this image."""
         return self._faults.fetches(url)
+
+    def cut(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Give a call's arguments as Slack takes them."""
+        return self._faults.cut(method, arguments)
 
     def stop(self) -> None:
         """Let go of every call that is being held."""

@@ -138,6 +138,22 @@ def not_shown(name: str | None, reason: str) -> Rendered:
     return _aside(f"⚠️ {_sentences(f'A message from {whose} could not be shown here.', reason)}")
 
 
+def unheard(since: int, reason: str, remedy: str | None) -> Rendered:
+    """What was written while the bridge was away (from `since` on, in ms) cannot be read."""
+    before = "🟠 Slack could not reach the bridge for a while, from "
+    after = "on. " + _sentences(
+        "What was written here meanwhile cannot be read",
+        reason,
+        remedy,
+        "If something got no answer, please send it again.",
+    )
+    shown = f"{before}{blocks.clock_markup(since)} {escaped_within(after, blocks.TEXT - 200)}"
+    return Rendered(
+        text=escaped_within(f"{before}{blocks.utc(since)} {after}", blocks.TEXT),
+        blocks=[blocks.hint(shown)],
+    )
+
+
 def nothing_to_relay() -> Rendered:
     """A message without words: something shared or forwarded."""
     return _aside(

@@ -234,3 +234,12 @@ async def test_deliveries_are_on_the_wire_without_the_token(
         ("in", "message → 200", root),
     ] * 2
     assert "verification-token" not in str([entry.body for entry in entries])
+
+
+async def test_an_event_that_slack_has_given_up_never_comes(slack: SlackSandbox, app: App) -> None:
+    slack.faults.lose_events(1)
+    lost = await slack.say("U0ANA", "C0SUPPORT", "lost")
+    assert not await slack.delivered(lost)
+    await slack.say("U0ANA", "C0SUPPORT", "comes")
+    assert (await app.next()).event["text"] == "comes"
+    assert app.rest() == []

@@ -112,3 +112,24 @@ def test_a_fault_that_does_not_exist(slack: SlackSandbox) -> None:
     for name, params in (("explode", {}), ("_add", {}), ("refuse", {"times": 1})):
         with pytest.raises(ValueError, match=name):
             slack.faults.apply(name, **params)
+
+
+async def test_threads_are_read_by_small_pages_and_rarely(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
+    root = (await post(client, "root"))["ts"]
+    for number in range(20):
+        await slack.say("U0ANA", "C0SUPPORT", str(number), thread_ts=root)
+    slack.faults.throttle_reading(objects=15, seconds=60)
+    page = await client.conversations_replies(channel="C0SUPPORT", ts=root, limit=200)
+    assert [message["text"] for message in page["messages"]] == [
+        "root",
+        *(str(number) for number in range(14)),
+    ]
+    assert page["response_metadata"]["next_cursor"]
+    with pytest.raises(SlackApiError) as refused:
+        await client.conversations_replies(channel="C0SUPPORT", ts=root, limit=200)
+    assert refused.value.response.status_code == 429
+    slack.faults.clear()
+    page = await client.conversations_replies(channel="C0SUPPORT", ts=root, limit=200)
+    assert len(page["messages"]) == 21

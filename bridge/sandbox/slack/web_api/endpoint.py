@@ -44,6 +44,7 @@ class WebApi:
         try:
             found = self._authenticate(name, request.headers.get("Authorization", ""))
             arguments = await read_arguments(request, takes_json=found.json)
+            arguments = self._spoiling.cut(name, arguments)
             fault = self._spoiling.take(name, arguments.get("channel"))
             answer = (
                 {"ok": True, **self._answer(found, arguments)} if not fault or fault.done else None

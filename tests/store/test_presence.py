@@ -1,0 +1,125 @@
+"""Which threads are to be read, and by whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select, update
+
+from bridge.ids import WorkerId
+from bridge.store import presence, workers
+from bridge.store.database import Database
+from bridge.store.models import SESSIONS
+from bridge.store.sessions import add_session
+
+ME, OTHER = WorkerId("b"), WorkerId("a")
+LEASE_MS = 60_000
+
+
+async def session(database: Database, name: str, **changes: Any) -> None:
+    """A session that has a thread."""
+    values = {"id": name, "request_key": name, "team_id": "T", "channel_id": "C"}
+    values |= {"opener_id": "U", "account": "1", "state": "active", "thread_ts": f"{name}.0"}
+    await database.writer.run(lambda connection: add_session(connection, values, ME))
+    if changes:
+        await database.writer.run(
+            lambda connection: connection.execute(
+                update(SESSIONS).where(SESSIONS.c.id == name).values(**changes)
+            )
+        )
+
+
+async def mark(database: Database, since: int) -> int:
+    """Note a gap that began then."""
+    await database.writer.run(presence.begin)
+    return await database.writer.run(lambda connection: presence.mark(connection, since, limit=100))
+
+
+async def unheard(database: Database, worker: WorkerId = ME) -> list[presence.Unheard]:
+    """What a worker is to read."""
+    async with database.read() as connection:
+        return await presence.unheard(connection, worker, lease_ms=LEASE_MS, limit=100)
+
+
+async def heard(database: Database, thread: presence.Unheard) -> bool:
+    """Note that a thread has been read."""
+    return await database.writer.run(lambda connection: presence.heard(connection, thread))
+
+
+async def beat(database: Database, *names: WorkerId) -> None:
+    """Have workers live."""
+    for name in names:
+        await database.writer.run(
+            lambda connection, name=name: workers.beat(connection, name, capacity=9)  # type: ignore[misc]
+        )
+
+
+async def test_the_first_of_several_gaps_counts_until_the_thread_is_read(
+    database: Database,
+) -> None:
+    await session(database, "s1")
+    assert await mark(database, 1_000) == 1
+    assert await mark(database, 5_000) == 0
+    (thread,) = await unheard(database)
+    assert thread.since == 1_000
+    assert await heard(database, thread)
+    assert await unheard(database) == []
+    assert await mark(database, 9_000) == 1
+
+
+async def test_what_was_read_before_a_gap_was_read_too_early(database: Database) -> None:
+    await session(database, "s1")
+    await mark(database, 1_000)
+    (thread,) = await unheard(database)
+    await mark(database, 5_000)
+    assert not await heard(database, thread)
+    (again,) = await unheard(database)
+    assert again.since == 1_000
+    assert await heard(database, again)
+
+
+async def test_newest_activity_comes_first_and_what_is_over_not_at_all(
+    database: Database,
+) -> None:
+    await session(database, "s1", active_at=1)
+    await session(database, "s2", active_at=3)
+    await session(database, "s3", active_at=2)
+    await session(database, "s4", active_at=9, live=False)
+    await session(database, "s5", active_at=9, thread_ts=None)  # its card is still to be posted
+    assert await mark(database, 1_000) == 4
+    assert [thread.session for thread in await unheard(database)] == ["s2", "s3", "s1"]
+
+
+async def test_each_worker_reads_its_own_and_the_first_what_nobody_owns(
+    database: Database,
+) -> None:
+    await session(database, "s1")
+    await session(database, "s2")
+    await beat(database, ME, OTHER)
+    await mark(database, 1_000)
+    # It ended after it was marked, and was let go of.
+    await database.writer.run(
+        lambda connection: connection.execute(
+            update(SESSIONS).where(SESSIONS.c.id == "s2").values(live=False, owner=None)
+        )
+    )
+    assert [thread.session for thread in await unheard(database, ME)] == ["s1"]
+    assert [thread.session for thread in await unheard(database, OTHER)] == ["s2"]
+    async with database.read() as connection:
+        marked = await connection.execute(select(SESSIONS.c.unheard_since))
+        assert [row[0] for row in marked] == [1_000, 1_000]
+
+
+async def test_presence_goes_on_only_without_a_gap(database: Database) -> None:
+    async def extend(since: int, until: int) -> bool:
+        return await database.writer.run(
+            lambda connection: presence.extend(connection, since=since, until=until)
+        )
+
+    async with database.read() as connection:
+        fleet = await presence.known(connection, ME, now=10**14, lease_ms=LEASE_MS)
+    assert fleet.until is not None
+    await database.writer.run(lambda connection: presence.resume(connection, fleet))
+    assert await extend(10**14 - 5, 10**14 + 10)
+    assert await extend(10**14 + 10, 10**14 + 20)
+    assert not await extend(10**14 + 21, 10**14 + 30)
