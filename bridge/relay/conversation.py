@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from bridge.config import AccountSettings
+from bridge.liveperson.bounds import MOST_DIALOGS
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.errors import RequestRefused
 from bridge.relay.agents import Agents
@@ -124,7 +125,8 @@ class Conversation:
                 self._updated_at = change.updated_at
             self._reader.stale = True  # something happened: was everything heard?
             for dialog in change.dialogs:
-                if dialog.dialog_id not in self._reader.dialogs:
+                known = self._reader.dialogs
+                if dialog.dialog_id not in known and len(known) < MOST_DIALOGS:
                     await self._add_dialog(dialog.dialog_id, dialog.dialog_type or "OTHER")
             for seen in observe(row.agent_id, change):
                 await self._tell(seen)

@@ -22,6 +22,7 @@ from bridge.liveperson.errors import (
     IdentityExpired,
     IdentityLost,
     LivePersonError,
+    ProtocolViolation,
     RequestRefused,
     TokenExpired,
     Transient,
@@ -72,6 +73,7 @@ class Session:
         "_look",
         "_outage",
         "_tools",
+        "_violations",
         "poster",
         "publisher",
         "reader",
@@ -88,6 +90,7 @@ class Session:
         self._gone: ThreadGoneError | None = None
         self._look = False
         self._cut_at_once = 0
+        self._violations = 0
         self._agents = Agents(AccountId(row.account), tools.profiles)
         self.publisher = Publisher(self.record, tools, failed=self._fail_with, wake=self._bell.ring)
         self.poster = Poster(self.record, tools, failed=self._fail_with)
@@ -309,6 +312,11 @@ class Session:
             self._cut_at_once += 1
             if self._cut_at_once >= self._tools.timings.opening_tries:
                 await self._fail(error, trouble("cut_at_once"))
+                return
+        if isinstance(error, ProtocolViolation):
+            self._violations += 1
+            if self._violations >= self._tools.timings.opening_tries:
+                await self._fail(error, trouble(error.code))
                 return
         if self._outage.lasting:
             self._tools.domains.forget(self._agents.account)  # perhaps they have moved
