@@ -6,11 +6,9 @@ the memory there is.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import struct
-import sys
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -22,6 +20,7 @@ from bridge.liveperson import bounds, wire
 from bridge.liveperson.errors import ProtocolViolation, given_up
 from bridge.liveperson.upgrade import MAX_FRAME
 from bridge.slack.views.troubles import trouble
+from tests.attacks.victims import unharmed
 from tests.liveperson.standin import (
     StandIn,
     conversation_change,
@@ -30,10 +29,6 @@ from tests.liveperson.standin import (
     text_change,
 )
 
-STALL = 2.0
-"""Seconds that the event loop may stand still; here it is a tenth of one."""
-GROWTH = 100.0
-"""MiB that one enemy may cost."""
 MIB = 1024 * 1024
 
 Attack = Callable[["Enemy"], Awaitable[None]]
@@ -87,20 +82,7 @@ async def attacked(liveperson: StandIn, attack: Attack, *, seconds: float = 20) 
             await attack(Enemy(socket))
 
     liveperson.on_open = on_open
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.attacks.victim", liveperson.url, str(seconds)),
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(seconds + 20):
-            out, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-    found: dict[str, Any] = json.loads(out)
-    print(found)
-    assert found["stall"] < STALL
-    assert found["grown"] < GROWTH
+    (found,) = await unharmed(seconds, liveperson.url)
     return found
 
 
