@@ -19,6 +19,7 @@ from cryptography.fernet import Fernet
 from bridge.cli import main
 from bridge.sandbox.slack.server import SlackSandbox
 from bridge.sandbox.wire import Wire
+from bridge.store.migrate import HEAD
 from tests.postgres import Postgres
 
 SERVE = {
@@ -114,6 +115,7 @@ def test_missing_environment_is_told_in_one_message() -> None:
         ),
         ({"BRIDGE_ENCRYPTION_KEYS": "hidden"}, "not a Fernet key"),
         ({"BRIDGE_CONFIG": "missing.toml"}, "missing.toml cannot be read"),
+        ({"HOST": "hidden..b"}, "HOST: must be an address of this machine"),
         ({"PORT": "hidden"}, "PORT: must be a whole number"),
         ({"SLACK_CLIENT_ID": "hidden"}, "OAuth installs are not supported yet"),
         ({"SLACK_BOT_TOKEN": "hidden"}, "SLACK_BOT_TOKEN must begin with xoxb-"),
@@ -155,10 +157,13 @@ def test_postgresql_that_is_not_migrated_is_told(postgres: Postgres) -> None:
     first = ask("db", "upgrade", **environ)
     assert (first.exit_code, first.output) == (
         0,
-        "The database is at revision 0002 now (before: empty).\n",
+        f"The database is at revision {HEAD} now (before: empty).\n",
     )
     second = ask("db", "upgrade", **environ)
-    assert (second.exit_code, second.output) == (0, "The database is up to date (revision 0002).\n")
+    assert (second.exit_code, second.output) == (
+        0,
+        f"The database is up to date (revision {HEAD}).\n",
+    )
     assert ask("sessions", **environ).output == "There are no sessions.\n"
 
 

@@ -249,8 +249,9 @@ def _claims(token: str) -> dict[str, Any]:
 
 def _expiry(token: str, *, unknown: float) -> float:
     value = _claims(token).get("exp")
-    plausible = isinstance(value, int | float) and 0 <= value <= LATEST // 1000
-    return float(value) if plausible and not isinstance(value, bool) else unknown
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) if 0 <= value <= LATEST // 1000 else unknown
+    return unknown
 
 
 def _credentials(mode: Literal["signup", "anonymous"], token: str) -> Credentials:
