@@ -124,9 +124,10 @@ class Siege:
             finally:
                 over.set()
         grown = self.memory("VmHWM") - before
-        print(f"slowest answer {slowest:.2f} s, grown by {grown:.0f} MiB")
-        assert slowest < STALL
-        assert grown < GROWTH
+        found = f"slowest answer {slowest:.2f} s, grown by {grown:.0f} MiB"
+        print(found)
+        assert slowest < STALL, found
+        assert grown < GROWTH, found
         assert self.crashes() == []
 
 

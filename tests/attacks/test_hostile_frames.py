@@ -15,11 +15,13 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from sqlalchemy import Column, String
 
 from bridge.liveperson import bounds, wire
 from bridge.liveperson.errors import ProtocolViolation, given_up
 from bridge.liveperson.upgrade import MAX_FRAME
 from bridge.slack.views.troubles import trouble
+from bridge.store.models import DIALOGS, INBOX, OUTBOX, SESSIONS
 from tests.attacks.victims import unharmed
 from tests.liveperson.standin import (
     StandIn,
@@ -259,6 +261,22 @@ def test_words_that_are_too_long_are_not_taken_over() -> None:
     assert change.delay_until is None
     assert change.participants == (wire.Participant("agent", ""),)
     assert change.dialogs == (wire.DialogInfo("d", None, None, None, None),)
+
+
+@pytest.mark.parametrize(
+    ("longest", "columns"),
+    [
+        (bounds.LONGEST_ID, [DIALOGS.c.dialog_id, SESSIONS.c.conversation_id, INBOX.c.dialog_id]),
+        (bounds.LONGEST_ID, [OUTBOX.c.dialog_id]),
+        (bounds.LONGEST_PERSON, [SESSIONS.c.consumer_id, SESSIONS.c.agent_id]),
+        (bounds.LONGEST_WORD, [DIALOGS.c.dialog_type]),
+    ],
+)
+def test_what_is_taken_fits_its_columns(longest: int, columns: list[Column[str]]) -> None:
+    for column in columns:
+        assert isinstance(column.type, String)
+        assert column.type.length is not None
+        assert column.type.length >= longest
 
 
 def test_person_is_told_what_it_means() -> None:
