@@ -8,6 +8,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+from bridge.store.migrate import HEAD
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -46,4 +48,4 @@ def test_installed_bridge_migrates_its_database(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     scripts, said = done.stdout.splitlines()
     assert scripts == str(tmp_path / "installed" / "bridge" / "migrations")
-    assert said == "The database is at revision 0002 now (before: empty)."
+    assert said == f"The database is at revision {HEAD} now (before: empty)."
