@@ -61,12 +61,13 @@ class AlreadyRunning(Exception):  # noqa: N818 - reads as what it says
 
 
 async def serve(settings: Settings) -> int:
-    """Run the bridge until SIGTERM or SIGINT. Raises what keeps it from starting."""
+    """Run the bridge until SIGTERM, SIGINT or SIGHUP. Raises what keeps it from starting."""
     _take_descriptors()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if name != signal.SIGHUP or signal.getsignal(name) != signal.SIG_IGN:  # as `nohup` has it
+            loop.add_signal_handler(name, stop.set)
     async with running(settings, stop=stop):
         await stop.wait()
         log.info("bridge.stopping")
@@ -105,6 +106,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         supervisor = Supervisor(
             tools, presence, alone=not database.is_postgresql, capacity=settings.bridge_max_sessions
         )
+        await supervisor.take_name(stop)
         service = BridgeService(tools, supervisor, presence)
         front = Front(
             workspaces, service, bolt_dispatch(build_bolt_app(workspaces, service), workspaces)

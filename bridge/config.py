@@ -36,6 +36,7 @@ _TOKENS = {
     "SLACK_APP_TOKEN": ("xapp-",),
 }
 _CHANNEL = re.compile(r"#[^\s#@,<>]{1,80}|[CGD][A-Z0-9]{2,}", re.ASCII)
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
 Words = tuple[str, ...]
 Secret = Annotated[str | None, Field(repr=False)]
 
@@ -142,6 +143,13 @@ class Settings(BaseModel):
     def _are_accounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(is_account(word) for word in value):
             raise ValueError("must be a comma list of account numbers (1 to 20 digits each)")
+        return value
+
+    @field_validator("host")
+    @classmethod
+    def _is_host(cls, value: str) -> str:
+        if not _is_address(value) and not _HOST_NAME.fullmatch(value):
+            raise ValueError("must be an address of this machine, such as 0.0.0.0 or 127.0.0.1")
         return value
 
     @field_validator("slack_api_url", "liveperson_csds_url")
@@ -328,6 +336,14 @@ def _plainly(fault: ErrorDetails) -> str:
     if said is None:
         return fault["msg"].removeprefix("Value error, ")
     return said.format(**fault.get("ctx", {}))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_local(host: str) -> bool:

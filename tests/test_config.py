@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from bridge.config import ConfigError, Settings, load
 
+NO_HOST = "must be an address of this machine, such as 0.0.0.0 or 127.0.0.1"
+NO_HOSTS = ["a..b", ".", "a b", "http://a", "a:1", "[::1]", "x" * 64, "a." * 130, "é.example"]
 SERVE = {"SLACK_BOT_TOKEN": "xoxb-secret", "SLACK_SIGNING_SECRET": "signing-secret"}
 
 
@@ -164,6 +166,10 @@ def test_one_message_for_all_that_is_wrong_without_repeating_values() -> None:
         ("BRIDGE_CONNECTS_PER_MINUTE", "1.5", "must be a whole number"),
         ("BRIDGE_THREAD_GONE_SECONDS", "-1", "must be at least 0"),
         ("BRIDGE_THREAD_GONE_SECONDS", "nan", "must be at least 0"),
+        *(
+            ("HOST", host, "must be an address of this machine, such as 0.0.0.0 or 127.0.0.1")
+            for host in NO_HOSTS
+        ),
         ("BRIDGE_WORKER_ID", "x" * 129, "must have at most 128 characters"),
         ("BRIDGE_LOG_FORMAT", "x", "must be 'json' or 'console'"),
     ],
@@ -172,6 +178,13 @@ def test_mistakes_in_values_are_said_plainly(name: str, value: str, said: str) -
     with pytest.raises(ConfigError) as caught:
         load({name: value})
     assert str(caught.value).splitlines()[1:] == [f"  {name}: {said}"]
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "::", "fe80::1%eth0", "localhost", "my-host_1", "a.b.example."]
+)
+def test_hosts_to_listen_on(host: str) -> None:
+    assert load({"HOST": host}).host == host
 
 
 @pytest.mark.parametrize(

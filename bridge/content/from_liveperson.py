@@ -18,6 +18,10 @@ blocks of a message together may have about 13,000 characters; as JSON this make
 LINKS_PER_MESSAGE = 60
 """Each link costs some 60 characters of JSON beside its own."""
 
+LONGEST = 60_000
+"""Characters of one text that are shown: twenty messages and more. No agent writes so much at once,
+and a program that does must not fill the thread for an hour."""
+
 _ESCAPED = {"&": 5, "<": 4, ">": 4}
 
 _UNSUPPORTED = {
@@ -54,9 +58,10 @@ class _Piece:
 def agent_text(message: str) -> list[Rendered]:
     """Return the messages that show an agent's `text/plain`, in order; at least one.
 
-    Everything visible comes out as it was typed, HTML and Markdown too; addresses become links.
+    Everything visible comes out as it was typed, HTML and Markdown too; addresses become links. Of
+    a text beyond `LONGEST` the beginning does, and the rest is counted.
     """
-    text = tidy(message)
+    text = _bounded(message)
     if _is_simple(text):
         return [Rendered(text=escape(text), blocks=[_rich_text(_shown([_Piece(text)]))])]
     parts = _parts(text)
@@ -72,13 +77,13 @@ def unsupported(kind: str, detail: str | None) -> list[Rendered]:
     `kind` is `file`, `rich`, `secure_link`, or LivePerson's own name of the type; `detail` is a
     caption, a file's name or a text fallback, in the agent's words.
     """
-    name = shorten(one_line(kind), 60)
+    name = shorten(one_line(kind[:200]), 60)
     words = _UNSUPPORTED.get(_KINDS.get(name.lower(), name))
     if words is None:
         named = f" ({name})" if name else ""
         words = f"Sent something that cannot be shown here{named}."
     lead = _section([_italic(words)])
-    parts = _parts(tidy(detail or ""))
+    parts = _parts(_bounded(detail or ""))
     if not parts:
         return [Rendered(text=escape(words), blocks=[_rich_text(lead)])]
     first, *more = parts
@@ -87,6 +92,13 @@ def unsupported(kind: str, detail: str | None) -> list[Rendered]:
         Rendered(text=f"{escape(words)}\n{_fallback(first)}", blocks=[_rich_text(lead, quoted)]),
         *(Rendered(text=_fallback(part), blocks=[_rich_text(_shown(part))]) for part in more),
     ]
+
+
+def _bounded(text: str) -> str:
+    """Tidy a text, and leave out what nobody would read; say so."""
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}\n… ({len(text) - LONGEST:,} more characters are left out here.)"
+    return tidy(text)
 
 
 def _is_simple(text: str) -> bool:

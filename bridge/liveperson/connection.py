@@ -14,19 +14,22 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
-import msgspec
 from websockets.exceptions import ConnectionClosed
 
 from bridge.liveperson import requests, wire
+from bridge.liveperson.bounds import identifier, number
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.errors import (
+    VIOLATION,
     ConnectionLost,
+    ProtocolViolation,
     RequestRefused,
     RequestTimeout,
     ServerFailed,
     Throttled,
     UnreadableAnswer,
     connection_lost,
+    given_up,
 )
 from bridge.liveperson.identity import Credentials
 from bridge.liveperson.ids import AccountId, ConsumerId, ConversationId
@@ -228,7 +231,7 @@ class Connection:
         `timeout`: seconds, instead of the connection's; `wait` can shorten them meanwhile.
         """
         request = requests.publish_text(dialog_id, text, external_id=external_id)
-        return _sequence(await self._ask(request, timeout, wait))
+        return number((await self._ask(request, timeout, wait)).get("sequence"))
 
     async def publish_receipt(
         self,
@@ -244,7 +247,7 @@ class Connection:
         all that the dialog held before has a lower one.
         """
         request = requests.publish_receipt(dialog_id, status, sequences)
-        return _sequence(await self._ask(request, timeout))
+        return number((await self._ask(request, timeout)).get("sequence"))
 
     async def subscribe_events(self, dialog_id: str, from_seq: int) -> None:
         """Get the dialog's events from sequence `from_seq` on as notifications, and new ones."""
@@ -307,6 +310,9 @@ class Connection:
             self._show("received", raw)
         try:
             frame = wire.decode(raw)
+        except ProtocolViolation as error:
+            self._socket.give_up(error.reason)  # its end tells those who wait
+            return
         except BadFrame as error:
             if not self._bad_frame_seen:
                 self._bad_frame_seen = True
@@ -328,7 +334,7 @@ class Connection:
         if closed.rcvd is not None and (closed.sent is None or closed.rcvd_then_sent):
             return connection_lost(closed.rcvd.code, closed.rcvd.reason, at_once=at_once)
         if closed.sent is not None:  # we closed it, or gave it up
-            return ConnectionLost(closed.sent.code, closed.sent.reason)
+            return given_up(closed.sent.code, closed.sent.reason)
         return connection_lost(None, "cut without a goodbye", at_once=at_once)
 
     def _show(self, direction: Literal["sent", "received"], raw: bytes) -> None:
@@ -350,10 +356,7 @@ def _again(lost: ConnectionLost) -> ConnectionLost:
 
 def _body(request: Request, response: Response) -> dict[str, Any]:
     """Give the body of a good answer; raise what a bad one means."""
-    try:
-        body = msgspec.json.decode(response.body) if response.body else None
-    except (msgspec.MsgspecError, ValueError):
-        body = None
+    body = wire.body_of(response)
     code = response.code
     if code < 400:
         return body if isinstance(body, dict) else {}
@@ -367,13 +370,10 @@ def _body(request: Request, response: Response) -> dict[str, Any]:
     raise ServerFailed(request.type, code, words)
 
 
-def _sequence(body: dict[str, Any]) -> int | None:
-    sequence = body.get("sequence")
-    return sequence if type(sequence) is int and 0 <= sequence <= wire.BIGGEST else None
-
-
 def _id(request: Request, body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str) or not value:
         raise UnreadableAnswer(f"LivePerson's answer to {request.type} has no {name}.")
+    if identifier(value) is None:
+        raise ProtocolViolation(VIOLATION, f"an answer to {request.type} with an impossible id")
     return value

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import msgspec
 
+from bridge.liveperson.bounds import identifier
 from bridge.liveperson.cache import Cache
 from bridge.liveperson.errors import (
     AccountNotFound,
@@ -29,6 +30,10 @@ from bridge.liveperson.rest import Unreachable, call
 IDP = "idp"
 MESSAGING = "asyncMessagingEnt"
 FORGET_SECONDS = 60.0
+MOST_SERVICES = 200
+"""LivePerson lists some fifty."""
+LONGEST_HOST = 260
+"""Characters of a host's name with its port."""
 CONFIGURATION = "acCdnDomain"
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -173,7 +178,8 @@ class DomainDirectory:
             ) from error
         services = listed if isinstance(listed, list) else [listed] if listed else []
         hosts: dict[str, str] = {}
-        for entry in services:
-            if isinstance(entry.service, str) and isinstance(entry.base_uri, str):
-                hosts.setdefault(entry.service.casefold(), entry.base_uri)
+        for entry in services[:MOST_SERVICES]:
+            service, host = identifier(entry.service), identifier(entry.base_uri, LONGEST_HOST)
+            if service is not None and host is not None:
+                hosts.setdefault(service.casefold(), host)
         return Domains(account, hosts, self._allowed)

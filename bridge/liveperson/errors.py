@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+VIOLATION = 1008
+TOO_BIG = 1009
+"""Close codes (RFC 6455 §7.4.1)."""
 SHOWN = 200
 """How many characters of a foreign text go into an error."""
 
@@ -236,6 +239,22 @@ class ClosedAtOnce(ConnectionLost):
 
     def _what(self) -> str:
         return "LivePerson closed the connection at once"
+
+
+class ProtocolViolation(ConnectionLost):
+    """LivePerson sends what no LivePerson sends, and we hung up: see `bounds`."""
+
+    code = "protocol_violation"
+    remedy = "Ask LivePerson, or whoever runs what stands between, what this account sends."
+
+    def _what(self) -> str:
+        return "LivePerson sends what cannot be LivePerson's"
+
+
+def given_up(close_code: int, reason: str) -> ConnectionLost:
+    """Tell what it means that we closed a websocket ourselves."""
+    broken = close_code in (TOO_BIG, VIOLATION)
+    return (ProtocolViolation if broken else ConnectionLost)(close_code, reason)
 
 
 def connection_lost(close_code: int | None, reason: str, *, at_once: bool) -> ConnectionLost:

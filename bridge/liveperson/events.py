@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from bridge.liveperson.bounds import number
+
 DEPTH = 40
 """How deep structured content may be nested; what is deeper is left out of its text."""
 
@@ -90,7 +92,7 @@ def read_event(event: Any) -> Event:
         listed = event.get("sequenceList")
         numbers = listed if isinstance(listed, list) else [listed]
         return AcceptStatusEvent(
-            _text(event.get("status")), tuple(n for n in numbers if type(n) is int)
+            _text(event.get("status")), tuple(n for n in map(number, numbers) if n is not None)
         )
     if kind == "RichContentEvent":
         # The published schema says `message`, LivePerson's own agent tooling sends `content`.

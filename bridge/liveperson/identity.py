@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import re
 import time
 from typing import Any, Literal
@@ -12,6 +11,7 @@ from urllib.parse import quote
 import jwt
 import msgspec
 
+from bridge.liveperson.bounds import LATEST, LONGEST_PERSON, identifier, number
 from bridge.liveperson.cache import Cache
 from bridge.liveperson.domains import CONFIGURATION, IDP, DomainDirectory
 from bridge.liveperson.errors import (
@@ -24,7 +24,7 @@ from bridge.liveperson.errors import (
     shown,
 )
 from bridge.liveperson.ids import AccountId
-from bridge.liveperson.rest import Answer, Unreachable, call
+from bridge.liveperson.rest import MAX_BODY, MAX_LIST, Answer, Unreachable, call
 
 Mode = Literal["auto", "signup", "anonymous"]
 """`auto`: anonymous where the account has the connector for it, else sign-up."""
@@ -37,7 +37,8 @@ DEFAULT_LIFE = 3600.0
 """Seconds that a token is taken to live when it does not say."""
 CONNECTOR_TTL = 3600.0
 
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+", re.ASCII)
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}", re.ASCII)
+"""It is sent in a header, and kept."""
 
 
 class Credentials(msgspec.Struct, frozen=True, repr_omit_defaults=True):
@@ -163,9 +164,11 @@ class IdentityProvider:
         url = self._directory.http_url(host, f"/api/account/{account}/{path}")
         return await self._call("POST", url, body)
 
-    async def _call(self, method: str, url: str, body: dict[str, str] | None) -> Answer:
+    async def _call(
+        self, method: str, url: str, body: dict[str, str] | None, *, longest: int = MAX_BODY
+    ) -> Answer:
         try:
-            answer = await call(self._directory.http, method, url, body=body)
+            answer = await call(self._directory.http, method, url, body=body, longest=longest)
         except Unreachable as error:
             raise _unavailable(error) from error
         if answer.status == 429:
@@ -193,7 +196,8 @@ class IdentityProvider:
             return None
         path = f"/api/account/{account}/configuration/le-connectors/all-connectors"
         try:
-            answer = await self._call("GET", self._directory.http_url(host, path), None)
+            url = self._directory.http_url(host, path)
+            answer = await self._call("GET", url, None, longest=MAX_LIST)
             listed = answer.read(list[_Connector] | _Connector)  # type: ignore[arg-type]  # msgspec decodes unions
         except SignInRefused:  # the account publishes no configuration
             return None
@@ -206,9 +210,9 @@ def _anonymous_connector(listed: Any) -> str | None:
     for entry in listed if isinstance(listed, list) else [listed]:
         settings = entry.configuration
         method = settings.get("jsMethodName") if isinstance(settings, dict) else None
-        usable = isinstance(entry.id, str | int) and str(entry.id) and not entry.deleted
-        if method == ANONYMOUS_METHOD and usable:
-            return str(entry.id)
+        name = entry.id if isinstance(entry.id, str) else number(entry.id)
+        if method == ANONYMOUS_METHOD and not entry.deleted and name is not None:
+            return identifier(str(name))
     return None
 
 
@@ -245,14 +249,14 @@ def _claims(token: str) -> dict[str, Any]:
 
 def _expiry(token: str, *, unknown: float) -> float:
     value = _claims(token).get("exp")
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) if 0 <= value <= LATEST // 1000 else unknown
     return unknown
 
 
 def _credentials(mode: Literal["signup", "anonymous"], token: str) -> Credentials:
-    consumer = _claims(token).get("sub")
-    if not isinstance(consumer, str) or not consumer:
+    consumer = identifier(_claims(token).get("sub"), LONGEST_PERSON)
+    if consumer is None:
         raise SignInUnavailable(
             "LivePerson's sign-in service answered with a token that names no consumer.",
             retry_after=THROTTLE_WAIT,

@@ -17,6 +17,8 @@ from bridge.liveperson.rest import Unreachable, call
 
 UNKNOWN_TTL = 60.0
 """Seconds to remember that there is no profile to be had."""
+LONGEST_NAME = 255
+"""Characters: a thousand profiles are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +77,16 @@ class ProfileDirectory:
             return None
         found = answer.read(_Profile)
         return AgentProfile(
-            agent_id, _text(found.nickname), _text(found.full_name), _picture(found.picture_url)
+            agent_id, _name(found.nickname), _name(found.full_name), _picture(found.picture_url)
         )
 
 
 def _text(value: Any) -> str | None:
     return value.strip() or None if isinstance(value, str) else None
+
+
+def _name(value: Any) -> str | None:
+    return _text(value[:LONGEST_NAME]) if isinstance(value, str) else None
 
 
 def _picture(value: Any) -> str | None:

@@ -13,8 +13,12 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
-MAX_BODY = 8 * 1024 * 1024
-"""Bytes. The longest answers are lists of connectors, a few hundred KiB."""
+from bridge.liveperson.bounds import too_many_nodes
+
+MAX_BODY = 256 * 1024
+"""Bytes, once unpacked. Most answers have a few KiB."""
+MAX_LIST = 4 * 1024 * 1024
+"""Bytes of an answer that lists what an account has, such as its connectors."""
 MAX_RETRY_AFTER = 3600.0
 """Seconds; whoever asks for more is not believed."""
 
@@ -41,9 +45,11 @@ class Answer:
 
     def read(self, kind: type[T]) -> T:
         """Decode the body as JSON of that shape; raises Unreachable when it is none."""
+        if too_many_nodes(self.body):
+            raise Unreachable("the answer has too many values")
         try:
             return msgspec.json.decode(self.body, type=kind)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             raise Unreachable("the answer is not of the expected form") from None
 
 
@@ -61,8 +67,12 @@ async def call(
     body: Any = None,
     headers: Mapping[str, str] | None = None,
     deadline: float = 10.0,
+    longest: int = MAX_BODY,
 ) -> Answer:
-    """Ask once, `body` as JSON if there is one; raises Unreachable without an answer in time."""
+    """Ask once, `body` as JSON if there is one; raises Unreachable without an answer in time.
+
+    Nor is one of more than `longest` bytes an answer.
+    """
     sent = {"Accept": "application/json", **(headers or {})}
     data = None
     if body is not None:
@@ -76,7 +86,7 @@ async def call(
             content = bytearray()
             async for chunk in response.content.iter_any():
                 content += chunk
-                if len(content) > MAX_BODY:
+                if len(content) > longest:
                     raise Unreachable("the answer is too long")
             return Answer(response.status, response.headers, bytes(content))
     except TimeoutError:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
@@ -27,12 +28,23 @@ _PING: Final = b"\x89\x80"
 """A ping without a payload; four bytes follow, a mask for nothing (RFC 6455 §5.2)."""
 _PONG: Final = b"\x8a\x00"
 """What answers it."""
+SLICE: Final = 4 * 1024
+"""Bytes that are read at once; the others have their turn before the next ones."""
+HEAVY: Final = 0.01
+"""Seconds: reading took longer than anybody's messages take."""
+FAIR: Final = 4.0
+"""What took long is followed by a rest that is so many times longer: one connection cannot have
+more than a fifth of this process."""
+LONGEST_REST: Final = 1.0
+MOST_UNSENT: Final = 1024 * 1024
+"""Bytes. Whoever has us answer, and reads no answer, is left."""
 
 
 class Socket(asyncio.Protocol):
     """A connection as `websockets.asyncio.client.connect(create_connection=…)` makes it."""
 
     __slots__ = (
+        "_backlog",
         "_close_timeout",
         "_closed",
         "_closing",
@@ -75,6 +87,8 @@ class Socket(asyncio.Protocol):
         self._turn = 0
         self._pinged_at: float | None = None
         self._parts: bytearray | None = None
+        self._backlog = bytearray()
+        """What came and is not read yet; while there is some, the transport rests."""
         self._unheard: list[bytes] | None = []
         self._on_message: Callable[[bytes], None] = self._unheard.append
         self._on_end: Callable[[ConnectionClosed], None] = _ignore
@@ -111,6 +125,14 @@ class Socket(asyncio.Protocol):
         self._expect_end()
         self._closed = self._closed or self._loop.create_future()
         await self._closed
+
+    def give_up(self, reason: str) -> None:
+        """Hang up on a server that breaks the rules, and hear nothing more of it."""
+        self._on_message = _unheard_of
+        if self._protocol.state is OPEN:
+            self._protocol.fail(CloseCode.POLICY_VIOLATION, reason)
+            self._flush()
+        self.transport.abort()
 
     # What `connect` calls
 
@@ -159,12 +181,58 @@ class Socket(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self.transport.set_write_buffer_limits(high=MOST_UNSENT)
+
+    def pause_writing(self) -> None:
+        """More is unsent than we ever have to say."""
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Read on."""
-        if data == _PONG and self._unread == 0:  # most of what ten thousand idle sockets read
+        if data == _PONG and self._unread == 0 and not self._backlog:  # what idle sockets read
             self._pinged_at = None
             return
+        if self._backlog:
+            self._backlog += data
+            return
+        begun = time.perf_counter()
+        self._read(data if len(data) <= SLICE else data[:SLICE])
+        took = time.perf_counter() - begun
+        if took > HEAVY or len(data) > SLICE:
+            self._backlog += data[SLICE:]
+            self._rest(took)
+
+    def _rest(self, took: float) -> None:
+        """Read no more until the others had their turn."""
+        if self.transport.is_closing():
+            return  # its end reads what is left
+        self.transport.pause_reading()
+        if took > HEAVY:
+            self._loop.call_later(min(took * FAIR, LONGEST_REST), self._read_on)
+        else:
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._ended or self.transport.is_closing():
+            return
+        begun = time.perf_counter()
+        piece = bytes(self._backlog[:SLICE])
+        del self._backlog[:SLICE]
+        if piece:
+            self._read(piece)
+        took = time.perf_counter() - begun
+        if self._backlog or took > HEAVY:
+            self._rest(took)
+        else:
+            self.transport.resume_reading()
+
+    def _catch_up(self) -> None:
+        """Read what is left, for nothing more comes."""
+        if self._backlog:
+            rest, self._backlog = bytes(self._backlog), bytearray()
+            self._read(rest)
+
+    def _read(self, data: bytes) -> None:
         protocol = self._protocol
         protocol.receive_data(data)
         events = protocol.events_received()
@@ -180,11 +248,13 @@ class Socket(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Nothing more comes."""
+        self._catch_up()
         self._protocol.receive_eof()
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
+        self._catch_up()
         self._protocol.receive_eof()
         self._ended = True
         if self._closing is not None:
@@ -231,7 +301,7 @@ class Socket(asyncio.Protocol):
                 self._on_message(bytes(parts))
 
     def _flush(self) -> None:
-        for data in self._protocol.data_to_send():
+        for data in _joined(self._protocol.data_to_send()):
             if data:
                 self.transport.write(data)
             elif self.transport.can_write_eof():
@@ -248,5 +318,16 @@ class Socket(asyncio.Protocol):
             self._closing = self._loop.call_later(self._close_timeout, self.transport.abort)
 
 
+def _joined(writes: list[bytes]) -> list[bytes]:
+    """Many answers leave together; an empty one at the end stands for the end itself."""
+    if len(writes) <= 2:
+        return writes
+    return [b"".join(writes), *(last for last in writes[-1:] if not last)]
+
+
 def _ignore(end: ConnectionClosed) -> None:
+    return
+
+
+def _unheard_of(message: bytes) -> None:
     return

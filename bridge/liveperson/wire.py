@@ -1,22 +1,29 @@
 """The frames that LivePerson sends, decoded once into typed values (protocol §3).
 
 Reads tolerantly: unknown fields and values are ignored, a bare element may stand for an array of
-one, and an element that makes no sense does not spoil the others. `requests` has what we send.
+one, and an element that makes no sense does not spoil the others. But what comes out fits: ids can
+be kept, numbers counted, and a frame that would take long to read is not read (`bounds`).
+`requests` has what we send.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from typing import Any
+import logging
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
 
-from bridge.liveperson import shapes
+from bridge.liveperson import bounds, shapes
+from bridge.liveperson.bounds import identifier, moment, number
+from bridge.liveperson.errors import VIOLATION, ProtocolViolation
 from bridge.liveperson.events import Event, read_event
+from bridge.liveperson.seldom import Seldom
 
-BIGGEST = 2**63 - 1
-"""Beyond this a number is nothing that LivePerson counts."""
+T = TypeVar("T")
+_dropped = Seldom(logging.getLogger(__name__))
 
 
 class BadFrame(ValueError):  # noqa: N818  # the field's word
@@ -121,29 +128,49 @@ _events = msgspec.json.Decoder(shapes.Events)
 _conversations = msgspec.json.Decoder(shapes.Conversations)
 _loose = msgspec.json.Decoder(shapes.Loose)
 
-_UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+_UNDECODABLE = (msgspec.MsgspecError, ValueError)
 
 
 def decode(raw: str | bytes) -> Response | Notification | None:
-    """Read a frame; None when it is of an unknown kind. Raises BadFrame."""
+    """Read a frame; None when it is of an unknown kind.
+
+    Raises BadFrame for what may be left out, and ProtocolViolation for what no LivePerson sends.
+    """
+    data = raw.encode() if isinstance(raw, str) else raw
+    if bounds.too_many_nodes(data):
+        raise ProtocolViolation(VIOLATION, "a frame of too many values")
     try:
-        return _decode(raw)
+        return _mended_or_plain(data)
+    except RecursionError:
+        raise ProtocolViolation(VIOLATION, "a frame that is nested too deeply") from None
+
+
+def body_of(response: Response) -> Any:
+    """Read a response's body; None when it is no JSON."""
+    try:
+        return msgspec.json.decode(response.body) if response.body else None
+    except (*_UNDECODABLE, RecursionError):
+        return None
+
+
+def _mended_or_plain(data: bytes) -> Response | Notification | None:
+    try:
+        return _decode(data)
     except msgspec.ValidationError:
         raise BadFrame("the frame is not a JSON object of the common form") from None
     except _UNDECODABLE:
-        pass
-    try:
-        return _decode(_mended(raw))
-    except _UNDECODABLE:
-        raise BadFrame("the frame is not JSON") from None
+        if b"\\u" in data:
+            with contextlib.suppress(*_UNDECODABLE):
+                return _decode(_mended(data))
+    raise BadFrame("the frame is not JSON")
 
 
-def _mended(raw: str | bytes) -> bytes:
+def _mended(data: bytes) -> bytes:
     """Put a question mark for half a surrogate pair (text cut in the middle of an emoji)."""
-    return json.dumps(json.loads(raw), ensure_ascii=False).encode("utf-8", "replace")
+    return json.dumps(json.loads(data), ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _decode(raw: str | bytes) -> Response | Notification | None:
+def _decode(raw: bytes) -> Response | Notification | None:
     frame = _frames.decode(raw)
     if frame.kind == "notification":
         kind = _text(frame.type) or ""
@@ -153,7 +180,7 @@ def _decode(raw: str | bytes) -> Response | Notification | None:
             return _conversation_changes(frame.body)
         return UnknownNotification(kind)
     if frame.kind == "resp":
-        code = _count(frame.code)
+        code = number(frame.code)
         request_id = frame.request_id
         if code is None or not isinstance(request_id, str | int):
             raise BadFrame("a response without a code or a request id")
@@ -163,31 +190,46 @@ def _decode(raw: str | bytes) -> Response | Notification | None:
 
 def _messaging_events(body: Raw) -> MessagingEvents:
     try:
-        changes: Any = _events.decode(body or b"{}").changes
+        changes: Any = _limited(_events.decode(body or b"{}").changes)
     except msgspec.ValidationError:
-        changes = [_convert(item, shapes.Event) for item in _elements(_loose_body(body).changes)]
-    read = (_event_change(change) for change in _elements(changes))
-    return MessagingEvents(tuple(change for change in read if change is not None))
+        changes = [_convert(item, shapes.Event) for item in _limited(_loose_body(body).changes)]
+    return MessagingEvents(_usable("events", [_event_change(change) for change in changes]))
+
+
+def _limited(changes: Any) -> list[Any]:
+    """The elements of a notification. Raises ProtocolViolation when they are too many."""
+    listed = _elements(changes)
+    if len(listed) > bounds.MOST_CHANGES:
+        raise ProtocolViolation(VIOLATION, "a notification of too many changes")
+    return listed
+
+
+def _usable(what: str, changes: list[T | None]) -> tuple[T, ...]:
+    """Leave out what has no place: an id that nobody could keep is none of our conversations'."""
+    found = tuple(change for change in changes if change is not None)
+    if len(found) < len(changes):
+        _dropped.warning("%d %s from LivePerson have no place", len(changes) - len(found), what)
+    return found
 
 
 def _event_change(change: shapes.Event | None) -> EventChange | None:
     if change is None:
         return None
-    dialog = _text(change.dialog_id) or _text(change.conversation_id)
+    dialog = identifier(_text(change.dialog_id) or change.conversation_id)
     event = read_event(change.event)
-    sequence = _count(change.sequence) if event.takes_sequence else 0
+    sequence = number(change.sequence) if event.takes_sequence else 0
     if dialog is None or sequence is None:
         return None
     origin = change.originator_metadata
     metadata = origin if isinstance(origin, dict) else {}
-    metadata_id = _text(metadata.get("id"))
+    metadata_id = _person(metadata.get("id"))
     return EventChange(
         dialog,
-        _text(change.conversation_id),
+        identifier(change.conversation_id),
         sequence,
-        _text(change.originator_id) or metadata_id,
-        _text(metadata.get("role")),
-        _count(change.server_timestamp) or 0,
+        _person(change.originator_id) or metadata_id,
+        _word(metadata.get("role")),
+        moment(change.server_timestamp) or 0,
         event,
         _external_id(change.metadata) if change.metadata else None,
         metadata_id,
@@ -197,41 +239,40 @@ def _event_change(change: shapes.Event | None) -> EventChange | None:
 def _external_id(metadata: Any) -> str | None:
     for item in _elements(metadata):
         if isinstance(item, dict) and item.get("type") == "ExternalId":
-            return _text(item.get("id"))
+            return identifier(item.get("id"))
     return None
 
 
 def _conversation_changes(body: Raw) -> ConversationChanges:
     try:
         found: Any = _conversations.decode(body or b"{}")
-        changes = _elements(found.changes)
+        changes = _limited(found.changes)
     except msgspec.ValidationError:
         found = _loose_body(body)
-        changes = [_convert(item, shapes.Conversation) for item in _elements(found.changes)]
-    read = (_conversation_change(change) for change in changes)
-    return ConversationChanges(
-        _text(found.subscription_id) or "", tuple(change for change in read if change is not None)
-    )
+        changes = [_convert(item, shapes.Conversation) for item in _limited(found.changes)]
+    read = _usable("conversations", [_conversation_change(change) for change in changes])
+    return ConversationChanges(_person(found.subscription_id) or "", read)
 
 
 def _conversation_change(change: shapes.Conversation | None) -> ConversationChange | None:
     result = change.result if change is not None else None
-    conversation = _text(result.conv_id) if result is not None else None
+    conversation = identifier(result.conv_id) if result is not None else None
     if change is None or result is None or conversation is None:
         return None
     details = result.conversation_details or shapes.Details()
     delay = details.delay if isinstance(details.delay, dict) else {}
-    updated = _count(result.last_update_time)
+    updated = moment(result.last_update_time)
+    dialogs = _elements(details.dialogs)[: bounds.MOST_DIALOGS]
     return ConversationChange(
-        kind=_text(change.type) or "UPSERT",
+        kind=_word(change.type) or "UPSERT",
         conversation_id=conversation,
-        state=_text(details.state) or "",
-        close_reason=_text(details.close_reason),
-        stage=_text(details.stage),
-        participants=_participants(details),
-        dialogs=tuple(d for item in _elements(details.dialogs) if (d := _dialog(item))),
-        updated_at=updated if updated is not None else _count(details.meta_data_last_update_ts),
-        delay_until=_count(delay.get("tillWhen")),
+        state=_word(details.state) or "",
+        close_reason=_word(details.close_reason),
+        stage=_word(details.stage),
+        participants=_participants(details)[: bounds.MOST_PARTICIPANTS],
+        dialogs=tuple(d for item in dialogs if (d := _dialog(item))),
+        updated_at=updated if updated is not None else moment(details.meta_data_last_update_ts),
+        delay_until=moment(delay.get("tillWhen")),
         last_event=_last_event(
             result.last_content_event_notification or details.last_content_event_notification
         ),
@@ -242,28 +283,28 @@ def _last_event(told: Any) -> tuple[str, int] | None:
     """Read `lastContentEventNotification`, which does not always come."""
     if not isinstance(told, dict):
         return None
-    dialog, sequence = _text(told.get("dialogId")), _count(told.get("sequence"))
+    dialog, sequence = identifier(told.get("dialogId")), number(told.get("sequence"))
     return None if dialog is None or sequence is None else (dialog, sequence)
 
 
 def _participants(details: shapes.Details) -> tuple[Participant, ...]:
     """Read `participants`, or the older `participantsPId`, which lists ids by role."""
     found = [
-        Participant(who, _text(item.get("role")) or "")
+        Participant(who, _word(item.get("role")) or "")
         for item in _elements(details.participants)
-        if isinstance(item, dict) and (who := _text(item.get("id")))
+        if isinstance(item, dict) and (who := _person(item.get("id")))
     ]
     if not found and isinstance(details.participants_p_id, dict):
         for role, ids in details.participants_p_id.items():
-            found += [Participant(who, role) for item in _elements(ids) if (who := _text(item))]
+            found += [Participant(who, role) for item in _elements(ids) if (who := _person(item))]
     return tuple(found)
 
 
 def _dialog(item: Any) -> DialogInfo | None:
-    if not isinstance(item, dict) or (dialog := _text(item.get("dialogId"))) is None:
+    if not isinstance(item, dict) or (dialog := identifier(item.get("dialogId"))) is None:
         return None
-    names = ("dialogType", "state", "closedBy", "closedCause")
-    return DialogInfo(dialog, *(_text(item.get(name)) for name in names))
+    kind, state, closer = (_word(item.get(name)) for name in ("dialogType", "state", "closedBy"))
+    return DialogInfo(dialog, kind, state, closer, identifier(item.get("closedCause"), 255))
 
 
 def _loose_body(body: Raw) -> shapes.Loose:
@@ -286,14 +327,13 @@ def _elements(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
+def _person(value: Any) -> str | None:
+    return identifier(value, bounds.LONGEST_PERSON)
+
+
+def _word(value: Any) -> str | None:
+    return identifier(value, bounds.LONGEST_WORD)
+
+
 def _text(value: Any) -> str | None:
     return value or None if isinstance(value, str) else None
-
-
-def _count(value: Any) -> int | None:
-    """A whole number from 0 on; None when it is something else."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= BIGGEST:
-        return value
-    return None

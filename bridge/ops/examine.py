@@ -67,7 +67,7 @@ def check_configuration(settings: Settings) -> Check:
 
 
 async def check_database(settings: Settings) -> Check:
-    """See whether the database answers, is migrated, and opens with the keys."""
+    """See whether the database answers, is migrated, opens with the keys, and takes writes."""
     name = "Database"
     kind = "PostgreSQL" if settings.uses_postgresql else "SQLite"
     try:
@@ -78,9 +78,10 @@ async def check_database(settings: Settings) -> Check:
             return Check(name, None, "SQLite, not there yet: lp-bridge serve will make it")
         async with open_database(settings.database_url, keys=settings.encryption_keys) as database:
             await database.check()
+            await database.check_writing()
     except StoreError as error:
         return Check(name, False, str(error), error.remedy)
-    return Check(name, True, f"{kind}, up to date")
+    return Check(name, True, f"{kind}, up to date, takes writes")
 
 
 def _indented(error: ConfigError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from bridge.config import AccountSettings
+from bridge.liveperson.bounds import MOST_DIALOGS
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.errors import RequestRefused
 from bridge.relay.agents import Agents
@@ -132,7 +133,8 @@ class Conversation:
                 self._updated_at = change.updated_at
             self._reader.stale = True  # something happened: was everything heard?
             for dialog in change.dialogs:
-                if dialog.dialog_id not in self._delivery.dialogs:
+                known = self._delivery.dialogs
+                if dialog.dialog_id not in known and len(known) < MOST_DIALOGS:
                     await self._add_dialog(dialog.dialog_id, dialog.dialog_type or "OTHER")
             if change.last_event is not None:
                 self._delivery.exists(*change.last_event)

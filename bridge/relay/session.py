@@ -21,6 +21,7 @@ from bridge.liveperson.errors import (
     IdentityExpired,
     IdentityLost,
     LivePersonError,
+    ProtocolViolation,
     RequestRefused,
     TokenExpired,
     Transient,
@@ -72,6 +73,7 @@ class Session:
         "_look",
         "_outage",
         "_tools",
+        "_violations",
         "delivery",
         "poster",
         "publisher",
@@ -89,6 +91,7 @@ class Session:
         self._gone: ThreadGoneError | None = None
         self._look = False
         self._cut_at_once = 0
+        self._violations = 0
         self._agents = Agents.of(row, tools)
         self.delivery = Delivery(row.id)
         self.publisher = Publisher(
@@ -314,6 +317,11 @@ class Session:
             self._cut_at_once += 1
             if self._cut_at_once >= self._tools.timings.opening_tries:
                 await self._fail(error, trouble("cut_at_once"))
+                return
+        if isinstance(error, ProtocolViolation):
+            self._violations += 1
+            if self._violations >= self._tools.timings.opening_tries:
+                await self._fail(error, trouble(error.code))
                 return
         if self._outage.lasting:
             self._tools.domains.forget(self._agents.account)  # perhaps they have moved

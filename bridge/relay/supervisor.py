@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from secrets import token_hex
 
 import structlog
 
@@ -16,7 +17,7 @@ from bridge.relay.tools import Tools
 from bridge.store import inbox, outbox, sessions, workers
 from bridge.store.connection import Connection
 from bridge.store.database import READ_SECONDS
-from bridge.store.errors import StoreError, StoreUnavailable
+from bridge.store.errors import NameTaken, StoreError, StoreUnavailable
 from bridge.store.rows import InboxRow, SessionRow
 from bridge.store.wakeups import notify
 
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 CLAIM_BATCH = 200
 START_SECONDS = 10.0
 """How long a busy database is waited for where nothing runs out meanwhile."""
+NAME_SECONDS = 0.25
+"""So often it is looked whether a former process of our name has died."""
 POLL_SECONDS = 2.0
 """Wake-ups may be lost; this often the database is asked what they would have said."""
 ALONE_EVERY = 5
@@ -55,6 +58,9 @@ class Supervisor:
         self._unreadable: set[SessionId] = set()
         self._strays_at = 0.0
         self._counts = 0
+        self._incarnation = token_hex(8)
+        self._failing: str | None = None
+        """Why the last heartbeat failed."""
 
     @property
     def worker(self) -> WorkerId:
@@ -77,14 +83,34 @@ class Supervisor:
         dead = [task.get_name() for task in self._tasks if task.done()]
         if dead:
             return f"The worker's {' and '.join(dead)} ended."
-        return None if self._tools.lease.valid else "The worker's lease has run out."
+        failing = self._failing and f"The worker's heartbeat fails: {self._failing}"
+        if self._tools.lease.valid:
+            return failing
+        return " ".join(filter(None, ["The worker's lease has run out.", failing]))
+
+    async def take_name(self, stop: asyncio.Event) -> None:
+        """Be the only process of this worker's name; `stop`: be it no more, whether or not it is.
+
+        One that died keeps the name for the rest of its lease; that is waited for. Raises
+        `NameTaken` as soon as one is seen to live, and `StoreUnavailable`.
+        """
+        beaten = await self._announce()
+        if beaten is not None:
+            log.info("worker.waits_for_its_name", worker=self.worker)
+        while beaten is not None and not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(NAME_SECONDS):
+                    await stop.wait()
+            before, beaten = beaten, await self._announce()
+            if beaten is not None and beaten != before:
+                raise NameTaken(self.worker)
 
     async def start(self) -> None:
-        """Announce this worker, take over what has no owner, and go on doing so.
+        """Take over what has no owner, and go on doing so. `take_name` comes first.
 
-        Raises `StoreUnavailable`.
+        Raises `NameTaken` and `StoreUnavailable`.
         """
-        await self._beat(first=True)
+        await self._beat()
         await self._claim()
         self._tasks = [
             asyncio.create_task(self._heartbeat(), name="heartbeat"),
@@ -102,7 +128,7 @@ class Supervisor:
         self._tasks = []
 
         async def resign(connection: Connection) -> None:
-            await workers.forget(connection, only=[self.worker])
+            await workers.resign(connection, self.worker, self._incarnation)
             await notify(connection, CHANNEL, FREE)
 
         with contextlib.suppress(StoreUnavailable):  # then the lease runs out by itself
@@ -148,8 +174,42 @@ class Supervisor:
 
     # The lease
 
-    async def _beat(self, *, first: bool = False) -> None:
-        """Say that this worker lives. Raises `StoreUnavailable`.
+    async def _announce(self) -> int | None:
+        """Say for the first time that this worker lives; else when another of its name beat last.
+
+        What a former process of this name held when it died is let go of.
+        """
+        lease = self._tools.lease
+        begun = lease.now
+
+        async def work(connection: Connection) -> int | None:
+            if self._alone:
+                await workers.forget(connection)
+            if (beaten := await self._say(connection)) is None:
+                await workers.release_all(connection, self.worker)
+                await workers.forget_dead(connection, lease_ms=self._lease_ms)
+            return beaten
+
+        beaten = await self._tools.database.at_once(work, deadline=START_SECONDS)
+        if beaten is None:
+            lease.renewed(begun)
+        return beaten
+
+    async def _say(self, connection: Connection) -> int | None:
+        return await workers.beat(
+            connection,
+            self.worker,
+            self._incarnation,
+            capacity=self._capacity,
+            lease_ms=self._lease_ms,
+        )
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self._tools.settings.bridge_lease_seconds * 1000)
+
+    async def _beat(self) -> None:
+        """Say that this worker lives. Raises `StoreUnavailable`, and `NameTaken` if it is another.
 
         If the lease had run out, what is still ours is found out in the same transaction: the
         beat makes it ours again, and everything else is let go of.
@@ -160,21 +220,16 @@ class Supervisor:
         async def work(
             connection: Connection,
         ) -> tuple[bool | None, dict[SessionId, int] | None]:
-            if first:
-                await workers.release_all(connection, self.worker)
-                lease_ms = int(self._tools.settings.bridge_lease_seconds * 1000)
-                await workers.forget_dead(connection, lease_ms=lease_ms)
-                if self._alone:
-                    await workers.forget(connection)
-            await workers.beat(connection, self.worker, capacity=self._capacity)
+            if await self._say(connection) is not None:
+                raise NameTaken(self.worker)
             present = await self._presence.extend(connection)
             if lease.valid:
                 return present, None
             return present, await workers.owned_by(connection, self.worker)
 
-        # A lease is to be renewed in time; without one, and at the start, there is time.
+        # A lease is to be renewed in time; where none can run out, there is time.
         hurry = self._tools.settings.bridge_lease_seconds / 5
-        deadline = START_SECONDS if first or self._alone else max(1.0, hurry)
+        deadline = START_SECONDS if self._alone else max(1.0, hurry)
         present, owned = await self._tools.database.at_once(work, deadline=deadline)
         if owned is None and not lease.valid:  # it ran out while we were at it
             owned = await self._tools.database.at_once(
@@ -188,7 +243,12 @@ class Supervisor:
 
     async def _heartbeat(self) -> None:
         async def beat() -> None:
-            await self._beat()
+            try:
+                await self._beat()
+            except Exception as error:
+                self._failing = str(error) if isinstance(error, StoreError) else repr(error)
+                raise
+            self._failing = None
 
         pause = self._tools.settings.bridge_lease_seconds / 3
         wait = pause
@@ -201,7 +261,7 @@ class Supervisor:
         try:
             for step in steps:
                 await step()
-        except StoreUnavailable as error:
+        except StoreError as error:
             log.warning(f"worker.{what}_failed", error=str(error))
         except Exception:
             log.exception(f"worker.{what}_failed")
@@ -228,7 +288,7 @@ class Supervisor:
         """Take what has no owner, up to this worker's share; give away what is far beyond it."""
         if not self._tools.lease.valid:
             await self._beat()  # what is claimed without a lease is let go of at once
-        lease_ms = int(self._tools.settings.bridge_lease_seconds * 1000)
+        lease_ms = self._lease_ms
         async with self._tools.database.read() as connection:
             wanted, capacities = await workers.demand(connection, lease_ms=lease_ms)
         share = fair_share(wanted, capacities, self._capacity)

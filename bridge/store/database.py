@@ -13,6 +13,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,6 +23,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from bridge.ids import WorkerId
 from bridge.store.connection import Connection
 from bridge.store.encryption import KeyRing, bind, key_from_file
 from bridge.store.errors import (
@@ -51,6 +53,8 @@ __all__ = [
 
 READ_SECONDS = 10.0
 """A read that takes longer is given up."""
+WRITE_SECONDS = 5.0
+"""So long a check waits for a row to be written."""
 BUSY_MS = 1_000
 """How long SQLite itself waits for a lock; the writer then tries again until its deadline."""
 IDLE_IN_TRANSACTION_MS = 10_000
@@ -136,7 +140,23 @@ class Database:
                 await require_current(connection, newer_will_do=True)
         except StoreError as error:
             return str(error)
-        return None
+        trouble = self.writer.lasting_trouble
+        return trouble and f"The database does not take writes: {trouble}."
+
+    async def check_writing(self, deadline: float = WRITE_SECONDS) -> None:
+        """Write a row, and remove it again, each committed: what is rolled back needs no room.
+
+        Raise `StoreUnavailable`.
+        """
+        from bridge.store import workers
+
+        name = WorkerId(f"doctor-{token_hex(8)}")
+        try:
+            await self.at_once(lambda it: workers.pretend(it, name), deadline=deadline)
+            await self.at_once(lambda it: workers.forget(it, only=[name]), deadline=deadline)
+        except StoreUnavailable as error:
+            error.remedy = "See that its disk has room, and that it is no read-only copy."
+            raise
 
     async def _check_keys(self, connection: AsyncConnection) -> None:
         """Try the keys on a secret of the newest session that still needs one, and the oldest."""

@@ -51,6 +51,15 @@ class NumberTaken(StoreError):  # noqa: N818 - the name is the trouble
         super().__init__("Another message of this session has that number already.")
 
 
+class NameTaken(StoreError):  # noqa: N818 - the name is the trouble
+    """Another living process is the worker of this name."""
+
+    remedy = "Give each bridge its own BRIDGE_WORKER_ID, or leave it unset; or stop the other one."
+
+    def __init__(self, worker: str) -> None:
+        super().__init__(f"Another bridge that runs is called {worker} too.")
+
+
 class NotMigrated(StoreError):  # noqa: N818 - the name is the trouble
     """The database does not have the tables of this version."""
 

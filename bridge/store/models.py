@@ -55,6 +55,8 @@ class Worker(Base):
     heartbeat_at: Mapped[int] = mapped_column(BigInteger)
     capacity: Mapped[int] = mapped_column(Integer)
     """How many sessions it will run at most."""
+    incarnation: Mapped[str | None] = mapped_column(String(32))
+    """Which process it is: two of one name would take each other's sessions for their own."""
 
 
 class Presence(Base):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import insert as sql_insert
+from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.ids import SessionId, WorkerId
 from bridge.store.connection import Connection
@@ -20,13 +22,41 @@ async def database_now(connection: Connection) -> int:
     return int(seconds.scalar_one() * 1000)
 
 
-async def beat(connection: Connection, worker: WorkerId, *, capacity: int) -> None:
-    """Say that a worker lives."""
+async def beat(
+    connection: Connection, worker: WorkerId, incarnation: str, *, capacity: int, lease_ms: int
+) -> int | None:
+    """Say that a worker lives, as this process; None: it is said.
+
+    Guarantee: of several processes of one name only one gets None, until its heart has been silent
+    for a lease. The others are told when it beat last.
+    """
     now = await database_now(connection)
-    values = {"heartbeat_at": now, "capacity": capacity}
-    done = await connection.execute(update(WORKERS).where(WORKERS.c.id == worker).values(values))
-    if done.rowcount == 0:
-        await connection.execute(insert(WORKERS).values(id=worker, started_at=now, **values))
+    values = {"heartbeat_at": now, "capacity": capacity, "incarnation": incarnation}
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    mine = or_(WORKERS.c.incarnation == incarnation, WORKERS.c.heartbeat_at <= now - lease_ms)
+    said = await connection.execute(
+        insert(WORKERS)
+        .values(id=worker, started_at=now, **values)
+        .on_conflict_do_update(index_elements=[WORKERS.c.id], set_=values, where=mine)
+        .returning(WORKERS.c.id)
+    )
+    if said.first() is not None:
+        return None
+    found = await connection.execute(select(WORKERS.c.heartbeat_at).where(WORKERS.c.id == worker))
+    return int(found.scalar_one())
+
+
+async def resign(connection: Connection, worker: WorkerId, incarnation: str) -> None:
+    """Remove a worker, so that what it owned is free; not another process of its name."""
+    mine = (WORKERS.c.id == worker, WORKERS.c.incarnation == incarnation)
+    await connection.execute(delete(WORKERS).where(*mine))
+
+
+async def pretend(connection: Connection, worker: WorkerId) -> None:
+    """Write a row that counts for nothing: whether the database takes writes shows then."""
+    await connection.execute(
+        sql_insert(WORKERS).values(id=worker, started_at=0, heartbeat_at=0, capacity=0)
+    )
 
 
 async def forget(connection: Connection, *, only: Sequence[WorkerId] | None = None) -> None:

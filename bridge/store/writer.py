@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
@@ -39,6 +40,8 @@ BUSY = 400.0
 """Works a second that make a busy writer."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
 """Seconds between attempts while the database is busy or down."""
+MOMENT = 1.0
+"""Seconds for which a busy database is nothing to speak of."""
 CLEAN_UP_SECONDS = 5.0
 """How long undoing a failed attempt may take before its connection is abandoned."""
 
@@ -92,8 +95,15 @@ class Writer:
         self._stopping = False
         self.trouble: str | None = None
         """What the database said last, if it does not take writes at present."""
+        self._trouble_since = 0.0
         self.commits = 0
         """How many transactions were committed."""
+
+    @property
+    def lasting_trouble(self) -> str | None:
+        """What the database says, if it takes no writes for longer than a moment."""
+        passed = time.monotonic() - self._trouble_since
+        return self.trouble if passed >= MOMENT else None
 
     async def run(self, work: Work[T], *, deadline: float | None = None) -> T:
         """Run `work` in a transaction and return its result, once that is committed.
@@ -234,6 +244,8 @@ class Writer:
             await self._roll_back()
         if kind is not None:
             trouble = describe(error)
+            if self.trouble is None:
+                self._trouble_since = time.monotonic()
             if trouble != self.trouble:
                 log.warning("The database does not take writes: %s", trouble)
             self.trouble = trouble

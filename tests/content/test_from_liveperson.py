@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given, settings
 
-from bridge.content.from_liveperson import MESSAGE_LIMIT, agent_text, unsupported
+from bridge.content.from_liveperson import LONGEST, MESSAGE_LIMIT, agent_text, unsupported
 from bridge.content.links import host_of
 from bridge.content.markup import is_blank, tidy
 from bridge.content.rendered import Rendered
@@ -217,3 +218,11 @@ def test_what_cannot_be_shown_is_followed_by_its_words() -> None:
 def test_whatever_cannot_be_shown_slack_takes_the_message(kind: str, detail: str) -> None:
     for message in unsupported(kind, detail):
         check(message)
+
+
+@pytest.mark.parametrize("show", [agent_text, lambda text: unsupported("rich", text)])
+def test_book_is_not_posted_whole(show: Callable[[str], list[Rendered]]) -> None:
+    posts = show("word " * 800_000)
+    assert len(posts) < 30
+    assert "3,940,000 more characters are left out here." in posts[-1].text
+    assert "left out" not in "".join(post.text for post in show("a" * LONGEST))

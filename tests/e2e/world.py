@@ -107,6 +107,11 @@ class Bridge:
                 await self._reading
         return status
 
+    async def heard_out(self) -> None:
+        """Wait until all that it printed has been read."""
+        if self._reading is not None:
+            await self._reading
+
     async def _read(self) -> None:
         assert self.process is not None
         assert self.process.stdout is not None

@@ -50,7 +50,9 @@ async def beat(database: Database, *names: WorkerId) -> None:
     """Have workers live."""
     for name in names:
         await database.writer.run(
-            lambda connection, name=name: workers.beat(connection, name, capacity=9)  # type: ignore[misc]
+            lambda connection, name=name: workers.beat(  # type: ignore[misc]
+                connection, name, f"{name}-1", capacity=9, lease_ms=LEASE_MS
+            )
         )
 
 

@@ -41,6 +41,9 @@ _TROUBLES = {
     ),
     "socket_refused": Trouble("LivePerson does not open a connection for this account.", _CHECK),
     "cut_at_once": Trouble("LivePerson closes the connection as soon as it is open.", _CHECK),
+    "protocol_violation": Trouble(
+        "LivePerson sends what the bridge cannot take: it is far too much, or broken.", _CHECK
+    ),
     "request_refused": Trouble(
         "LivePerson did not accept it.", "Change it and send it again, or ask who runs the bridge."
     ),
