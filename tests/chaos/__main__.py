@@ -1,4 +1,7 @@
-"""`python -m tests.chaos --seed N …`: one run; exit status 1 if a promise was not kept."""
+"""`python -m tests.chaos --seed N …`: one run; exit status 1 if a promise was not kept.
+
+`--profile storm` is everything at once in 20 seconds; `--seeds 1-100 --jobs 2` plays many of them.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +19,27 @@ from cryptography.fernet import Fernet
 
 from bridge.store.migrate import upgrade
 from tests.chaos.blows import Restart
-from tests.chaos.plan import Plan, Size, make_plan
+from tests.chaos.plan import Plan, Size, make_plan, storm
 from tests.chaos.report import story, table
 from tests.chaos.run import Outcome, run
 from tests.chaos.shrink import smaller
+from tests.chaos.storms import PATIENCE as STORM_PATIENCE
+from tests.chaos.storms import play_all
+from tests.e2e.warm import warm_up
 from tests.postgres import Postgres, running_postgres
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--profile", choices=("chaos", "storm"), default="chaos")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seeds", metavar="FIRST-LAST", help="many, a line for each")
+    parser.add_argument("--jobs", type=int, default=1, help="how many of --seeds at a time")
+    parser.add_argument("--stories", type=Path, help="where --seeds writes what went wrong")
     parser.add_argument("--minutes", type=float, default=2.0, help="how long the load lasts")
     parser.add_argument("--kills", type=int, default=5, help="how many workers die by kill -9")
-    parser.add_argument("--workers", type=int, help="1 on SQLite, else 3")
+    parser.add_argument("--workers", type=int, help="1 on SQLite, else 3 (a storm's: 2)")
     parser.add_argument("--sessions", type=int, default=20)
     parser.add_argument("--messages", type=int, default=1_000, help="in both directions together")
     parser.add_argument("--lease", type=float, default=3.0, help="BRIDGE_LEASE_SECONDS")
@@ -71,24 +81,41 @@ def play(plan: Plan, urls: Iterator[str], restart: Restart | None) -> Outcome:
 
     async def whole() -> Outcome:
         await upgrade(url)
-        return await run(plan, url, keys, restart=restart)
+        if not plan.hasty:
+            return await run(plan, url, keys, restart=restart)
+        with warm_up() as warm:
+            return await run(plan, url, keys, restart=restart, patience=STORM_PATIENCE, warm=warm)
 
     return asyncio.run(whole())
+
+
+def size_of(options: argparse.Namespace) -> Size:
+    """How much of everything."""
+    embedded = options.database.startswith("sqlite")
+    if options.profile == "storm":
+        return storm(options.workers or (1 if embedded else 2))
+    return Size(
+        seconds=options.minutes * 60,
+        sessions=options.sessions,
+        messages=options.messages,
+        kills=options.kills,
+        workers=options.workers or (1 if embedded else 3),
+        lease=options.lease,
+    )
 
 
 def main() -> int:
     """Run; tell; shrink if asked."""
     options = arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # leave no process behind
-    workers = options.workers or (1 if options.database.startswith("sqlite") else 3)
-    size = Size(
-        seconds=options.minutes * 60,
-        sessions=options.sessions,
-        messages=options.messages,
-        kills=options.kills,
-        workers=workers,
-        lease=options.lease,
-    )
+    size = size_of(options)
+    if options.seeds:
+        first, _, last = options.seeds.partition("-")
+        seeds = list(range(int(first), int(last or first) + 1))
+        kept = play_all(
+            seeds, size, database=options.database, jobs=options.jobs, stories=options.stories
+        )
+        return 0 if kept else 1
     with databases(options.database) as (urls, restart):
         outcome = play(make_plan(options.seed, size), urls, restart)
         print(table(outcome), flush=True)

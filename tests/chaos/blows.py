@@ -38,6 +38,9 @@ class Blows:
             for blow in self._plan.blows:
                 await asyncio.sleep(max(0.0, start + blow.at - time.monotonic()))
                 under_way.create_task(self._blow(blow))
+            if self._plan.manners:  # a storm ends on time, whoever is not ready yet
+                await asyncio.sleep(max(0.0, start + self._plan.seconds - time.monotonic()))
+                self._stage.calm_down()
 
     async def _blow(self, blow: Blow) -> None:
         workers = self._workers
@@ -51,9 +54,10 @@ class Blows:
                 workers.resume(blow.worker)
         elif blow.kind == "kill":
             self._diary.faults["worker killed"] += 1
-            await workers.kill(blow.worker)
+            slot = await workers.victim(blow.worker)
+            await workers.kill(slot)
             await asyncio.sleep(blow.seconds)
-            await workers.start(blow.worker)
+            await workers.start(slot)
         elif blow.kind == "restart":
             self._diary.faults["worker restarted"] += 1
             await workers.stop(blow.worker)

@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from tests.chaos.plan import Fault
+from bridge.sandbox.wire import Entry as WireEntry
+from tests.chaos.faults import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class Diary:
 
     def fault(self, fault: Fault, session: int | None = None) -> None:
         """Write that a fault was set, and count it."""
-        self.faults[fault.kind] += int(fault.params.get("times", 1))
+        once = fault.name == "shuffle"  # one happening, although it takes several messages
+        self.faults[fault.kind] += 1 if once else int(fault.params.get("times", 1))
         self.note(f"fault: {fault.kind}", session)
 
     def story(self, session: int, *, around: str = "", lines: int = 60) -> list[str]:
@@ -52,3 +54,25 @@ class Diary:
             mine = mine[-lines:]
         start = self.entries[0].at
         return [f"  {entry.at - start:8.3f}  {entry.what}" for entry in mine]
+
+
+TOLD = ("ms.", "cqm.", "socket", "upgrade", "Generic")
+"""Beginnings of the titles on the wire that a story tells."""
+
+
+def line_of(entry: WireEntry) -> str:
+    """One frame between the bridge and LivePerson in a line; empty where it does not matter."""
+    if not entry.title.startswith(TOLD) and "PublishEvent" not in entry.title:
+        return ""
+    body = entry.body.get("body") if isinstance(entry.body, dict) else None
+    body = body if isinstance(body, dict) else {}
+    told = {name: body[name] for name in ("fromSeq", "sequence") if name in body}
+    if isinstance(message := body.get("event"), dict):
+        told["says"] = str(message.get("message", message.get("type")))[:40]
+    elif entry.title.startswith("ms.Messaging"):
+        told["events"] = [
+            (change.get("sequence"), str(change["event"].get("message", "-"))[:20])
+            for change in body.get("changes", ())
+        ]
+    arrow = "→" if entry.direction == "in" else "←"
+    return f"    {arrow} {entry.title} {told or ''}".rstrip()

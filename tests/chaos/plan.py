@@ -7,9 +7,22 @@ theirs.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from tests.chaos.faults import (
+    ANONYMOUS_FAULTS,
+    DOWN_FAULTS,
+    GENERAL_FAULTS,
+    OPENING_FAULTS,
+    REPLAY_FAULTS,
+    SLOW_DOWN_FAULTS,
+    SLOW_GENERAL_FAULTS,
+    SLOW_UP_FAULTS,
+    UP_FAULTS,
+    Fault,
+)
 
 ACCOUNT: Final = "12345678"
 SIGNUP_ACCOUNT: Final = "87654321"
@@ -17,32 +30,8 @@ OPENER: Final = "U0ANA"
 OTHER: Final = "U0BEN"
 NAMES: Final = {OPENER: "Ana", OTHER: "Ben"}
 SAME_TEXTS: Final = ("ok", "yes", "thanks")
-PUBLISH: Final = "ms.PublishEvent"
 
-Side = Literal["liveperson", "slack"]
 AnswerKind = Literal["text", "note", "typing", "receipt"]
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault of a stand-in by its name there; the runner adds the session's own conversation or
-    channel, so that it touches that session."""
-
-    side: Side
-    name: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-    scope: Literal["session", "all"] = "session"
-
-    @property
-    def kind(self) -> str:
-        """What the final table counts it as."""
-        detail = [
-            str(self.params[key]) for key in ("service", "status", "code") if key in self.params
-        ]
-        what = self.params.get("type") or self.params.get("method") or ""
-        done = "done" if self.params.get("done") or self.params.get("at_once") else ""
-        words = [self.side, self.name, str(what), *detail, done]
-        return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +106,10 @@ class Plan:
     lease: float
     scripts: tuple[Script, ...]
     blows: tuple[Blow, ...]
+    manners: bool = False
+    """Whether LivePerson behaves as the seed says (`Manners.drawn`), and its replays fail too."""
+    hasty: bool = False
+    """Whether the bridge posts faster than Slack likes."""
 
     @property
     def messages(self) -> int:
@@ -128,94 +121,6 @@ class Plan:
         """The same with fewer sessions."""
         kept = tuple(script for script in self.scripts if script.number in numbers)
         return replace(self, scripts=kept)
-
-
-UP_FAULTS: Final = (
-    Fault("liveperson", "drop_before", {"type": PUBLISH}),
-    Fault("liveperson", "swallow_answer", {"type": PUBLISH, "drop": True}),
-    Fault("liveperson", "swallow_answer", {"type": PUBLISH, "drop": False}),
-    Fault("liveperson", "slow_answer", {"type": PUBLISH, "seconds": 1.0}),
-    Fault("liveperson", "refuse_request", {"type": PUBLISH, "code": 429}),
-    Fault("liveperson", "refuse_request", {"type": PUBLISH, "code": 500}),
-    Fault("liveperson", "refuse_request", {"type": PUBLISH, "code": 503}),
-    Fault("liveperson", "drop_sockets"),
-    Fault("liveperson", "close_sockets", {"code": 1001}),
-    Fault("liveperson", "close_sockets", {"code": 1011}),
-    Fault("slack", "redeliver", {"at_once": False}, "all"),
-    Fault("slack", "redeliver", {"at_once": True}, "all"),
-)
-ANONYMOUS_FAULTS: Final = (
-    Fault("liveperson", "expire_tokens"),
-    Fault("liveperson", "close_sockets", {"code": 4401}),
-    Fault("liveperson", "close_sockets", {"code": 4407}),
-)
-DOWN_FAULTS: Final = (
-    Fault("liveperson", "lose_notifications"),
-    Fault("liveperson", "duplicate_notifications"),
-    Fault("liveperson", "delay_notifications", {"seconds": 0.5}),
-    Fault("liveperson", "reorder_notifications", {"seconds": 1.0}),
-    Fault("liveperson", "batch_notifications", {"size": 3, "seconds": 1.0}),
-    Fault("slack", "rate_limit", {"method": "chat.postMessage", "retry_after": 2}),
-    Fault("slack", "server_error", {"method": "chat.postMessage", "done": False}),
-    Fault("slack", "server_error", {"method": "chat.postMessage", "done": True}),
-    Fault("slack", "drop", {"method": "chat.postMessage"}),
-    Fault("slack", "lost_answer", {"method": "chat.postMessage"}),
-    Fault("slack", "server_error", {"method": "chat.update", "done": False}),
-    Fault("slack", "server_error", {"method": "conversations.replies", "done": False}),
-)
-SLOW_UP_FAULTS: Final = (Fault("liveperson", "half_open"),)
-"""Noticed only by a deadline of the bridge: a quarter of a minute and more."""
-SLOW_DOWN_FAULTS: Final = (Fault("slack", "timeout", {"method": "chat.postMessage"}),)
-NOTIFICATION_FAULTS: Final = frozenset(
-    fault.name for fault in DOWN_FAULTS if fault.name.endswith("_notifications")
-)
-"""These are for the message that they were set for, never for a replay: LivePerson promises that a
-subscription shows what there is, and nothing could be decided if it did not."""
-OPENING_FAULTS: Final = (
-    Fault(
-        "liveperson",
-        "swallow_answer",
-        {"type": "cm.ConsumerRequestConversation", "drop": True},
-        "all",
-    ),
-    Fault("liveperson", "drop_before", {"type": "cm.ConsumerRequestConversation"}, "all"),
-    Fault(
-        "liveperson",
-        "refuse_request",
-        {"type": "cm.ConsumerRequestConversation", "code": 429},
-        "all",
-    ),
-    Fault("slack", "lost_answer", {"method": "chat.postMessage"}, "all"),
-    Fault("slack", "server_error", {"method": "chat.postMessage", "done": False}, "all"),
-)
-GENERAL_FAULTS: Final = (
-    Fault("liveperson", "drop_sockets", {}, "all"),
-    Fault("liveperson", "close_sockets", {"code": 1001}, "all"),
-    Fault("liveperson", "http_status", {"service": "ums", "status": 503, "times": 5}, "all"),
-    Fault("liveperson", "http_status", {"service": "ums", "status": 429, "times": 5}, "all"),
-    Fault("liveperson", "http_status", {"service": "idp", "status": 503, "times": 3}, "all"),
-    Fault("liveperson", "http_status", {"service": "csds", "status": 503, "times": 2}, "all"),
-    Fault("liveperson", "http_status", {"service": "accdn", "status": 500, "times": 2}, "all"),
-    Fault("liveperson", "http_reset", {"service": "ums", "times": 3}, "all"),
-    Fault("liveperson", "http_reset", {"service": "idp", "times": 2}, "all"),
-    Fault("liveperson", "drop_before", {"type": "ms.SubscribeMessagingEvents", "times": 3}, "all"),
-    Fault(
-        "liveperson", "refuse_request", {"type": "ms.SubscribeMessagingEvents", "code": 503}, "all"
-    ),
-    Fault(
-        "liveperson", "refuse_request", {"type": "ms.SubscribeMessagingEvents", "code": 429}, "all"
-    ),
-    Fault("liveperson", "drop_before", {"type": "cqm.SubscribeExConversations", "times": 2}, "all"),
-    Fault("liveperson", "swallow_answer", {"type": PUBLISH, "drop": True, "times": 5}, "all"),
-    Fault("slack", "rate_limit", {"method": "chat.*", "retry_after": 1, "times": 5}, "all"),
-    Fault("slack", "server_error", {"method": "chat.*", "done": True, "times": 5}, "all"),
-    Fault("slack", "drop", {"method": "chat.*", "times": 5}, "all"),
-)
-SLOW_GENERAL_FAULTS: Final = (
-    Fault("liveperson", "http_status", {"service": "idp", "status": 429, "times": 3}, "all"),
-    Fault("liveperson", "half_open", {}, "all"),
-    Fault("liveperson", "half_open_next", {"times": 2}, "all"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +139,31 @@ class Size:
     """Seconds between blows other than kills."""
     slow: bool = True
     """Whether faults are among them that only a long deadline notices."""
+    upheaval: float = 1.0
+    """How often it is a process or the database that is hit, beside the kills; 1: as a rule."""
+    twice: float = 0.0
+    """The share of messages that say the same as the one before."""
+    manners: bool = False
+    hasty: bool = False
+
+
+def storm(workers: int) -> Size:
+    """Everything at once: 20 sessions, 40 messages each way, a fault every 0.3 s on average."""
+    return Size(
+        seconds=20.0,
+        sessions=20,
+        messages=20 * 80,
+        kills=5,
+        workers=workers,
+        lease=2.0,
+        fault_share=0.03,
+        blow_every=1.0,
+        slow=False,
+        upheaval=0.2,
+        twice=0.05,
+        manners=True,
+        hasty=True,
+    )
 
 
 def make_plan(seed: int, size: Size) -> Plan:
@@ -248,7 +178,16 @@ def make_plan(seed: int, size: Size) -> Plan:
         for at in _spread(chance, max(3, size.sessions // 6), size.seconds / 4)
     ]
     ordered = tuple(sorted(blows, key=lambda blow: blow.at))
-    return Plan(seed, size.seconds, size.workers, size.lease, scripts, ordered)
+    return Plan(
+        seed,
+        size.seconds,
+        size.workers,
+        size.lease,
+        scripts,
+        ordered,
+        manners=size.manners,
+        hasty=size.hasty,
+    )
 
 
 def _spread(chance: random.Random, count: int, seconds: float) -> list[float]:
@@ -258,18 +197,18 @@ def _spread(chance: random.Random, count: int, seconds: float) -> list[float]:
 
 
 def _kill(chance: random.Random, at: float, size: Size) -> Blow:
-    away = chance.uniform(0, 2 * size.lease if size.workers > 1 else 1.0)
+    away = chance.uniform(0, 2 * size.lease if size.workers > 1 and not size.hasty else 1.0)
     return Blow(at, "kill", chance.randrange(size.workers), away)
 
 
 def _blow(chance: random.Random, at: float, size: Size) -> Blow:
     worker = chance.randrange(size.workers)
     dice = chance.random()
-    if dice < 0.12:
+    if dice < 0.12 * size.upheaval:
         return Blow(at, "pause", worker, size.lease * chance.choice((0.5, 1.3, 2.0)))
-    if dice < 0.18:
+    if dice < 0.18 * size.upheaval:
         return Blow(at, "restart", worker, chance.uniform(0, 2))
-    if dice < 0.28:
+    if dice < 0.28 * size.upheaval:
         kind: BlowKind = "lock database"
         if size.workers > 1:
             kind = "restart database" if chance.random() < 0.3 else "cut database"
@@ -286,6 +225,7 @@ def _script(chance: random.Random, number: int, size: Size) -> Script:
     opening = size.seconds * 0.15
     channel = number - 1 if number % 5 == 4 else number
     faults = (*UP_FAULTS, *(ANONYMOUS_FAULTS if anonymous else ()))
+    faults += REPLAY_FAULTS if size.manners else ()
     return Script(
         number=number,
         channel=f"C{channel:05d}",
@@ -314,6 +254,8 @@ def _says(
         texts = tuple(_line(chance, f"u{number}-{said + index}") for index in range(burst))
         if not both:
             texts = tuple((OPENER, text) for _, text in texts)
+        if size.twice and burst == 1 and chance.random() < size.twice:
+            texts = says[-1].texts[-1:]
         happens: tuple[Fault, ...] = ()
         if chance.random() < size.fault_share:
             slow = SLOW_UP_FAULTS if size.slow and chance.random() < 0.04 else ()
@@ -346,12 +288,15 @@ def _answers(chance: random.Random, number: int, count: int, size: Size) -> list
         happens: tuple[Fault, ...] = ()
         if chance.random() < size.fault_share:
             slow = SLOW_DOWN_FAULTS if size.slow and chance.random() < 0.04 else ()
-            happens = (chance.choice(slow or DOWN_FAULTS),)
+            more = REPLAY_FAULTS if size.manners else ()
+            happens = (chance.choice(slow or (*DOWN_FAULTS, *more)),)
         text = f"d{number}-{said} from the agent"
         if (dice := chance.random()) < 0.08:
             text = chance.choice(SAME_TEXTS)
         elif dice < 0.09:
             text += " and so on" * 400
+        if size.twice and answers and chance.random() < size.twice:
+            text = next((each.text for each in reversed(answers) if each.kind == "text"), text)
         answers.append(Answer(at, "text", text, happens))
     return answers
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -17,19 +18,12 @@ from bridge.sandbox.slack.model import Change as SlackChange
 from bridge.sandbox.slack.model import Channel
 from bridge.sandbox.slack.server import SlackSandbox
 from tests.chaos.diary import Diary
+from tests.chaos.faults import NOTIFICATION_FAULTS, Fault
 from tests.chaos.oracle import Arrived, Said
-from tests.chaos.plan import (
-    NAMES,
-    NOTIFICATION_FAULTS,
-    OPENER,
-    Answer,
-    Fault,
-    Say,
-    Script,
-)
+from tests.chaos.plan import NAMES, OPENER, Answer, Say, Script
 
-OPENING = 180.0
-"""Seconds for a session to open, whatever breaks."""
+AGAIN = 5.0
+"""Seconds until someone who sees no card types the command once more."""
 
 
 @dataclass(slots=True)
@@ -55,11 +49,19 @@ class Stage:
         slack: SlackSandbox,
         diary: Diary,
         route: Callable[[], None],
+        *,
+        opening: float,
+        spare_replays: bool,
     ) -> None:
+        """`opening`: seconds for a session to open, whatever breaks. `spare_replays`: a fault of
+        notifications never hits the replay of a subscription."""
         self.liveperson = liveperson
         self.slack = slack
         self.diary = diary
         self._route = route
+        self._opening = opening
+        self._spare_replays = spare_replays
+        self._calm = False
         self.start = time.monotonic()
         self.casts: list[Cast] = []
         self.arrivals = 0
@@ -105,6 +107,10 @@ class Stage:
         session = self._by_thread.get((change.channel, thread))
         self.diary.note(f"Slack has {message['text'][:60]!r} ({change.ts})", session)
 
+    def session_of(self, conversation: str | None) -> int | None:
+        """The session that a conversation belongs to, once it is known."""
+        return self._by_conversation.get(conversation or "")
+
     # -- a session -----------------------------------------------------------------------------
 
     async def play(self, cast: Cast) -> None:
@@ -119,20 +125,22 @@ class Stage:
 
     async def _open(self, cast: Cast, first: Say) -> None:
         script, slack = cast.script, self.slack
-        async with asyncio.timeout(OPENING), self._doors[script.channel]:
+        async with asyncio.timeout(self._opening), self._doors[script.channel]:
             before = set(cards(slack, script.channel))
-            await self._command(cast)
             if script.repeated:
                 await self._command(cast)
-            found = await slack.wait_for(
-                lambda _: set(cards(slack, script.channel)) - before, timeout=OPENING
-            )
-            cast.thread = found.pop()
+            while not cast.thread:  # who is told that it did not work tries again
+                await self._command(cast)
+                with contextlib.suppress(TimeoutError):
+                    found = await slack.wait_for(
+                        lambda _: set(cards(slack, script.channel)) - before, timeout=AGAIN
+                    )
+                    cast.thread = found.pop()
         self._by_thread[script.channel, cast.thread] = script.number
         [heard] = heard_as(*first.texts[0], named=script.named)
         opened = self._opened.setdefault(heard, asyncio.get_running_loop().create_future())
         await self._say(cast, first)
-        async with asyncio.timeout(OPENING):
+        async with asyncio.timeout(self._opening):
             cast.conversation = await opened
         self._by_conversation[cast.conversation] = script.number
         await self.liveperson.accept(cast.conversation)
@@ -185,7 +193,8 @@ class Stage:
             for fault in answer.faults:
                 self.set(fault, cast)
             await self.answer(cast, answer)
-            self._withdraw(cast)
+            if self._spare_replays:
+                self._withdraw(cast)
 
     async def answer(self, cast: Cast, answer: Answer) -> None:
         """Let the agent do something."""
@@ -209,6 +218,8 @@ class Stage:
 
     def set(self, fault: Fault, cast: Cast | None = None) -> None:
         """Set a fault, for one session where it can be narrowed down to it."""
+        if self._calm:
+            return
         params: dict[str, Any] = dict(fault.params)
         if fault.scope == "session" and cast is not None:
             if fault.side == "liveperson":
@@ -218,6 +229,16 @@ class Stage:
         side: Any = self.liveperson if fault.side == "liveperson" else self.slack
         side.faults.apply(fault.name, **params)
         self.diary.fault(fault, None if cast is None else cast.script.number)
+
+    def calm_down(self) -> None:
+        """No more faults."""
+        if self._calm:
+            return
+        self._calm = True
+        for side in (self.liveperson, self.slack):
+            side.faults.clear()
+        self.liveperson.manners.calm()
+        self.diary.note("no more faults")
 
     def _withdraw(self, cast: Cast) -> None:
         """Take back a fault of notifications that found no socket: it must not hit a replay."""

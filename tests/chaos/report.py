@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 
 from tests.chaos.run import Outcome
@@ -22,7 +23,7 @@ def table(outcome: Outcome) -> str:
         f"  LivePerson → Slack  {outcome.messages['down']:6}",
         f"  given up by Slack   {outcome.given_up:6}",
         f"  kills               {outcome.kills:6}",
-        f"  faults              {sum(outcome.diary.faults.values()):6}",
+        f"  faults              {outcome.faults:6}",
         *(f"    {count:5} {kind}" for kind, count in sorted(outcome.diary.faults.items())),
         *(f"  {kind:<19} {kinds[kind]:6}" for kind in ("lost", "duplicated", "reordered")),
         f"  other violations    {kinds['strange'] + kinds['wrong']:6}",
@@ -49,4 +50,15 @@ def story(outcome: Outcome) -> str:
         told.add(number)
         lines.append(f"the story of session {number}:")
         lines += outcome.diary.story(number, around=violation.text)
+    return "\n".join(lines)
+
+
+def full_story(outcome: Outcome) -> str:
+    """Everything that is known of every session that something went wrong with, for a file."""
+    lines = [f"seed {outcome.plan.seed}: {len(outcome.violations)} violations"]
+    lines += [f"  {violation}" for violation in outcome.violations]
+    lines += [f"  logged: {line}" for line in outcome.logged]
+    for number in sorted({violation.session for violation in outcome.violations}):
+        lines.append(f"the story of session {number}:" if number >= 0 else "what concerns all:")
+        lines += outcome.diary.story(number, lines=sys.maxsize)
     return "\n".join(lines)

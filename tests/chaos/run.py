@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import func, select
 
+from bridge.sandbox.liveperson.manners import Manners
 from bridge.sandbox.liveperson.server import LivePersonSandbox
 from bridge.sandbox.slack.server import SlackSandbox
 from bridge.sandbox.wire import Wire
@@ -19,7 +21,8 @@ from bridge.store.database import Database, open_database
 from bridge.store.errors import StoreUnavailable
 from bridge.store.models import INBOX, OUTBOX
 from tests.chaos.blows import Blows, Restart
-from tests.chaos.diary import Diary
+from tests.chaos.diary import Diary, line_of
+from tests.chaos.hasty import HASTE
 from tests.chaos.judgement import judge_all
 from tests.chaos.oracle import Violation
 from tests.chaos.plan import OPENER, Answer, Plan
@@ -47,6 +50,17 @@ class Outcome:
     takeovers: list[float] = field(default_factory=list)
     seconds: float = 0.0
     warnings: Counter[str] = field(default_factory=Counter)
+    logged: list[dict[str, Any]] = field(default_factory=list)
+    """The workers' warnings and errors, whole."""
+
+    @property
+    def faults(self) -> int:
+        """How many faults there were, kills not counted."""
+        return sum(self.diary.faults.values()) - self.diary.faults["worker killed"]
+
+    def count(self, *kinds: str) -> int:
+        """How many violations of some kinds there were."""
+        return sum(violation.kind in kinds for violation in self.violations)
 
 
 async def run(
@@ -64,9 +78,10 @@ async def run(
     connections are cut instead. `patience`: seconds without anything arriving after which what is
     missing is lost. `warm`: where processes are forked from, instead of being started anew.
     """
-    async with open_database(database_url, keys=[keys]) as database, _stage() as stand_ins:
+    async with open_database(database_url, keys=[keys]) as database, _stage(plan) as stand_ins:
         liveperson, slack, wire = stand_ins
         diary = Diary()
+        diary.note(f"LivePerson: {liveperson.manners}")
         env = {
             "SLACK_BOT_TOKEN": slack.bot_token,
             "SLACK_SIGNING_SECRET": slack.signing_secret,
@@ -82,10 +97,18 @@ async def run(
             "BRIDGE_LEASE_SECONDS": f"{plan.lease:g}",
             "HOST": "127.0.0.1",
             "PORT": "0",
+            **({HASTE: "yes"} if plan.hasty else {}),
         }
         chance = random.Random(plan.seed)
         workers = Workers(env, plan.workers, slack, database, diary, chance, warm)
-        stage = Stage(liveperson, slack, diary, workers.route)
+        stage = Stage(
+            liveperson,
+            slack,
+            diary,
+            workers.route,
+            opening=2 * patience,
+            spare_replays=not plan.manners,
+        )
         try:
             blows = Blows(plan, stage, workers, database_url, restart)
             return await _Run(plan, stage, workers, blows, database, wire, patience).whole()
@@ -94,9 +117,10 @@ async def run(
 
 
 @asynccontextmanager
-async def _stage() -> AsyncIterator[tuple[LivePersonSandbox, SlackSandbox, Wire]]:
+async def _stage(plan: Plan) -> AsyncIterator[tuple[LivePersonSandbox, SlackSandbox, Wire]]:
     wire = Wire()
-    liveperson = LivePersonSandbox(wire)
+    manners = Manners.drawn(random.Random(plan.seed)) if plan.manners else Manners()
+    liveperson = LivePersonSandbox(wire, manners=manners)
     slack = SlackSandbox(wire, redelivery_delays=REDELIVERIES)
     await liveperson.start()
     await slack.start()
@@ -165,6 +189,7 @@ class _Run:
             outcome.given_up += sum(said.kept is None for said in cast.ups)
         outcome.kills = workers.kills
         outcome.takeovers = [t.seconds for t in workers.takeovers if t.seconds]
+        outcome.logged = workers.lines("warning", "error", "critical", "output")
         outcome.warnings = Counter(
             str(line.get("event"))[:70] for line in workers.lines("warning", "error", "critical")
         )
@@ -186,20 +211,22 @@ class _Run:
                 self._wrong(cast, f"the script broke off: {result!r}")
         if isinstance(done[0], Exception):
             raise done[0]
-        for side in (self._stage.liveperson, self._stage.slack):
-            side.faults.clear()
+        self._stage.calm_down()
         self._workers.resume_all()
         await self._workers.start_all()
-        self._diary.note("no more faults")
 
     def _wrong(self, cast: Cast, detail: str) -> None:
         self._violations.append(Violation(cast.script.number, "wrong", detail))
 
     async def _watch(self) -> None:
-        """Tell the workers' keeper which dialogs are read."""
+        """Tell the workers' keeper which dialogs are read, and the diary what LivePerson says."""
         async with self._wire.watch() as news:
             while True:
                 entry = await news.get()
+                if entry.side == "liveperson" and (line := line_of(entry)):
+                    session = self._stage.session_of(entry.conversation)
+                    if session is not None:
+                        self._diary.note(line, session, at=entry.at)
                 if entry.conversation and entry.title == "ms.SubscribeMessagingEvents":
                     self._workers.saw(entry.conversation)
 
@@ -266,9 +293,10 @@ class _Run:
             elif cast.script.ended_by == "click":
                 self._workers.route()
                 await stage.slack.click(OPENER, cast.script.channel, cast.thread, "lp_end")
-        for cast in stage.casts:
-            if cast.conversation and cast.script.ended_by != "nobody":
-                await self._until_over(cast)
+        ended = [
+            cast for cast in stage.casts if cast.conversation and cast.script.ended_by != "nobody"
+        ]
+        await asyncio.gather(*(self._until_over(cast) for cast in ended))
 
     async def _until_over(self, cast: Cast) -> None:
         slack, channel = self._stage.slack, cast.script.channel

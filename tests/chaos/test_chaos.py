@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos.plan import Size, make_plan
+from tests.chaos.plan import Size, make_plan, storm
 from tests.chaos.report import story, table
 from tests.chaos.run import run
 from tests.e2e.warm import Warm
@@ -54,3 +54,14 @@ async def test_three_workers_keep_every_promise(
     )
     assert not outcome.violations, f"{table(outcome)}\n{story(outcome)}"
     assert outcome.kills > 0
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.timeout(300)
+async def test_a_storm_breaks_no_promise(
+    database_kind: str, database_url: str, encryption_key: str, warm: Warm
+) -> None:
+    plan = make_plan(7, storm(1 if database_kind == "sqlite" else 2))
+    outcome = await run(plan, database_url, encryption_key, patience=40, warm=warm)
+    assert not outcome.violations, f"{table(outcome)}\n{story(outcome)}"
+    assert outcome.kills == 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from bridge.store.models import SESSIONS
 from tests.chaos.diary import Diary
 from tests.e2e.warm import Warm
 from tests.e2e.world import Bridge
+
+COMMAND = (sys.executable, "-m", "tests.chaos.hasty", "serve")
 
 
 @dataclass(slots=True)
@@ -81,13 +84,15 @@ class Workers:
         """
         async with self._busy[slot]:
             while self._slots[slot] is None:
-                bridge = Bridge(self._env, self._warm)
+                bridge = Bridge(self._env, self._warm, argv=COMMAND)
                 self._all.append(bridge)
                 try:
                     await bridge.start()
                 except (AssertionError, TimeoutError):
                     self._diary.note(f"worker {slot} did not start: {bridge.log[-1:]}")
                     await bridge.kill()
+                    if not any("Traceback" in str(line) for line in bridge.log):
+                        self._all.remove(bridge)  # it said what was wrong, as it should
                     await asyncio.sleep(0.5)
                 except asyncio.CancelledError:
                     await bridge.kill()
@@ -110,6 +115,15 @@ class Workers:
             self.kills += 1
             self.route()
             self.takeovers.append(Takeover(at, await self._conversations(name_of(bridge))))
+
+    async def victim(self, slot: int) -> int:
+        """This slot, or another one if it has no process just now; there will be one soon."""
+        slots = [slot, *(other for other in range(len(self._slots)) if other != slot)]
+        while True:
+            for each in slots:
+                if self._slots[each] is not None:
+                    return each
+            await asyncio.sleep(0.05)
 
     async def stop(self, slot: int) -> None:
         """Ask a process to end, and wait for that."""

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,18 +58,20 @@ class Warm:
     """The process that bridges are forked from."""
 
     def __init__(self, address: Path) -> None:
-        self._address = address
+        self.address = address
+        """Its socket: other processes may have bridges forked there too."""
 
-    async def start(self, env: Mapping[str, str]) -> WarmProcess:
-        """Fork a bridge with this environment."""
-        reader, writer = await asyncio.open_unix_connection(self._address, limit=2**20)
-        writer.write(json.dumps({"env": dict(env)}).encode() + b"\n")
+    async def start(self, env: Mapping[str, str], argv: Sequence[str]) -> WarmProcess:
+        """Fork a bridge with this environment: `python -m MODULE ARGUMENT…`."""
+        reader, writer = await asyncio.open_unix_connection(self.address, limit=2**20)
+        asked = {"env": dict(env), "argv": list(argv[2:])}
+        writer.write(json.dumps(asked).encode() + b"\n")
         pid = int(await reader.readline())
         return WarmProcess(self, pid, reader, writer)
 
     async def status(self, pid: int) -> int:
         """Wait for the end of a bridge."""
-        reader, writer = await asyncio.open_unix_connection(self._address)
+        reader, writer = await asyncio.open_unix_connection(self.address)
         try:
             writer.write(json.dumps({"wait": pid}).encode() + b"\n")
             return int(await reader.readline())
@@ -125,7 +127,7 @@ def serve(address: str) -> None:
                 with connection.makefile() as lines:
                     asked = json.loads(lines.readline())
                 if "env" in asked:
-                    fork(connection, listener, asked["env"])
+                    fork(connection, listener, asked["env"], asked["argv"])
                 else:
                     waiting.setdefault(asked["wait"], []).append(connection)
             reap(ended)
@@ -142,7 +144,9 @@ def reap(ended: dict[int, int]) -> None:
             ended[found[0]] = os.waitstatus_to_exitcode(found[1])
 
 
-def fork(connection: socket.socket, listener: socket.socket, env: dict[str, str]) -> None:
+def fork(
+    connection: socket.socket, listener: socket.socket, env: dict[str, str], argv: list[str]
+) -> None:
     """Fork a bridge that prints to `connection`."""
     pid = os.fork()
     if pid:
@@ -155,9 +159,9 @@ def fork(connection: socket.socket, listener: socket.socket, env: dict[str, str]
     connection.close()
     os.environ.clear()
     os.environ.update(env)
-    sys.argv = ["bridge", "serve"]
+    sys.argv = argv
     try:
-        runpy.run_module("bridge", run_name="__main__", alter_sys=True)
+        runpy.run_module(argv[0], run_name="__main__", alter_sys=True)
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     except BaseException:  # noqa: BLE001 - this process must not go on as the one it came from

@@ -58,7 +58,7 @@ class Bridge:
         }
         env = {**inherited, **self._env}
         if self._warm is not None:
-            self.process = await self._warm.start(env)
+            self.process = await self._warm.start(env, self._argv)
         else:
             self.process = await asyncio.create_subprocess_exec(
                 *self._argv,

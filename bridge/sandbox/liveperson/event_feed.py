@@ -63,12 +63,9 @@ class EventFeed:
         events = [stored for stored in dialog.since(sequence) if stored.audience == "ALL"]
         if not manners.from_inclusive and sequence > 0:
             events = [stored for stored in events if stored.sequence > sequence]
-        if self._take("lose_replays") or manners.happens(manners.replay_lost):
-            return
-        if rule := self._take("cut_replays"):
-            del events[rule.params["keep"] :]
-        elif events and manners.happens(manners.replay_cut):
-            del events[manners.chance.randrange(len(events)) :]
+        if spoilt := self._take("lose_replays") or self._take("cut_replays"):
+            del events[spoilt.params.get("keep", 0) :]
+        events = manners.replayed(dialog.id, events, spoilt=spoilt is not None)
         late = self._take("delay_replays")
         for part in self._parts(events):
             seconds = (

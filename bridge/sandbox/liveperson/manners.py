@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
+T = TypeVar("T")
 Echo = Literal["after", "before", "late", "never", "any"]
 Originator = Literal["full", "no role", "no metadata", "only metadata", "other id"]
 Order = Literal["sequence", "reversed", "shuffled", "own first", "own last"]
@@ -54,15 +55,18 @@ class Manners:
     """Each notification of a replay comes so long after the subscription is answered: drawn between
     the two. What happens meanwhile overtakes it, and so may the others."""
     replay_cut: float = 0.0
-    """The share of replays that lose their tail."""
+    """The share of replays that lose their tail: never two of a dialog one after the other, so who
+    asks until two agree learns the truth."""
     replay_lost: float = 0.0
-    """The share of replays that never come."""
+    """The share of replays that never come: as above."""
     last_content: LastContent = "never"
     """Whether a conversation's change carries `lastContentEventNotification`; a stale one is not
     the last any more."""
     tells_events: bool = False
     """Whether a message is a change of its conversation too, and told as one."""
     chance: random.Random = field(default_factory=lambda: random.Random(0), repr=False)
+    _spoilt: set[str] = field(default_factory=set, repr=False)
+    """Dialogs whose last replay was lost or cut short."""
 
     @classmethod
     def drawn(cls, chance: random.Random) -> Manners:
@@ -93,6 +97,20 @@ class Manners:
     def happens(self, share: float) -> bool:
         """Whether it happens this time."""
         return share > 0 and self.chance.random() < share
+
+    def replayed(self, dialog: str, events: list[T], *, spoilt: bool) -> list[T]:
+        """What comes of a dialog's replay, which a fault may have `spoilt` already."""
+        kept = events
+        if not spoilt and dialog not in self._spoilt:
+            if self.happens(self.replay_lost):
+                kept = []
+            elif events and self.happens(self.replay_cut):
+                kept = events[: self.chance.randrange(len(events))]
+        if spoilt or len(kept) < len(events):
+            self._spoilt.add(dialog)
+        else:
+            self._spoilt.discard(dialog)
+        return kept
 
     def echo_now(self) -> Echo:
         """When this echo comes."""

@@ -86,7 +86,8 @@ class UmsSocket:
         if self._link.silent:
             return
         self.answered = self.answered or frame.get("kind") == "resp"
-        self._record.frame("out", frame, channel=self.channel, conversation=_about(frame))
+        about = _about(frame) or next(iter(self.conversations), None)
+        self._record.frame("out", frame, channel=self.channel, conversation=about)
         self._link.send(frames.encode(frame))
 
     def _notify(self, frame: Json) -> None:
