@@ -98,6 +98,7 @@ class Database:
             async with asyncio.timeout(READ_SECONDS), self.engine.connect() as connection:
                 yield connection
         except Exception as error:
+            _heed_cancellation(error)
             if isinstance(error, StoreError) or outage(error) is None:
                 raise
             raise StoreUnavailable(f"The database cannot be read: {describe(error)}.") from error
@@ -114,6 +115,7 @@ class Database:
             async with asyncio.timeout(deadline), self.engine.begin() as connection:
                 return await work(connection)
         except Exception as error:
+            _heed_cancellation(error)
             if isinstance(error, StoreError) or outage(error) is None:
                 raise
             raise StoreUnavailable(
@@ -190,6 +192,17 @@ class Database:
     ) -> None:
         """Close it."""
         await self.close()
+
+
+def _heed_cancellation(error: Exception) -> None:
+    """Raise `CancelledError` if this task was cancelled, whatever the driver made of that.
+
+    psycopg, cancelled while it cancels a query, reports a broken connection instead. A loop that is
+    to end would take that for an outage, and go on.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from error
 
 
 def _lane(url: URL, engine: AsyncEngine, ring: KeyRing) -> tuple[Lane, Engine | None]:

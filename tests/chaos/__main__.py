@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -33,6 +34,9 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--profile", choices=("chaos", "storm"), default="chaos")
+    parser.add_argument(
+        "--friendly", action="store_true", help="a storm against the friendliest LivePerson"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seeds", metavar="FIRST-LAST", help="many, a line for each")
     parser.add_argument("--jobs", type=int, default=1, help="how many of --seeds at a time")
@@ -93,7 +97,8 @@ def size_of(options: argparse.Namespace) -> Size:
     """How much of everything."""
     embedded = options.database.startswith("sqlite")
     if options.profile == "storm":
-        return storm(options.workers or (1 if embedded else 2))
+        size = storm(options.workers or (1 if embedded else 2))
+        return replace(size, manners=not options.friendly)
     return Size(
         seconds=options.minutes * 60,
         sessions=options.sessions,

@@ -38,7 +38,7 @@ class Blows:
             for blow in self._plan.blows:
                 await asyncio.sleep(max(0.0, start + blow.at - time.monotonic()))
                 under_way.create_task(self._blow(blow))
-            if self._plan.manners:  # a storm ends on time, whoever is not ready yet
+            if self._plan.hasty:  # a storm ends on time, whoever is not ready yet
                 await asyncio.sleep(max(0.0, start + self._plan.seconds - time.monotonic()))
                 self._stage.calm_down()
 

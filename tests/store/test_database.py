@@ -6,9 +6,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from psycopg import AsyncConnection as AsyncConnectionOfDriver
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bridge.store.connection import Connection as StoreConnection
 from bridge.store.database import Database, normalise_url, open_database
 from bridge.store.errors import BadDatabaseUrl, KeyMissing, StoreUnavailable
 from bridge.store.models import Dialog, Worker
@@ -143,3 +146,37 @@ async def test_readers_and_the_writer_do_not_wait_for_each_other(database: Datab
     async with asyncio.timeout(30):
         await asyncio.gather(*(write(n) for n in range(50)), *(read() for _ in range(50)))
     assert await read() == 50
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("way", ["read", "at_once"])
+async def test_who_is_cancelled_in_the_middle_of_a_query_ends(
+    database: Database, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver reports a broken connection where its own cancelling was cancelled."""
+
+    async def work(connection: AsyncConnection | StoreConnection) -> None:
+        await connection.execute(text("SELECT 1"))
+        begun.set()
+        await connection.execute(text("SELECT pg_sleep(60)"))
+
+    async def query() -> None:
+        if way == "read":
+            async with database.read() as connection:
+                await work(connection)
+        else:
+            await database.at_once(work, deadline=30.0)
+
+    async def never(*args: object, **options: object) -> None:
+        await asyncio.Event().wait()
+
+    begun = asyncio.Event()
+    monkeypatch.setattr(AsyncConnectionOfDriver, "_try_cancel", never)
+    task = asyncio.create_task(query())
+    await begun.wait()
+    await asyncio.sleep(0.1)  # the query is under way
+    task.cancel()
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 20)
