@@ -118,6 +118,9 @@ def configure(
     root.setLevel(level.upper())
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
+    # It tells of each connection that breaks, as an error with a traceback. Whoever used it says
+    # so too, once and in words.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
 def _console() -> Processor:

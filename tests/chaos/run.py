@@ -19,7 +19,7 @@ from bridge.sandbox.slack.server import SlackSandbox
 from bridge.sandbox.wire import Wire
 from bridge.store.database import Database, open_database
 from bridge.store.errors import StoreUnavailable
-from bridge.store.models import INBOX, OUTBOX
+from bridge.store.models import INBOX, OUTBOX, SESSIONS
 from tests.chaos.blows import Blows, Restart
 from tests.chaos.diary import Diary, line_of
 from tests.chaos.hasty import HASTE
@@ -259,13 +259,16 @@ class _Run:
         return len(stage.heard(cast)) < kept or len(stage.seen(cast)) < len(cast.downs)
 
     async def _waiting(self) -> int:
-        """How many rows wait in either direction."""
+        """How many rows wait in either direction, and sessions for their connection."""
         total = 0
         try:
             async with self._database.read() as connection:
                 for table in (INBOX, OUTBOX):
                     count = select(func.count()).where(table.c.state == "waiting")
                     total += int((await connection.execute(count)).scalar_one())
+                # Who has lost its connection often waits before it tries again.
+                away = select(func.count()).where(SESSIONS.c.state == "reconnecting")
+                total += int((await connection.execute(away)).scalar_one())
         except StoreUnavailable:
             return -1
         return total

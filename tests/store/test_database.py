@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from psycopg import AsyncConnection as AsyncConnectionOfDriver
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, literal_column, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bridge.store.connection import Connection as StoreConnection
+from bridge.store.connection import Statement
 from bridge.store.database import Database, normalise_url, open_database
 from bridge.store.errors import BadDatabaseUrl, KeyMissing, StoreUnavailable
 from bridge.store.models import Dialog, Worker
@@ -158,7 +159,7 @@ async def test_who_is_cancelled_in_the_middle_of_a_query_ends(
     async def work(connection: AsyncConnection | StoreConnection) -> None:
         await connection.execute(text("SELECT 1"))
         begun.set()
-        await connection.execute(text("SELECT pg_sleep(60)"))
+        await sleep.run(connection)  # past SQLAlchemy, as the statements of the hot path
 
     async def query() -> None:
         if way == "read":
@@ -171,6 +172,7 @@ async def test_who_is_cancelled_in_the_middle_of_a_query_ends(
         await asyncio.Event().wait()
 
     begun = asyncio.Event()
+    sleep = Statement(lambda _: select(func.pg_sleep(literal_column("60"))))
     monkeypatch.setattr(AsyncConnectionOfDriver, "_try_cancel", never)
     task = asyncio.create_task(query())
     await begun.wait()
