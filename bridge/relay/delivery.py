@@ -26,7 +26,7 @@ from enum import Enum, auto
 import structlog
 
 from bridge.ids import InboxId
-from bridge.liveperson.dialog import Dialog, Gap
+from bridge.liveperson.dialog import Dialog, Gap, weight
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
 from bridge.liveperson.wire import EventChange
 from bridge.store.left import Left
@@ -38,6 +38,9 @@ REMEMBERED = 32
 """Rows and numbers that are remembered as done: a look at the store may have begun before."""
 STRANGERS = 8
 """Dialogs of others that are told of in the log."""
+PENDING_WEIGHT = 4 * 1024 * 1024
+"""About how many bytes of events may wait to be stored, while a name is looked up or the database
+is away."""
 MARKER = "lpb-"
 """How the bridge's own names for its messages begin."""
 ALIKE = 0.6
@@ -99,6 +102,7 @@ class Delivery:
         "_strangers",
         "_unnumbered",
         "_waiting",
+        "_weight",
         "consumer_id",
         "held_up",
         "in_flight",
@@ -118,6 +122,7 @@ class Delivery:
         """The store is being told that this one was sent."""
         self.pending: list[Heard] = []
         """Events to be shown that are not stored yet, in order."""
+        self._weight = 0
         self._waiting: list[InboxRow] = []
         self._doubts: list[InboxId] = []
         self._confirmed: dict[InboxId, Number] = {}
@@ -335,11 +340,13 @@ class Delivery:
     def stored(self, batch: Batch) -> None:
         """It is in the store."""
         del self.pending[: len(batch.events)]
+        self._weight -= sum(weight(heard.change) for heard in batch.events)
         self._stored.update(batch.positions)
         for row, dialog, sequence in batch.marks:
             if self._confirmed.get(row) == (dialog, sequence) and row != self.noting:
                 del self._confirmed[row]
                 self.remove([row])
+        self._advance()  # there may be room now for what waits in its dialog
 
     # Certainty
 
@@ -381,7 +388,7 @@ class Delivery:
                     self._late_own.append((name, late))
                 else:
                     self._show(Heard(name, late, late=True))
-            while (change := dialog.peek()) is not None:
+            while not self._full and (change := dialog.peek()) is not None:
                 if not self._is_ours(change):
                     self._show(Heard(name, change))
                 elif not self._own(name, change, whole=whole):
@@ -397,6 +404,12 @@ class Delivery:
     def _show(self, heard: Heard) -> None:
         if not isinstance(heard.change.event, AcceptStatusEvent):
             self.pending.append(heard)
+            self._weight += weight(heard.change)
+
+    @property
+    def _full(self) -> bool:
+        """Whether so much waits to be stored that the rest has to wait in its dialog."""
+        return self._weight > PENDING_WEIGHT
 
     def _is_ours(self, change: EventChange) -> bool:
         if change.role == "CONSUMER":

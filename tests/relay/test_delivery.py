@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from bridge.ids import InboxId, MessageTs, UserId
 from bridge.liveperson.dialog import Gap
-from bridge.relay.delivery import Delivery, Step, marker_of, resembles
+from bridge.relay.delivery import PENDING_WEIGHT, Delivery, Step, marker_of, resembles
 from bridge.store.left import Left
 from bridge.store.rows import DialogPosition, DialogRow, InboxRow
 from tests.liveperson.changes import own, receipt, said
@@ -353,6 +353,23 @@ def test_a_gap_is_kept_with_the_cursor_and_filled_even_after_a_restart() -> None
     assert delivery.dialogs["d"].gaps == [Gap(1, 1)]
     delivery.heard([said(1), said(2)])
     assert [(heard.change.sequence, heard.late) for heard in delivery.pending] == [(1, True)]
+
+
+def test_what_waits_to_be_stored_is_bounded_and_nothing_is_lost() -> None:
+    delivery = fresh()
+    large = "x" * (PENDING_WEIGHT // 40)
+    for sequence in range(100):
+        delivery.heard([said(sequence, large)])
+    assert len(delivery.pending) < 20
+    seen: list[int] = []
+    while delivery.pending or delivery.gap:
+        batch = delivery.batch(list(delivery.pending))
+        seen += [heard.change.sequence for heard in batch.events]
+        delivery.stored(batch)
+        if not delivery.pending:  # what was let go of is asked for again
+            start = delivery.dialogs["d"].ask()
+            delivery.heard([said(sequence, large) for sequence in range(start, 100)])
+    assert seen == list(range(100))
 
 
 def test_receipts_are_no_news_for_the_thread() -> None:
