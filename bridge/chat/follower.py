@@ -82,7 +82,8 @@ class Follower:
         elif isinstance(notification, MessagingEvents):
             for change in notification.changes:
                 if self.conversation in (change.dialog_id, change.conversation_id):
-                    self.dialogs.setdefault(change.dialog_id, Dialog()).feed(change)
+                    dialog = self.dialogs.setdefault(change.dialog_id, Dialog())
+                    dialog.feed(change, own=change.is_by(self.consumer_id))
             self.give_out()
 
     def give_out(self) -> None:

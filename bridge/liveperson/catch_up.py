@@ -116,6 +116,8 @@ class CatchUp:
                 continue  # perhaps the next time
             except (RequestRefused, RequestTimeout):
                 sequence = None
+            if sequence == 0 and dialog.cursor < 0:
+                continue  # the dialog was empty, or receipts are not counted and all get a 0
             if sequence is None or sequence <= dialog.cursor:
                 self._uncounted.add(name)
             else:

@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from bridge.liveperson.events import TextEvent
+from bridge.liveperson.events import AcceptStatusEvent, TextEvent
 from bridge.liveperson.wire import EventChange
 
 HELD_EVENTS = 1_000
@@ -34,6 +34,8 @@ GAPS = 64
 """Gaps that are remembered."""
 LOOKS = 5
 """In so many replays a gap that was passed over is looked at again. A late event fills any."""
+OURS = 64
+"""Numbers of ours that are remembered: should anybody else's event have one, it is given out."""
 ENOUGH = 4
 """Points that prove a gap, or the end of a dialog: two replays that ran, with two proofs each."""
 
@@ -90,6 +92,7 @@ class Dialog:
         "_gaps",
         "_held",
         "_late",
+        "_ours",
         "_points",
         "_replay",
         "_skipped",
@@ -110,6 +113,8 @@ class Dialog:
         self._skipped: set[Gap] = set()
         """Gaps that are proven, and not passed over yet."""
         self._late: list[EventChange] = []
+        self._ours: dict[int, bool] = {}
+        """The last numbers that are ours, and whether they are receipts'."""
         self._gaps: dict[Gap, int] = dict.fromkeys(gaps, 0)
         """What was passed over, and how often it has been looked at since."""
         self._bound = cursor
@@ -123,29 +128,49 @@ class Dialog:
 
     # What comes
 
-    def feed(self, change: EventChange) -> None:
-        """Take one notification's element: in any order, any number of times."""
+    def feed(self, change: EventChange, *, own: bool) -> None:
+        """Take one notification's element: in any order, any number of times.
+
+        `own`: it is the consumer's.
+        """
         if not change.event.takes_sequence:
             return
         sequence = change.sequence
+        denied = self._denies(change, own=own)
         if sequence > self.cursor:
-            fresh = sequence not in self._held
+            fresh = denied or sequence not in self._held
             if fresh:
                 self._hold(sequence, change)
         else:
-            fresh = self._fill(sequence)
+            fresh = self._fill(sequence) or denied
             if fresh:
                 self._late.append(change)
         if self._replay is not None:
             self._replay.saw(sequence, fresh=fresh)
 
-    def ours(self, sequence: int) -> None:
+    def ours(self, sequence: int, *, receipt: bool = False) -> None:
         """LivePerson gave this number to something that we published: it need not come back."""
+        self._ours[sequence] = receipt
+        if len(self._ours) > OURS:
+            del self._ours[next(iter(self._ours))]
         if sequence > self.cursor:
             self._weight -= self._weights.pop(sequence, 0)
             self._hold(sequence, None)
         else:
             self._fill(sequence)
+
+    def _denies(self, change: EventChange, *, own: bool) -> bool:
+        """Whether an event has a number that LivePerson has said to be another's, of ours.
+
+        It is no receipt, or not even ours: then the number meant something else, and the event has
+        not been given out.
+        """
+        receipt = self._ours.get(change.sequence)
+        if receipt is None or (own and receipt is isinstance(change.event, AcceptStatusEvent)):
+            return False
+        del self._ours[change.sequence]
+        self._barrier = None
+        return True
 
     def exists(self, sequence: int) -> None:
         """LivePerson says that the dialog goes up to this sequence at least."""
@@ -157,7 +182,7 @@ class Dialog:
         Everything that the dialog held before has a lower one.
         """
         if sequence > self.cursor:
-            self.ours(sequence)
+            self.ours(sequence, receipt=True)
             self._barrier = max(sequence, self._barrier or 0)
 
     def _hold(self, sequence: int, change: EventChange | None) -> None:

@@ -292,7 +292,7 @@ class Delivery:
         for change in changes:
             dialog = self._dialogs.get(change.dialog_id)
             if dialog is not None:
-                dialog.feed(change)
+                dialog.feed(change, own=self._is_ours(change))
             elif len(self._strangers) < STRANGERS and change.dialog_id not in self._strangers:
                 self._strangers.add(change.dialog_id)
                 log.warning(

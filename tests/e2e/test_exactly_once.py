@@ -13,7 +13,14 @@ from typing import Any
 
 import pytest
 
-from bridge.sandbox.liveperson.manners import ECHOES, ORDERS, ORIGINATORS, Manners
+from bridge.sandbox.liveperson.manners import (
+    ECHOES,
+    ORDERS,
+    ORIGINATORS,
+    RECEIPTS,
+    Manners,
+    Receipts,
+)
 from tests.e2e.warm import Warm
 from tests.e2e.world import Bridge, Thread, World, said, world_of
 
@@ -114,6 +121,44 @@ async def test_a_message_that_was_stored_is_not_sent_again(
     await talk.thread.say(text)
     await talk.met("swallow_answer")
     await talk.comes_to(["one", text], ["d1"])
+
+
+@pytest.mark.parametrize("marker", [False, True], ids=["no marker", "marker"])
+@pytest.mark.parametrize("receipts", RECEIPTS)
+@pytest.mark.parametrize("replay", REPLAYS)
+async def test_a_stored_message_is_found_whatever_becomes_of_receipts(
+    world: World, replay: str, receipts: Receipts, marker: bool
+) -> None:
+    """(A) The number of a receipt would prove the dialog's end; here it may tell nothing."""
+    world.liveperson.manners.echo_metadata = marker
+    world.liveperson.manners.receipts = receipts
+    talk = await talk_in(world)
+    world.liveperson.faults.swallow_answer(PUBLISH, drop=True)
+    REPLAYS[replay](world)
+    await talk.thread.say("two")
+    await talk.met("swallow_answer")
+    await talk.comes_to(["one", "two"], ["d1"])
+
+
+@pytest.mark.parametrize("receipts", RECEIPTS)
+@pytest.mark.parametrize("replay", ["1.5 s late", "lost", "lost twice"])
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "not stored"])
+async def test_the_first_message_of_all_is_sent_once(
+    world: World, stored: bool, replay: str, receipts: Receipts
+) -> None:
+    """(A) Nothing was ever seen of the dialog, so nothing known can come back in a replay."""
+    world.liveperson.manners.receipts = receipts
+    bridge = await world.bridge()
+    thread, conversation = await world.talking()
+    if stored:
+        world.liveperson.faults.swallow_answer(PUBLISH, drop=True)
+    else:
+        world.liveperson.faults.drop_before(PUBLISH)
+    REPLAYS[replay](world)
+    talk = Talk(world, bridge, thread, conversation)
+    await thread.say("one")
+    await talk.met("swallow_answer" if stored else "drop_before")
+    await talk.comes_to(["one"], [])
 
 
 @pytest.mark.parametrize("replay", REPLAYS)

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.liveperson.dialog import GAPS, HELD_EVENTS, HELD_WEIGHT, LOOKS, Dialog, Gap
-from tests.liveperson.changes import receipt, said, typing
+from tests.liveperson.changes import own, receipt, said, typing
 
 
 def fed(dialog: Dialog, sequences: Iterable[int]) -> list[int]:
     """Feed an agent's events; gives the sequences of what the dialog gives out."""
     given_out: list[int] = []
     for sequence in sequences:
-        dialog.feed(said(sequence))
+        dialog.feed(said(sequence), own=False)
         given_out += [each.sequence for each in dialog.take()]
     return given_out
 
@@ -55,10 +55,10 @@ def test_an_event_that_was_given_out_is_a_duplicate_when_it_comes_again() -> Non
 
 def test_typing_takes_no_part_in_the_count_and_receipts_do() -> None:
     dialog = Dialog()
-    dialog.feed(typing())
+    dialog.feed(typing(), own=False)
     assert dialog.cursor == -1
     assert not dialog.gap
-    dialog.feed(receipt(0))
+    dialog.feed(receipt(0), own=False)
     assert [each.sequence for each in dialog.take()] == [0]
 
 
@@ -97,7 +97,7 @@ def test_a_replay_begins_at_the_cursor_so_that_something_known_must_come_back() 
     dialog = Dialog(cursor=7)
     assert dialog.ask() == 7
     assert not dialog.runs
-    dialog.feed(said(7))
+    dialog.feed(said(7), own=False)
     assert dialog.runs
 
 
@@ -133,6 +133,26 @@ def test_a_number_of_ours_need_not_come_back() -> None:
     assert not dialog.gap
 
 
+def test_an_agents_event_with_a_number_that_was_said_to_be_ours_is_not_swallowed() -> None:
+    dialog = Dialog(cursor=3)
+    dialog.barrier(4)
+    assert fed(dialog, [4, 5]) == [4, 5]
+    dialog.ours(6)
+    assert fed(dialog, [7, 6]) == [7]
+    assert [each.sequence for each in dialog.take_late()] == [6]
+
+
+def test_our_own_message_under_a_receipts_number_is_not_swallowed() -> None:
+    dialog = Dialog(cursor=3)
+    dialog.barrier(4)
+    dialog.feed(own(4, "hello"), own=True)
+    assert not dialog.whole, "the number meant something else, so it proves nothing"
+    assert [each.sequence for each in dialog.take()] == [4]
+    dialog.barrier(5)
+    dialog.feed(receipt(5, own=True), own=True)
+    assert dialog.whole
+
+
 def test_what_livepersons_metadata_names_is_missing_until_it_comes() -> None:
     dialog = Dialog(cursor=3)
     dialog.exists(3)
@@ -154,7 +174,7 @@ def test_what_was_passed_over_is_looked_at_again_for_some_time() -> None:
     dialog = Dialog(cursor=9, gaps=[Gap(3, 6)])
     for _ in range(LOOKS):
         assert dialog.ask() == 2
-        dialog.feed(said(9))
+        dialog.feed(said(9), own=False)
         dialog.judge()
     assert dialog.ask() == 9
 
@@ -181,7 +201,7 @@ def test_few_large_events_are_bounded_too() -> None:
     dialog = Dialog()
     large = "x" * (HELD_WEIGHT // 40)
     for sequence in range(1, 40):
-        dialog.feed(said(sequence, large))
+        dialog.feed(said(sequence, large), own=False)
     assert dialog.gap
     held = 40 - 1 - sum(gap.last - gap.first + 1 for gap in dialog.holes() if gap.first > 0)
     assert 0 < held < 20

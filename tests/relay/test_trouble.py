@@ -57,6 +57,30 @@ async def test_a_refused_message_is_marked_and_the_queue_goes_on(
     assert conversation.state == "OPEN"
 
 
+@pytest.mark.parametrize("times", [1, 3])
+@sqlite_only
+async def test_a_refused_token_is_renewed_and_is_not_the_persons_fault(
+    world: World, times: int
+) -> None:
+    thread, conversation = await world.talking()
+    world.liveperson.faults.refuse_request("ms.PublishEvent", 401, times=times, after=1)
+    stamps = [await thread.say(f"up {number}") for number in range(3)]
+    await world.until(lambda: len(said(world, conversation)) == 3, 60)
+    assert said(world, conversation) == [f"up {number}" for number in range(3)]
+    assert not any(world.slack.reactions(CHANNEL, ts) for ts in stamps)
+    assert conversation.state == "OPEN"
+
+
+@sqlite_only
+async def test_a_message_that_no_token_helps_is_refused_in_the_end(world: World) -> None:
+    thread, conversation = await world.talking()
+    world.liveperson.faults.refuse_request("ms.PublishEvent", 401, times=5)
+    refused = await thread.say("for nobody")
+    await world.until(lambda: "warning" in world.slack.reactions(CHANNEL, refused), 90)
+    await thread.say("for Maria")
+    await world.until(lambda: said(world, conversation) == ["for Maria"], 30)
+
+
 @pytest.mark.parametrize("code", [429, 500, 503])
 @sqlite_only
 async def test_what_passes_is_no_refusal(world: World, code: int) -> None:

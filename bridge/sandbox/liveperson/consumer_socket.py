@@ -192,6 +192,8 @@ class ConsumerSocket(UmsSocket):
     def _publish(self, request: Request) -> Json:
         body = frames.body_as(request, frames.Publish)
         frames.check_event(body.event, from_consumer=True)
+        if (answer := self._unkept_receipt(request, body)) is not None:
+            return answer
         stored = self._model.publish(
             body.dialog_id,
             Author.consumer(self._consumer),
@@ -199,8 +201,20 @@ class ConsumerSocket(UmsSocket):
             metadata=frames.check_metadata(request.metadata),
         )
         told = not self._manners.happens(self._manners.unnumbered)
+        if body.event["type"] == "AcceptStatusEvent":
+            told = told and self._manners.receipts == "counted"
         body_told = {"sequence": stored.sequence} if told else {}
         return frames.answer(request.id, "ms.PublishEventResponse", body_told)
+
+    def _unkept_receipt(self, request: Request, body: frames.Publish) -> Json | None:
+        """The answer to a receipt that is not kept; None: it is an event like others."""
+        if body.event["type"] != "AcceptStatusEvent":
+            return None
+        if self._manners.receipts == "refused":
+            raise Refused(400, "no receipts are taken here")
+        if self._manners.receipts == "uncounted":
+            return frames.answer(request.id, "ms.PublishEventResponse", {"sequence": 0})
+        return None
 
     def _subscribe(self, request: Request) -> Json:
         body = frames.body_as(request, frames.Subscribe)

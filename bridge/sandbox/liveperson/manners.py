@@ -15,6 +15,7 @@ Echo = Literal["after", "before", "late", "never", "any"]
 Originator = Literal["full", "no role", "no metadata", "only metadata", "other id"]
 Order = Literal["sequence", "reversed", "shuffled", "own first", "own last"]
 LastContent = Literal["never", "fresh", "stale", "sometimes"]
+Receipts = Literal["counted", "unnumbered", "uncounted", "refused"]
 
 ECHOES: tuple[Echo, ...] = ("after", "before", "late", "never")
 ORIGINATORS: tuple[Originator, ...] = (
@@ -26,6 +27,7 @@ ORIGINATORS: tuple[Originator, ...] = (
 )
 ORDERS: tuple[Order, ...] = ("sequence", "reversed", "shuffled", "own first", "own last")
 LAST_CONTENTS: tuple[LastContent, ...] = ("never", "fresh", "stale", "sometimes")
+RECEIPTS: tuple[Receipts, ...] = ("counted", "unnumbered", "uncounted", "refused")
 
 
 @dataclass(slots=True)
@@ -40,6 +42,9 @@ class Manners:
     """Whether a request's `metadata` comes back on every account, not only where it says so."""
     unnumbered: float = 0.0
     """The share of publishes whose answer tells no sequence: the schema does not require it."""
+    receipts: Receipts = "counted"
+    """What becomes of a consumer's receipt: it takes the next number, and the answer tells it or
+    not; it takes none, and the answer says 0; or it is refused."""
     originator: Originator = "full"
     """How an event says whose it is: its `originatorMetadata` has no role, or is missing, or is all
     there is, or the `originatorId` is of another form (`{account}.{id}`)."""
@@ -88,6 +93,7 @@ class Manners:
             last_content=chance.choice(LAST_CONTENTS),
             tells_events=chance.random() < 0.5,
             chance=random.Random(chance.random()),
+            receipts=chance.choice(RECEIPTS),
         )
 
     def calm(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bridge.sandbox.liveperson import LivePersonSandbox
-from bridge.sandbox.liveperson.manners import Manners
+from bridge.sandbox.liveperson.manners import Manners, Receipts
 from tests.liveperson.schemas import checker
 from tests.sandbox.liveperson.consumer import TELECOM, Consumer, call, consumer, sign_up
 
@@ -353,3 +353,25 @@ def test_a_seed_draws_the_same_manners_each_time() -> None:
     assert any(each.replay_lost for each in drawn)
     friendly = str(Manners())
     assert all(str(each) != friendly for each in drawn)
+
+
+@pytest.mark.parametrize(
+    ("receipts", "code", "told", "kept"),
+    [
+        ("counted", 200, 6, True),
+        ("unnumbered", 200, None, True),
+        ("uncounted", 200, 0, False),
+        ("refused", 400, None, False),
+    ],
+)
+async def test_a_receipt_is_counted_or_not(
+    sandbox: LivePersonSandbox, receipts: Receipts, code: int, told: int | None, kept: bool
+) -> None:
+    async with consumer(sandbox, await sign_up(sandbox)) as ana:
+        dialog = await talk(sandbox, ana)
+        sandbox.manners.receipts = receipts
+        event = {"type": "AcceptStatusEvent", "status": "ACCEPT", "sequenceList": [5]}
+        answer = await ana.ask("ms.PublishEvent", {"dialogId": dialog, "event": event})
+        assert answer["code"] == code
+        assert (answer["body"].get("sequence") if code == 200 else None) == told
+        assert (len(sandbox.model.dialog(dialog)[1].events) == 7) is kept
