@@ -16,11 +16,9 @@ in `docs/delivery.md`; in short:
 from __future__ import annotations
 
 import bisect
-import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from enum import Enum, auto
 
 import structlog
@@ -29,6 +27,7 @@ from bridge.ids import InboxId
 from bridge.liveperson.dialog import Dialog, Gap, weight
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
 from bridge.liveperson.wire import EventChange
+from bridge.relay.own_words import is_marker, marker_of, resembles
 from bridge.store.left import Left
 from bridge.store.rows import DialogPosition, InboxRow
 
@@ -41,12 +40,6 @@ STRANGERS = 8
 PENDING_WEIGHT = 4 * 1024 * 1024
 """About how many bytes of events may wait to be stored, while a name is looked up or the database
 is away."""
-MARKER = "lpb-"
-"""How the bridge's own names for its messages begin."""
-ALIKE = 0.6
-"""The part of a text's letters that a masked one still has in their places."""
-_LOOSE = re.compile(r"[\W\d_]|(.)\1{2,}")
-"""What a mask takes away or puts there: figures, signs, and rows of the same letter."""
 
 Number = tuple[str, int | None]
 """A dialog, and the sequence in it; None: LivePerson took it without telling."""
@@ -467,19 +460,3 @@ class Delivery:
 
 def _publishable(row: InboxRow) -> bool:
     return row.kind == "message" and row.text is not None
-
-
-def resembles(shown: str, text: str) -> bool:
-    """Whether a text in the dialog can be ours as LivePerson has masked or tidied it."""
-    ours, theirs = _LOOSE.sub("", text).casefold(), _LOOSE.sub("", shown).casefold()
-    return ours == theirs or SequenceMatcher(None, ours, theirs).ratio() >= ALIKE
-
-
-def marker_of(row: InboxId) -> str:
-    """What goes along with a message, for servers that echo it (`ExternalId`, at most 64)."""
-    return f"{MARKER}{row}"
-
-
-def is_marker(marker: str) -> bool:
-    """Whether it is one of the bridge's."""
-    return marker.startswith(MARKER)

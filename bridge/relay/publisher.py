@@ -22,9 +22,10 @@ from bridge.liveperson.errors import (
 from bridge.liveperson.ids import ConversationId, DialogId
 from bridge.relay.crashpoints import crash_point
 from bridge.relay.decisions import State
-from bridge.relay.delivery import Delivery, Mark, Number, Step, marker_of
+from bridge.relay.delivery import Delivery, Mark, Number, Step
 from bridge.relay.ledger import Noting
 from bridge.relay.messages import Refusal, not_delivered, prepare, refused_words
+from bridge.relay.own_words import marker_of
 from bridge.relay.pump import Pump
 from bridge.relay.record import Record, notice
 from bridge.relay.tools import Tools

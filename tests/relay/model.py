@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from bridge.ids import InboxId, MessageTs, UserId
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
 from bridge.liveperson.wire import EventChange
-from bridge.relay.delivery import Batch, marker_of
+from bridge.relay.delivery import Batch
+from bridge.relay.own_words import marker_of
 from bridge.store.left import Left
 from bridge.store.rows import DialogPosition, DialogRow, InboxRow
 

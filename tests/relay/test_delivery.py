@@ -7,7 +7,8 @@ from structlog.testing import capture_logs
 
 from bridge.ids import InboxId, MessageTs, UserId
 from bridge.liveperson.dialog import Gap
-from bridge.relay.delivery import PENDING_WEIGHT, Delivery, Step, marker_of, resembles
+from bridge.relay.delivery import PENDING_WEIGHT, Delivery, Step
+from bridge.relay.own_words import marker_of, resembles
 from bridge.store.left import Left
 from bridge.store.rows import DialogPosition, DialogRow, InboxRow
 from tests.liveperson.changes import own, receipt, said

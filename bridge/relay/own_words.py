@@ -1,0 +1,36 @@
+"""How a message of ours is recognised in the dialog: by its marker, or by its text."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+
+from bridge.ids import InboxId
+
+MARKER = "lpb-"
+"""How the bridge's own names for its messages begin."""
+ALIKE = 0.6
+"""The part of a text's letters that a masked one still has in their places."""
+COMPARED = 2_000
+"""Letters that are compared: the time that it takes grows with their square."""
+_LOOSE = re.compile(r"[\W\d_]|(.)\1{2,}")
+"""What a mask takes away or puts there: figures, signs, and rows of the same letter."""
+
+
+def marker_of(row: InboxId) -> str:
+    """What goes along with a message, for servers that echo it (`ExternalId`, at most 64)."""
+    return f"{MARKER}{row}"
+
+
+def is_marker(marker: str) -> bool:
+    """Whether it is one of the bridge's."""
+    return marker.startswith(MARKER)
+
+
+def resembles(shown: str, text: str) -> bool:
+    """Whether a text in the dialog can be ours as LivePerson has masked or tidied it."""
+    ours, theirs = _LOOSE.sub("", text).casefold(), _LOOSE.sub("", shown).casefold()
+    if ours == theirs:
+        return True
+    matcher = SequenceMatcher(None, ours[:COMPARED], theirs[:COMPARED])
+    return matcher.quick_ratio() >= ALIKE and matcher.ratio() >= ALIKE
