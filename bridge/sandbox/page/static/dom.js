@@ -103,10 +103,11 @@ export const clockExact = (seconds) => {
 
 /** A round picture: initials on a colour that belongs to the name; no address is ever fetched. */
 export function avatar(name, kind = "person") {
-  const words = name.trim().split(/\s+/);
+  const bare = name.replace(/\(.*?\)/g, "").trim(); // "Maria (agent)" is Maria
+  const words = bare.split(/\s+/);
   const initials = (words[0]?.[0] ?? "?") + (words.length > 1 ? words.at(-1)[0] : "");
   let hue = 0;
-  for (const character of name) hue = (hue * 31 + character.codePointAt(0)) % 360;
+  for (const character of bare) hue = (hue * 31 + character.codePointAt(0)) % 360;
   const element = h("span", { class: `avatar ${kind}`, "aria-hidden": "true" }, initials.toUpperCase());
   if (kind === "person") element.style.setProperty("--hue", hue);
   return element;
