@@ -19,7 +19,11 @@ KEPT: Final = 10_000
 TTL: Final = 3600.0
 """Seconds a name is believed."""
 UNKNOWN_TTL: Final = 60.0
-"""Seconds before a name that could not be found out is asked for again."""
+"""Seconds before a name that Slack does not tell is asked for again."""
+FAILED_TTL: Final = 5.0
+"""Seconds before a name is asked for again that Slack failed to tell."""
+PAUSES: Final = (0.1, 0.3, 0.8)
+"""Seconds between the tries; a message waits for them."""
 RESOLVE_DEADLINE: Final = 3.0
 SLACKBOT: Final = "USLACKBOT"
 """Slack's own voice, which Slack does not count among the bots."""
@@ -134,7 +138,7 @@ class Directory:
         except TimeoutError:
             for key in missing:
                 if self._cached(key) is None:
-                    self._remember(key, PLACEHOLDERS[key[0]], UNKNOWN_TTL)
+                    self._remember(key, PLACEHOLDERS[key[0]], FAILED_TTL)
 
     def _cached(self, key: _Key) -> str | None:
         known = self._known(key)
@@ -177,6 +181,19 @@ class Directory:
                 self._asking.pop(key, None)
 
     async def _ask(self, key: _Key) -> str:
+        """Ask Slack, more than once if it fails: a wrong name on somebody's words is a pity."""
+        for pause in PAUSES:
+            try:
+                return await self._ask_once(key)
+            except SlackError as error:
+                await asyncio.sleep(max(pause, error.retry_after or 0.0))
+        try:
+            return await self._ask_once(key)
+        except SlackError:
+            return self._remember(key, PLACEHOLDERS[key[0]], FAILED_TTL).name
+
+    async def _ask_once(self, key: _Key) -> str:
+        """Ask Slack. Raises a `SlackError` that is no refusal."""
         kind, team, item = key
         name = None
         try:
@@ -186,7 +203,7 @@ class Directory:
                 return self._note_user(team, item, answer.get("user")).name
             answer = await call(client.conversations_info(channel=item))
             name = _channel_name(answer.get("channel"))
-        except SlackError:
+        except SlackRefused:
             pass
         if name is None:
             return self._remember(key, PLACEHOLDERS[kind], UNKNOWN_TTL).name

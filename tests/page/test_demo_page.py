@@ -105,7 +105,7 @@ async def test_accepting_by_hand(demo: Demo, open_page: OpenPage) -> None:
     await page.fill("#agent-composer", "Tom speaking")
     await page.press("#agent-composer", "Enter")
     message = thread(page).locator(".message", has_text="Tom speaking")
-    await expect(message.locator(".byline b")).to_have_text("Tom")
+    await expect(message.locator(".byline b")).to_have_text("Tom (agent)")
 
 
 async def test_the_cards_button_ends_the_conversation(demo: Demo, open_page: OpenPage) -> None:

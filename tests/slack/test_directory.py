@@ -8,7 +8,7 @@ import pytest
 from bridge.sandbox.slack.model import User
 from bridge.sandbox.slack.server import SlackSandbox
 from bridge.sandbox.wire import Wire
-from bridge.slack.directory import Directory
+from bridge.slack.directory import FAILED_TTL, PAUSES, Directory
 from bridge.slack.errors import SlackError
 from bridge.slack.workspaces import Workspaces
 from tests.slack.support import TEAM
@@ -40,6 +40,26 @@ async def test_what_slack_does_not_tell_reads_well_all_the_same(directory: Direc
     assert (names.user("U0NOBODY"), names.channel("C0NOWHERE")) == ("someone", "a channel")
 
 
+@pytest.mark.parametrize("kind", ["server_error", "drop"])
+async def test_a_name_that_slack_fails_to_tell_once_is_asked_for_again(
+    slack: SlackSandbox, directory: Directory, kind: str
+) -> None:
+    getattr(slack.faults, kind)("users.info", times=2)
+    await directory.resolve(TEAM, {"U0ANA"})
+    assert directory.names(TEAM).user("U0ANA") == "Ana"
+
+
+async def test_a_name_that_slack_goes_on_failing_to_tell_is_missing_for_seconds_only(
+    slack: SlackSandbox, workspaces: Workspaces
+) -> None:
+    now = 0.0
+    directory = Directory(workspaces, clock=lambda: now)
+    slack.faults.server_error("users.info", times=len(PAUSES) + 1)
+    assert await directory.user(TEAM, "U0ANA") == "someone"
+    now += FAILED_TTL
+    assert await directory.user(TEAM, "U0ANA") == "Ana"
+
+
 async def test_people_are_told_from_bots(slack: SlackSandbox, directory: Directory) -> None:
     assert await directory.is_person(TEAM, "U0ANA")
     assert not await directory.is_person(TEAM, "U0BRIDGE")
@@ -52,7 +72,7 @@ async def test_whether_it_is_a_person_is_asked_until_slack_says(
     slack: SlackSandbox, directory: Directory
 ) -> None:
     """A name may be made up meanwhile; this may not."""
-    slack.faults.server_error("users.info", times=2)
+    slack.faults.server_error("users.info", times=len(PAUSES) + 2)
     assert await directory.user(TEAM, "U0ANA") == "someone"
     with pytest.raises(SlackError):
         await directory.is_person(TEAM, "U0ANA")
