@@ -240,9 +240,9 @@ class Talk:
                 dialog.give_up()
             self._follower.give_out()
 
-    async def _look(self) -> None:
+    async def _look(self, certain: bool) -> None:
         for dialog in self._follower.dialogs.values():
-            dialog.judge()
+            dialog.judge(certain=certain)
         self._follower.give_out()
 
     def _receive(self, notification: Notification) -> None:

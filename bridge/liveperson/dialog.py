@@ -37,7 +37,7 @@ LOOKS = 5
 OURS = 64
 """Numbers of ours that are remembered: should anybody else's event have one, it is given out."""
 ENOUGH = 4
-"""Points that prove a gap, or the end of a dialog: two replays that ran, with two proofs each."""
+"""Points that prove a gap, or the end of a dialog: two replays that have shown all they could."""
 
 
 class Gap(NamedTuple):
@@ -50,9 +50,11 @@ class Gap(NamedTuple):
 class Replay:
     """What has come since the dialog was asked for again."""
 
-    __slots__ = ("cursor", "fresh", "highest", "known", "lowest", "runs")
+    __slots__ = ("cursor", "fresh", "highest", "known", "lowest", "runs", "start")
 
-    def __init__(self, cursor: int, known: int) -> None:
+    def __init__(self, start: int, cursor: int, known: int) -> None:
+        self.start = start
+        """What was asked for because it is known: no gap that is looked at again."""
         self.cursor = cursor
         """Where the dialog stood when it was asked for."""
         self.known = known
@@ -71,7 +73,7 @@ class Replay:
             self.highest = max(self.highest, sequence)
         if fresh:
             self.fresh = True
-        else:
+        elif sequence >= self.start:
             self.runs = True
 
     def proofs(self, gap: Gap) -> tuple[bool, bool]:
@@ -92,6 +94,7 @@ class Dialog:
         "_gaps",
         "_held",
         "_late",
+        "_others",
         "_ours",
         "_points",
         "_replay",
@@ -113,6 +116,8 @@ class Dialog:
         self._skipped: set[Gap] = set()
         """Gaps that are proven, and not passed over yet."""
         self._late: list[EventChange] = []
+        self._others: set[int] = set()
+        """Which of the held events are not the consumer's."""
         self._ours: dict[int, bool] = {}
         """The last numbers that are ours, and whether they are receipts'."""
         self._gaps: dict[Gap, int] = dict.fromkeys(gaps, 0)
@@ -121,7 +126,7 @@ class Dialog:
         """The highest sequence that is known to exist."""
         self._barrier: int | None = None
         self._replay: Replay | None = None
-        self._points: dict[Gap, int] = {}
+        self._points: dict[Gap, float] = {}
         self._tail = 0
         self._asked = 0
         """Replays in a row that did not run."""
@@ -141,6 +146,8 @@ class Dialog:
             fresh = denied or sequence not in self._held
             if fresh:
                 self._hold(sequence, change)
+                if not own and sequence in self._held:
+                    self._others.add(sequence)
         else:
             fresh = self._fill(sequence) or denied
             if fresh:
@@ -150,6 +157,8 @@ class Dialog:
 
     def ours(self, sequence: int, *, receipt: bool = False) -> None:
         """LivePerson gave this number to something that we published: it need not come back."""
+        if sequence in self._others:
+            return  # it is somebody else's, who has shown it: the number means something else
         self._ours[sequence] = receipt
         if len(self._ours) > OURS:
             del self._ours[next(iter(self._ours))]
@@ -181,8 +190,8 @@ class Dialog:
 
         Everything that the dialog held before has a lower one.
         """
-        if sequence > self.cursor:
-            self.ours(sequence, receipt=True)
+        self.ours(sequence, receipt=True)
+        if sequence in self._ours:
             self._barrier = max(sequence, self._barrier or 0)
 
     def _hold(self, sequence: int, change: EventChange | None) -> None:
@@ -199,8 +208,9 @@ class Dialog:
     def _lighten(self) -> None:
         """Let go of the later half of what is held: it is missing then, and asked for again."""
         for sequence in sorted(self._held)[len(self._held) // 2 :]:
-            if sequence > self.cursor + 1:
+            if sequence > self.cursor + 1 and self._held[sequence] is not None:
                 del self._held[sequence]
+                self._others.discard(sequence)
                 self._weight -= self._weights.pop(sequence, 0)
 
     def _fill(self, sequence: int) -> bool:
@@ -237,6 +247,7 @@ class Dialog:
         """Pass over the event that `peek` has shown: it is dealt with."""
         self.cursor += 1
         del self._held[self.cursor]
+        self._others.discard(self.cursor)
         if self._weights:
             self._weight -= self._weights.pop(self.cursor, 0)
 
@@ -284,6 +295,11 @@ class Dialog:
         return missing > sum(gap.last - gap.first + 1 for gap in self._skipped)
 
     @property
+    def highest(self) -> int:
+        """The highest sequence that was seen, or that is ours."""
+        return max(self._held, default=self.cursor)
+
+    @property
     def gaps(self) -> list[Gap]:
         """What was passed over, in order: to be kept with the cursor."""
         return sorted(self._gaps)
@@ -300,15 +316,24 @@ class Dialog:
         self._barrier = None
         self._tail = 0
 
-    def ask(self) -> int:
+    def ask(self, *, look_back: bool = True) -> int:
         """Read again; gives the sequence to subscribe from.
 
         It is the cursor's own, so that something known must come back. If that did not help, it is
-        a lower one: perhaps the cursor's event is of a kind that is not told again.
+        a lower one: perhaps the cursor's event is of a kind that is not told again. `look_back`:
+        begin before the gaps that were passed over, too.
         """
-        self._replay = Replay(self.cursor, self._bound)
+        if self._replay is not None and self._replay.runs:
+            self._count_looks()
+        start = max(0, self.cursor - self._asked)
+        self._replay = Replay(start, self.cursor, self._bound)
+        if not look_back:
+            return start
         looked_at = [gap.first - 1 for gap, looks in self._gaps.items() if looks < LOOKS]
-        return max(0, min([self.cursor - self._asked, *looked_at]))
+        return max(0, min([start, *looked_at]))
+
+    def _count_looks(self) -> None:
+        self._gaps = {gap: looks + 1 for gap, looks in self._gaps.items()}
 
     @property
     def runs(self) -> bool:
@@ -325,13 +350,19 @@ class Dialog:
             return all(all(self._replay.proofs(gap)) for gap in holes)
         return self._barrier is not None or self._replay.runs
 
-    def judge(self) -> None:
-        """The replay has had its time. What it has proven to be no event is passed over."""
+    def judge(self, *, certain: bool = False) -> None:
+        """The replay has had its time. What it has proven to be no event is passed over.
+
+        Two replays that have shown both sides of a gap prove it. One that has shown the near side
+        only counts for half of that; where something hangs on it (`certain`), for a quarter.
+        """
         replay, self._replay = self._replay, None
         if replay is None:
             return
         holes = self.holes()
-        self._points = {gap: self._points.get(gap, 0) + sum(replay.proofs(gap)) for gap in holes}
+        self._points = {
+            gap: self._points.get(gap, 0) + _points(replay, gap, certain=certain) for gap in holes
+        }
         if replay.fresh or holes:
             self._tail = 0
         elif replay.runs:
@@ -340,13 +371,27 @@ class Dialog:
             self._tail += 1  # a dialog in which nothing was seen yet has nothing that could come
         self._asked = 0 if replay.runs else self._asked + 1
         if replay.runs:
-            self._gaps = {gap: looks + 1 for gap, looks in self._gaps.items()}
-        self._skipped.update(gap for gap in holes if self._points[gap] >= ENOUGH)
+            self._count_looks()
+        self._skip(gap for gap in holes if self._points[gap] >= ENOUGH)
 
     def give_up(self) -> None:
         """Pass over whatever is missing: it has been asked for in vain for long."""
-        self._skipped.update(self.holes())
+        self._skip(self.holes())
         self._tail = ENOUGH
+
+    def _skip(self, gaps: Iterable[Gap]) -> None:
+        for gap in gaps:
+            if gap.last == self._bound and gap.last not in self._held:
+                self._bound = gap.first - 1  # it was said to exist, and nothing of it was seen
+            else:
+                self._skipped.add(gap)
+
+
+def _points(replay: Replay, gap: Gap, *, certain: bool) -> float:
+    before, behind = replay.proofs(gap)
+    if before and behind:
+        return 2
+    return (0.5 if certain else 1) if before or behind else 0
 
 
 def weight(change: EventChange) -> int:

@@ -14,7 +14,7 @@ import structlog
 
 from bridge.liveperson.catch_up import ReplayMissing
 from bridge.liveperson.connection import Connection
-from bridge.liveperson.errors import RequestRefused
+from bridge.liveperson.errors import RequestRefused, Transient
 from bridge.relay.bell import Bell
 from bridge.relay.delivery import Delivery
 from bridge.relay.publisher import Publisher
@@ -92,7 +92,7 @@ class Certainty:
     async def read_again(self, connection: Connection) -> None:
         """Something is missing, or may be."""
         if not self._delivery.gap:
-            self._gap_since = None
+            self._gap_since = self._uncertain_since = None
             await self._reader.subscribe(connection)
             return
         now = time.monotonic()
@@ -136,7 +136,9 @@ class Certainty:
         """The conversation is closed: read what it still holds."""
         try:
             await self._reader.read_again(connection, certain=True)
-        except (RequestRefused, ReplayMissing) as error:  # it may not be read any more
+        except (RequestRefused, Transient) as error:  # it may not be read any more
+            if not isinstance(error, RequestRefused | ReplayMissing) and self._bears_uncertainty():
+                raise
             log.info("session.end_unread", error=error.code, detail=str(error))
             self._delivery.give_up()
         self._delivery.resolve()

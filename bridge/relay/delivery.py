@@ -83,6 +83,7 @@ class Delivery:
     """Decides for one session."""
 
     __slots__ = (
+        "_above",
         "_confirmed",
         "_dialog",
         "_dialogs",
@@ -123,6 +124,8 @@ class Delivery:
         self._unnumbered: list[InboxRow] = []
         """Sent, and LivePerson did not say under which number."""
         self._numbers: dict[tuple[str, int], InboxId] = {}
+        self._above: dict[InboxId, int] = {}
+        """What the number of a message must be above: what was known when it left."""
         self._finished: deque[InboxId] = deque(maxlen=REMEMBERED)
         self._dialog: str | None = None
         self._dialogs: dict[str, Dialog] = {}
@@ -196,8 +199,12 @@ class Delivery:
         return (Step.PREPARE if row.text is None else Step.PUBLISH), row
 
     def leaves(self, row: InboxRow) -> None:
-        """It is being published."""
+        """It is being published: its number will be higher than any that is known now."""
         self.in_flight = row
+        if self._dialog is not None:
+            self._above[row.id] = self._dialogs[self._dialog].highest
+            if len(self._above) > REMEMBERED:
+                del self._above[next(iter(self._above))]
 
     @property
     def echoed(self) -> bool:
@@ -210,8 +217,9 @@ class Delivery:
         if row is None or dialog is None:
             return
         self.in_flight = None
-        if row.id in self._finished:
-            return  # its echo was first, and is stored
+        if row.id in self._finished:  # its echo was first, and is stored
+            self._advance()
+            return
         taken = sequence is not None and self._numbers.get((dialog, sequence), row.id) != row.id
         if taken:
             log.error("delivery.number_given_twice", session=self._session, sequence=sequence)
@@ -233,6 +241,7 @@ class Delivery:
         """Nobody says what became of what is in flight. True: it is in doubt from now on."""
         row, self.in_flight = self.in_flight, None
         if row is None or self._is_sent(row.id):
+            self._advance()
             return False
         self._doubts.append(row.id)
         for dialog in self._dialogs.values():
@@ -321,14 +330,21 @@ class Delivery:
         for name, dialog in self._dialogs.items():
             cursor = last.get(name) if name in rest else dialog.cursor
             if cursor is not None:
-                gaps = tuple((gap.first, gap.last) for gap in dialog.gaps if gap.last < cursor)
-                positions[name] = DialogPosition(cursor, gaps)
+                gaps = [(gap.first, gap.last) for gap in dialog.gaps if gap.last < cursor]
+                gaps += [(each, each) for each in self._undone(name, len(events))]
+                positions[name] = DialogPosition(cursor, tuple(sorted(gaps)))
         moved = {
             name: position
             for name, position in positions.items()
             if self._stored.get(name) != position
         }
         return Batch(events, self.unwritten(), moved)
+
+    def _undone(self, dialog: str, taken: int) -> list[int]:
+        """Late events of a dialog that have come, and are not dealt with once a batch is stored."""
+        late = [each.change for each in self.pending[taken:] if each.late and each.dialog == dialog]
+        late += [change for name, change in self._late_own if name == dialog]
+        return [change.sequence for change in late]
 
     def stored(self, batch: Batch) -> None:
         """It is in the store."""
@@ -343,10 +359,10 @@ class Delivery:
 
     # Certainty
 
-    def judge(self) -> None:
-        """The replays have had their time."""
+    def judge(self, *, certain: bool = False) -> None:
+        """The replays have had their time; see `Dialog.judge`."""
         for dialog in self._dialogs.values():
-            dialog.judge()
+            dialog.judge(certain=certain)
         self._advance()
 
     @property
@@ -413,7 +429,9 @@ class Delivery:
         """Find out which message an event of ours is. False: that cannot be told yet."""
         if not isinstance(change.event, TextEvent):
             return True
-        candidates, marker = self._candidates(), change.external_id
+        if (dialog, change.sequence) in self._numbers:
+            return True
+        candidates, marker = self._candidates(change.sequence), change.external_id
         found: list[InboxRow] = []
         if marker is not None and is_marker(marker):
             # Also one that LivePerson said it had not taken: here it is.
@@ -438,14 +456,19 @@ class Delivery:
             )
         return True
 
-    def _candidates(self) -> list[InboxRow]:
-        """Messages whose number is not known, in the order of sending."""
+    def _candidates(self, sequence: int) -> list[InboxRow]:
+        """Messages whose number is not known and may be this one, in the order of sending."""
         rows = list(self._unnumbered)
-        if self.in_flight is not None:
+        if self.in_flight is not None and self.in_flight.id not in self._finished:
             rows.append(self.in_flight)
         if self._doubts:
             rows += [row for row in self._waiting if row.id in self._doubts]
-        return [row for row in rows if self._confirmed.get(row.id, ("", None))[1] is None]
+        return [
+            row
+            for row in rows
+            if self._confirmed.get(row.id, ("", None))[1] is None
+            and sequence > self._above.get(row.id, -1)
+        ]
 
     def _number(self, row: InboxId, dialog: str, sequence: int) -> None:
         self._unnumbered = [each for each in self._unnumbered if each.id != row]

@@ -206,8 +206,8 @@ class Publisher:
             self._delivery.answered(sequence)
         finally:
             self._wait = None
-        if self._delivery.gap:
-            self._wake()  # its number tells that something before it has not come
+        if self._delivery.gap or self._delivery.pending:
+            self._wake()  # its number tells that something is missing, or what has waited for it
 
     def _refused(self, row: InboxRow, error: RequestRefused) -> None:
         """LivePerson did not take a message. Raises `TokenExpired` if a fresh token may help."""
@@ -262,7 +262,7 @@ class Publisher:
             await self._record.write(state=State.CLOSING.value)
         self._record.check_lease()
         self.closer = row.user_id
-        error: RequestRefused | None = None
+        error: RequestRefused | ServerFailed | None = None
         try:
             await connection.close_conversation(ConversationId(conversation))
         except Throttled as throttled:
@@ -270,6 +270,11 @@ class Publisher:
             return
         except RequestRefused as refused:
             error = refused
+        except ServerFailed as failed:
+            if (failures := self._failed_once_more(row)) < FAILURES:
+                await asyncio.sleep(min(2.0 ** (failures - 1), 8.0))
+                return
+            error = failed
         crash_point("close.answered")
         self._give_verdict(Refusal(row, error))
 

@@ -100,8 +100,8 @@ class Reader:
         await self._catch_up.read(connection, certain=certain)
         self._read_to = self._cursors()
 
-    async def _look(self) -> None:
-        self._delivery.judge()
+    async def _look(self, certain: bool) -> None:
+        self._delivery.judge(certain=certain)
         await self.absorb()
 
     async def absorb(self) -> None:

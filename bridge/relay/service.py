@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
@@ -29,10 +31,15 @@ from bridge.relay.types import (
 from bridge.slack.views import refusals
 from bridge.store import people, sessions
 from bridge.store.connection import Connection
+from bridge.store.errors import StoreUnavailable
 from bridge.store.rows import NewOutbox, SessionRow
 from bridge.store.wakeups import notify
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+OPEN_AGAIN = 0.2
+"""Seconds between two tries to open a session while the database is away."""
 
 
 class BridgeService:
@@ -84,7 +91,7 @@ class BridgeService:
             ours = row is not None and await sessions.is_owner(connection, row.id, worker)
             return row, False, ours
 
-        row, fresh, ours = await self._tools.database.writer.run(work, deadline=SLACK_WAITS)
+        row, fresh, ours = await self._open(work)
         if isinstance(row, Refused):
             return row
         crash_point("session.committed")
@@ -96,6 +103,24 @@ class BridgeService:
             log.info("session.opened", session=row.id, account=row.account)
             self._supervisor.adopt(row, fresh=fresh)
         return Connecting(row.id, target.label)
+
+    async def _open(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run a transaction that opens a session.
+
+        Where openings are counted they wait for each other, over all workers: in a transaction of
+        their own, so that no message waits with them.
+        """
+        database, clock = self._tools.database, asyncio.get_running_loop().time
+        if not (limited(self._tools.settings) and database.is_postgresql):
+            return await database.writer.run(work, deadline=SLACK_WAITS)
+        end = clock() + SLACK_WAITS
+        while True:
+            try:
+                return await database.at_once(work, deadline=max(end - clock(), 0.1))
+            except StoreUnavailable:  # run again, it finds what it may have committed
+                if clock() + OPEN_AGAIN > end:
+                    raise
+            await asyncio.sleep(OPEN_AGAIN)
 
     async def _over_limit(
         self, connection: Connection, command: ConnectCommand, key: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, literal_column, select, update
+from sqlalchemy import BigInteger, bindparam, func, literal_column, select, update
 
 from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
 from bridge.store.connection import Connection, Statement
@@ -175,7 +175,8 @@ _ALL_SENT = Statement(
         .values(
             state="sent",
             dialog_id=bindparam("dialog"),
-            sequence=bindparam("number"),
+            # The reader may have noted it meanwhile, with the number that its echo had.
+            sequence=func.coalesce(bindparam("number", type_=BigInteger), INBOX.c.sequence),
             finished_at=bindparam("at"),
         )
     )

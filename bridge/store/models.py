@@ -202,9 +202,8 @@ class Inbox(Base):
 
     __table_args__ = (
         # The ts first: new rows go to one end of the index, and share its page.
-        UniqueConstraint(
-            "message_ts", "channel_id", "team_id", "kind", "part", name="uq_inbox_event"
-        ),
+        # Its session and not its channel: a channel may get another id.
+        UniqueConstraint("message_ts", "session_id", "kind", "part", name="uq_inbox_event"),
         Index(
             "ix_inbox_waiting",
             "session_id",

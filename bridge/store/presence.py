@@ -157,8 +157,7 @@ async def taken(connection: Connection, thread: Unheard, stamps: Sequence[str]) 
     found = await connection.execute(
         select(INBOX.c.message_ts).where(
             INBOX.c.message_ts.in_(stamps),
-            INBOX.c.channel_id == thread.channel,
-            INBOX.c.team_id == thread.team,
+            INBOX.c.session_id == thread.session,
         )
     )
     return {row.message_ts for row in found}

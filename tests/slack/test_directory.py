@@ -105,7 +105,7 @@ async def test_names_age_and_failures_age_faster(
 ) -> None:
     now = 0.0
     directory = Directory(workspaces, ttl=3_600, clock=lambda: now)
-    slack.faults.server_error("users.info")
+    slack.faults.refuse("users.info", "user_not_visible")
     assert await directory.user(TEAM, "U0ANA") == "someone"
     now = 61.0
     assert directory.cached_user(TEAM, "U0ANA") is None
