@@ -78,6 +78,63 @@ def test_a_gap_is_passed_over_when_two_replays_have_shown_both_its_sides() -> No
     assert not dialog.gap
 
 
+def test_where_something_hangs_on_it_one_side_of_a_gap_is_hardly_a_proof() -> None:
+    for certain, asks in ((False, 4), (True, 8)):
+        dialog = Dialog(cursor=5)
+        dialog.barrier(7)
+        for _ in range(asks):
+            assert dialog.gap
+            dialog.ask()
+            dialog.feed(said(5), own=False)
+            dialog.judge(certain=certain)
+        assert not dialog.gap
+
+
+def test_what_comes_of_a_look_at_an_old_gap_does_not_prove_that_the_end_was_replayed() -> None:
+    dialog = Dialog(cursor=100, gaps=[Gap(2, 2)])
+    for _ in range(4):
+        replayed(dialog, 1, 3)
+    assert not dialog.whole
+    assert dialog.ask() == 1
+    assert dialog.ask(look_back=False) > 90
+
+
+def test_what_is_only_said_to_exist_is_not_passed_over() -> None:
+    dialog = Dialog(cursor=5)
+    dialog.exists(2**53)
+    for _ in range(4):
+        replayed(dialog, 5)
+    assert dialog.cursor == 5
+    assert not dialog.gap
+    assert fed(dialog, [6]) == [6]
+
+
+def test_an_agents_event_that_was_there_before_keeps_its_number() -> None:
+    dialog = Dialog(cursor=5)
+    fed(dialog, [7])
+    dialog.barrier(7)
+    assert fed(dialog, [6]) == [6, 7]
+    assert not dialog.whole
+
+
+def test_a_receipt_that_was_seen_before_its_answer_came_proves_the_end() -> None:
+    dialog = Dialog(cursor=5)
+    dialog.feed(receipt(6, own=True), own=True)
+    assert [each.sequence for each in dialog.take()] == [6]
+    dialog.barrier(6)
+    assert dialog.whole
+
+
+def test_numbers_of_ours_are_not_let_go_of() -> None:
+    dialog = Dialog()
+    ours = HELD_EVENTS + 50
+    dialog.ours(ours)
+    fed(dialog, (each for each in range(1, 3 * HELD_EVENTS) if each != ours))
+    others = [each for each in range(ours + 10) if each != ours]
+    assert fed(dialog, others) == others
+    assert not dialog.gap or dialog.holes()[0].first > ours
+
+
 def test_replays_that_do_not_come_prove_nothing() -> None:
     dialog = Dialog(cursor=3)
     assert fed(dialog, [5]) == []

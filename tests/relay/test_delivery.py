@@ -263,6 +263,8 @@ def test_no_number_is_given_to_two_messages() -> None:
         ("you ******* thing, come on", "you bloody thing, come on", True),
         ("from my phone", "hello", False),
         ("yes", "no", False),
+        ("1", "2", False),
+        (" ".join(["word"] * 70 + ["****"] * 10), " ".join(["word"] * 70 + ["evil"] * 10), True),
         ("one", "4111", False),
     ],
 )
@@ -371,6 +373,51 @@ def test_what_waits_to_be_stored_is_bounded_and_nothing_is_lost() -> None:
             start = delivery.dialogs["d"].ask()
             delivery.heard([said(sequence, large) for sequence in range(start, 100)])
     assert seen == list(range(100))
+
+
+def test_a_gap_is_kept_until_the_late_event_that_fills_it_is_stored() -> None:
+    delivery = taken_over(left(cursor=9, gaps="[[3, 3]]"))
+    delivery.heard([said(10)])
+    events = list(delivery.pending)
+    delivery.heard([said(3)])  # while the name of who said 10 is looked up
+    batch = delivery.batch(events)
+    assert batch.positions == {"d": DialogPosition(10, ((3, 3),))}
+    delivery.stored(batch)
+    assert delivery.batch(delivery.pending).positions == {"d": DialogPosition(10)}
+
+
+def test_a_gap_is_kept_while_nobody_knows_whose_the_late_event_is() -> None:
+    delivery = taken_over(left(row(1, "4111111111111111"), cursor=9, gaps="[[3, 3]]"))
+    delivery.heard([own(3, "****************"), said(10)])
+    assert delivery.batch(delivery.pending).positions == {"d": DialogPosition(10, ((3, 3),))}
+
+
+def test_an_event_from_before_a_message_left_is_not_that_message() -> None:
+    delivery = taken_over(left(cursor=9, gaps="[[3, 3]]"))
+    delivery.add([row(2, "yes")])
+    delivery.attach("d")
+    publish(delivery)
+    delivery.heard([own(3, "yes")])
+    delivery.detach()
+    assert delivery.doubtful
+
+
+def test_an_answer_that_frees_what_has_waited_makes_it_pending() -> None:
+    delivery = fresh(row(1, "my card is 4111111111111111"))
+    publish(delivery)
+    assert delivery.heard([own(0, "my card is ****************"), said(1)]) is False
+    delivery.answered(0)
+    assert [heard.change.sequence for heard in delivery.pending] == [1]
+
+
+def test_what_waits_for_an_answer_that_is_not_needed_any_more_is_freed() -> None:
+    delivery = fresh(row(1))
+    publish(delivery)
+    delivery.heard([own(0, "hello"), said(1)])
+    delivery.stored(delivery.batch(delivery.pending))
+    delivery.heard([own(2, "from my phone"), said(3)])
+    delivery.answered(0)
+    assert [heard.change.sequence for heard in delivery.pending] == [3]
 
 
 def test_receipts_are_no_news_for_the_thread() -> None:
