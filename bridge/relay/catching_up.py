@@ -194,7 +194,11 @@ class CatchingUp:
                 self._postpone(thread)
                 return
             await asyncio.sleep(0)  # most are our own, and cost no wait that would let others go on
-        await self._tools.database.writer.run(lambda connection: presence.heard(connection, thread))
+        done = await self._tools.database.writer.run(
+            lambda connection: presence.heard(connection, thread)
+        )
+        if not done:
+            return  # something was marked meanwhile: it is read again
         self._later.pop(thread.session, None)
         log.info("thread.caught_up", session=thread.session, looked_at=len(missed))
 

@@ -49,7 +49,7 @@ class Presence:
         self._reachable_since: Callable[[], float | None] = lambda: -math.inf
         self.news = asyncio.Event()
         """Set when there may have been a gap: call `judge`."""
-        self.to_read = asyncio.Event()
+        self.to_read = tools.to_read
         """Set when threads of this worker's sessions may have been marked."""
         self._beaten = -math.inf
         self._steady_since = 0.0
@@ -164,7 +164,6 @@ class Presence:
         while some := dict(list(self._refused.items())[:AT_ONCE]):
 
             async def work(connection: Connection, some: Refused = some) -> None:
-                await presence.begin(connection)
                 for (team, channel, thread), since in some.items():
                     await presence.mark_thread(connection, team, channel, thread, since)
 
