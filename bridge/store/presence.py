@@ -23,6 +23,8 @@ class Unheard:
     thread_ts: MessageTs
     since: int
     """Milliseconds since 1970."""
+    live: bool
+    """Whether the conversation goes on."""
     gaps: int
     """How many gaps there had been when this was asked."""
 
@@ -151,6 +153,7 @@ async def unheard(
             SESSIONS.c.channel_id,
             SESSIONS.c.thread_ts,
             SESSIONS.c.unheard_since,
+            SESSIONS.c.live,
         )
         .where(
             SESSIONS.c.unheard_since.is_not(None),
@@ -170,6 +173,7 @@ async def unheard(
             channel=row.channel_id,
             thread_ts=row.thread_ts,
             since=row.unheard_since,
+            live=row.live,
             gaps=gaps,
         )
         for row in found
@@ -185,6 +189,16 @@ async def taken(connection: Connection, thread: Unheard, stamps: Sequence[str]) 
         )
     )
     return {row.message_ts for row in found}
+
+
+async def still_marked(connection: Connection, thread: Unheard) -> bool:
+    """Whether a thread is still to be read. A write, so that it tells whether there can be one."""
+    done = await connection.execute(
+        update(SESSIONS)
+        .where(SESSIONS.c.id == thread.session, SESSIONS.c.unheard_since.is_not(None))
+        .values(unheard_since=SESSIONS.c.unheard_since)
+    )
+    return done.rowcount > 0
 
 
 async def heard(connection: Connection, thread: Unheard) -> bool:
