@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -53,17 +54,15 @@ LATER = 5.0, 600.0
 """Seconds until a thread that could not be read is tried again: first, and at most."""
 REFUSALS = 6
 """How often a thread may be refused for a reason that may pass, before it is told."""
-FINAL = frozenset(
-    {
-        "channel_not_found",
-        "method_not_supported_for_channel_type",
-        "missing_scope",
-        "no_permission",
-        "not_in_channel",
-        "thread_not_found",
-    }
-)
-"""Refusals that stand until a person acts: what was missed is told at once."""
+FINAL = frozenset({"method_not_supported_for_channel_type", "missing_scope", "thread_not_found"})
+"""Refusals that nothing but a new installation or thread ends: what was missed is told at once."""
+SHUT = frozenset({"channel_not_found", "is_archived", "no_permission", "not_in_channel"})
+"""Refusals that end when somebody lets the bridge in again. They are waited out: whether the thread
+is given up meanwhile, the session's hold decides, and tells."""
+NOBODYS = "foreign_team"
+"""A refusal that says that the bridge has no business there any more: there is nobody to tell."""
+GIVEN_UP = 10_000
+"""Messages that could not be taken, and are remembered so that they hold up nothing again."""
 
 Take = Callable[[TeamId, ChannelId, dict[str, Any]], Awaitable[bool]]
 """Handles a message as its event would have been; True: it is safe, or nothing for us."""
@@ -81,13 +80,22 @@ class Teller(Protocol):
     ) -> None:
         """Say it, if `first`, in the same transaction, agrees."""
 
+    async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
+        """Have a channel's sessions under its new id."""
+
 
 @dataclass(slots=True)
 class Later:
     """When a thread is tried again."""
 
+    since: int
+    """How it was marked: marked anew, it is read at once."""
     due: float = 0.0
     tries: int = 0
+    """How often Slack has refused it for a reason that may pass."""
+    message: MessageTs | None = None
+    """The message that could not be taken."""
+    message_tries: int = 0
     backoff: Backoff = field(default_factory=lambda: Backoff(first=LATER[0], cap=LATER[1]))
 
 
@@ -101,6 +109,7 @@ class CatchingUp:
         self._take = take
         self._pace = Rate(PER_MINUTE, BURST)
         self._later: dict[SessionId, Later] = {}
+        self._given_up: OrderedDict[tuple[SessionId, MessageTs], None] = OrderedDict()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -158,45 +167,107 @@ class CatchingUp:
         if len(marked) < limit:  # all there are: those that are gone need not be remembered
             names = {each.session for each in marked}
             self._later = {k: v for k, v in self._later.items() if k in names}
-        ready = [
-            each
-            for each in marked
-            if each.session not in self._later or self._later[each.session].due <= now
-        ]
+        ready = [each for each in marked if self._is_due(each, now)]
         self._pace.shared_by(workers)
         for thread in ready[:BATCH]:
-            await self._read(thread)
+            try:
+                works = await self._read(thread)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                log.exception("thread.reading_failed", session=thread.session)
+                self._postpone(thread)
+                continue
+            if not works:  # a person has to act, and every other thread would be refused as well
+                await asyncio.sleep(CREDENTIALS_WAIT)
+                break
         return bool(ready)
 
-    async def _read(self, thread: Unheard) -> None:
-        """Read one thread, and hand on what was missed; whatever hinders that, it stays marked."""
+    def _is_due(self, thread: Unheard, now: float) -> bool:
+        later = self._later.get(thread.session)
+        return later is None or later.due <= now or later.since != thread.since
+
+    async def _read(self, thread: Unheard) -> bool:
+        """Read one thread, and hand on what was missed; whatever hinders that, it stays marked.
+
+        False: Slack refuses the whole installation.
+        """
         try:
             messages = await self._messages(thread)
         except SlackRefused as error:
-            if error.code in FINAL or self._tried(thread) >= REFUSALS:
-                await self._say_unheard(thread, error)
-                return
-            log.warning("thread.not_read", session=thread.session, error=error.code)
-            if (
-                error.concern is Concern.INSTALLATION
-            ):  # of the whole installation: a person has to act
-                await asyncio.sleep(CREDENTIALS_WAIT)
-            else:
-                self._postpone(thread)
-            return
+            return await self._refused(thread, error)
         except SlackError as error:
             log.warning("thread.not_read", session=thread.session, error=error.code)
             self._postpone(thread)
-            return
+            return True
         missed = await self._missed(thread, messages)
         for message in missed:
-            if not await self._take(thread.team, thread.channel, message):
-                self._postpone(thread)
-                return
+            if not await self._hand_on(thread, message):
+                return True
             await asyncio.sleep(0)  # most are our own, and cost no wait that would let others go on
-        await self._tools.database.writer.run(lambda connection: presence.heard(connection, thread))
+        done = await self._tools.database.writer.run(
+            lambda connection: presence.heard(connection, thread)
+        )
+        if not done:
+            return True  # something was marked meanwhile: it is read again
         self._later.pop(thread.session, None)
         log.info("thread.caught_up", session=thread.session, looked_at=len(missed))
+        return True
+
+    async def _refused(self, thread: Unheard, error: SlackRefused) -> bool:
+        """Slack does not let a thread be read; False: nor any other."""
+        tried = self._tried(thread)
+        if error.code == NOBODYS:
+            await self._forget(thread)
+            return True
+        if error.code in FINAL:
+            await self._say_unheard(thread, error)
+            return True
+        log.warning("thread.not_read", session=thread.session, error=error.code)
+        if error.concern is Concern.INSTALLATION:
+            self._postpone(thread, counts=False)  # another one is tried first the next time
+            return False
+        if error.moved_to not in (None, thread.channel) and tried < REFUSALS:
+            self._postpone(thread)
+            await self._teller.channel_moved(
+                thread.team, thread.channel, ChannelId(str(error.moved_to))
+            )
+        elif tried < REFUSALS or (error.code in SHUT and thread.live):
+            self._postpone(thread)
+        elif error.code in SHUT:
+            await self._forget(thread)  # the conversation is over, and nothing can be told
+        else:
+            await self._say_unheard(thread, error)
+        return True
+
+    async def _hand_on(self, thread: Unheard, message: dict[str, Any]) -> bool:
+        """Hand one message on; False if it is to be tried again, and what comes after it waits.
+
+        One that can never be taken is told in the thread after some tries: it must not hide all
+        that was written later.
+        """
+        ts = MessageTs(message["ts"])
+        if (thread.session, ts) in self._given_up:
+            return True
+        with self._presence.reading(thread.team, thread.channel, ts):
+            if await self._take(thread.team, thread.channel, message):
+                return True
+        # A database that takes nothing is no fault of the message's: then this raises.
+        await self._tools.database.writer.run(lambda c: presence.still_marked(c, thread))
+        later = self._postpone(thread, counts=False)
+        later.message_tries = later.message_tries + 1 if later.message == ts else 1
+        later.message = ts
+        if later.message_tries < REFUSALS:
+            return False
+        log.error("thread.message_given_up", session=thread.session, ts=ts)
+        told = notice(notices.not_taken(ts_key(ts)[0] * 1000))
+        await self._teller.tell(
+            thread.session, [told], first=lambda c: presence.still_marked(c, thread)
+        )
+        self._given_up[thread.session, ts] = None
+        while len(self._given_up) > GIVEN_UP:
+            self._given_up.popitem(last=False)
+        return True
 
     async def _missed(
         self, thread: Unheard, messages: list[dict[str, Any]]
@@ -213,10 +284,17 @@ class CatchingUp:
         later = self._later.get(thread.session)
         return 0 if later is None else later.tries
 
-    def _postpone(self, thread: Unheard) -> None:
-        later = self._later.setdefault(thread.session, Later())
-        later.tries += 1
+    def _postpone(self, thread: Unheard, *, counts: bool = True) -> Later:
+        later = self._later.setdefault(thread.session, Later(thread.since))
+        later.since = thread.since
+        later.tries += counts
         later.due = asyncio.get_running_loop().time() + 1.0 + later.backoff.next()
+        return later
+
+    async def _forget(self, thread: Unheard) -> None:
+        """Have a thread done with that cannot be read, without a word."""
+        await self._tools.database.writer.run(lambda connection: presence.heard(connection, thread))
+        self._later.pop(thread.session, None)
 
     async def _say_unheard(self, thread: Unheard, error: SlackRefused) -> None:
         """Say in the thread that it cannot be read; that is then done with."""

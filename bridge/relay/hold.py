@@ -24,7 +24,7 @@ from bridge.relay.tools import Tools
 from bridge.slack.concerns import MISSING, Concern
 from bridge.slack.errors import SlackError, SlackRefused
 from bridge.slack.views import notices
-from bridge.store import sessions
+from bridge.store import presence, sessions
 from bridge.store.connection import Connection
 from bridge.store.errors import StoreError
 from bridge.store.sessions import now_ms
@@ -37,6 +37,8 @@ MISSING_SECONDS: Final = 3_600.0
 CREDENTIALS_WAIT: Final = 30.0
 """Seconds between tries while the whole installation is refused: a person has to act."""
 
+DEAF: Final = frozenset({Concern.THREAD, Concern.INSTALLATION})
+"""What a refusal is about where Slack may deliver no events either."""
 FOLLOWED: Final = 3
 """How often in a row a channel is followed to a new id; Slack cannot mean more."""
 
@@ -61,9 +63,11 @@ class Hold:
     __slots__ = (
         "_backoff",
         "_bell",
+        "_deaf",
         "_followed",
         "_record",
         "_since",
+        "_sure",
         "_tell",
         "_tools",
         "resting",
@@ -77,6 +81,10 @@ class Hold:
         self._tools = tools
         self._tell = tell
         self._since: int | None = None
+        self._deaf = False
+        """Whether Slack may not have told what people have written meanwhile."""
+        self._sure = now_ms()
+        """When Slack last took something, or this owner began: before, it told everything."""
         self._followed = 0
         self._backoff: Backoff | None = None
         self._bell = Bell()
@@ -96,6 +104,7 @@ class Hold:
         if self._since is None:
             self._since = row.held_since or now
             log.warning("slack.holds", session=row.id, error=error.code, remedy=error.remedy)
+        self._deaf = self._deaf or error.concern in DEAF
         patience = self._patience(error)
         lasted = (now - self._since) / 1000
         if patience is not None and lasted >= patience:
@@ -119,7 +128,7 @@ class Hold:
             return False
         self._followed += 1
         log.info("session.channel_moved", session=row.id)
-        await move(self._record, self._tools, ChannelId(channel))
+        await move(self._record, self._tools, ChannelId(channel), unheard_since=self._sure)
         return True
 
     async def _noted_channel(self) -> str | None:
@@ -131,10 +140,22 @@ class Hold:
         return None if row is None else row.channel_id
 
     async def over(self) -> None:
-        """Slack took something: if the opener was told of trouble, the thread tells its end."""
-        self._backoff, self._since, self._followed = None, None, 0
-        if (since := self._record.row.held_since) is not None:
-            log.info("slack.takes_again", session=self._record.row.id)
+        """Slack took something: if the opener was told of trouble, the thread tells its end.
+
+        A bot that is not let into its channel is told nothing of what is written there: the thread
+        is then read, however short that was.
+        """
+        row, since = self._record.row, self._record.row.held_since
+        if self._deaf or since is not None:  # what a former owner met with is not known
+            unheard = min(self._sure, since or self._sure)
+            await self._record.commit(
+                lambda connection: presence.mark_session(connection, row.id, unheard)
+            )
+            self._tools.to_read.set()
+        self._backoff, self._since, self._followed, self._deaf = None, None, 0, False
+        self._sure = now_ms()
+        if since is not None:
+            log.info("slack.takes_again", session=row.id)
             told = notice(notices.held_back(since, now_ms()))
             await self._record.write(told, held_since=None)
 
@@ -171,19 +192,22 @@ class Hold:
             self._bell.clear()
 
 
-async def move(record: Record, tools: Tools, channel: ChannelId) -> None:
+async def move(record: Record, tools: Tools, channel: ChannelId, *, unheard_since: int) -> None:
     """Have the session's thread in another channel: its own has got a new id.
 
-    Replies there may have been looked up already, by any worker, and found to be nobody's.
+    Replies there may have been looked up already, by any worker, and found to be nobody's: what was
+    written since `unheard_since` is read.
     """
     row = record.row
 
     async def work(connection: Connection) -> None:
         await sessions.change_session(connection, row.id, row.epoch, channel_id=channel)
+        await presence.mark_session(connection, row.id, unheard_since)
         await notify(connection, CHANNEL, MOVED)
 
     await record.commit(work)
     record.changed([], channel_id=channel)
     tools.threads.moved()
+    tools.to_read.set()
     if row.thread_ts is not None:
         tools.threads.learn((row.team_id, channel, row.thread_ts), Thread(row.id, row.opener_id))

@@ -18,8 +18,9 @@ marked likewise: Slack tries four times, and each of them may meet with the same
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import structlog
 
@@ -49,11 +50,12 @@ class Presence:
         self._reachable_since: Callable[[], float | None] = lambda: -math.inf
         self.news = asyncio.Event()
         """Set when there may have been a gap: call `judge`."""
-        self.to_read = asyncio.Event()
+        self.to_read = tools.to_read
         """Set when threads of this worker's sessions may have been marked."""
         self._beaten = -math.inf
         self._steady_since = 0.0
         self._refused: Refused = {}
+        self._reading: tuple[TeamId, ChannelId, MessageTs] | None = None
         self._began: tuple[tuple[float, float], int] | None = None
 
     def reachable_by(self, since: Callable[[], float | None]) -> None:
@@ -65,10 +67,21 @@ class Presence:
 
     def refused(self, team: TeamId, channel: ChannelId, thread: MessageTs, ts: MessageTs) -> None:
         """A message of a thread could not be stored; Slack may deliver it again, or may not."""
+        if (team, channel, ts) == self._reading:
+            return
         key, at = (team, channel, thread), ts_key(ts)[0] * 1000
         if key in self._refused or len(self._refused) < REMEMBERED:
             self._refused[key] = min(at, self._refused.get(key, at))
         self.news.set()
+
+    @contextlib.contextmanager
+    def reading(self, team: TeamId, channel: ChannelId, ts: MessageTs) -> Iterator[None]:
+        """A message that was read is handed on: if it is refused, its thread is marked as it is."""
+        self._reading = team, channel, ts
+        try:
+            yield
+        finally:
+            self._reading = None
 
     # For the heartbeat
 
@@ -164,7 +177,6 @@ class Presence:
         while some := dict(list(self._refused.items())[:AT_ONCE]):
 
             async def work(connection: Connection, some: Refused = some) -> None:
-                await presence.begin(connection)
                 for (team, channel, thread), since in some.items():
                     await presence.mark_thread(connection, team, channel, thread, since)
 

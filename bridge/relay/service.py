@@ -30,6 +30,7 @@ from bridge.relay.types import (
 )
 from bridge.slack.views import refusals
 from bridge.store import people, sessions
+from bridge.store import presence as unheard
 from bridge.store.connection import Connection
 from bridge.store.errors import StoreUnavailable
 from bridge.store.rows import NewOutbox, SessionRow
@@ -38,6 +39,8 @@ from bridge.store.wakeups import notify
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+MOVED_BEFORE_MS = 5 * 60 * 1000
+"""How long before it is told a channel may have had its new id."""
 OPEN_AGAIN = 0.2
 """Seconds between two tries to open a session while the database is away."""
 
@@ -187,14 +190,20 @@ class BridgeService:
         return row if row is not None else Refused(refusals.no_such_session())
 
     async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
-        """Have a channel's sessions under its new id. Their owners learn it when they next post."""
+        """Have a channel's sessions under its new id. Their owners learn it when they next post.
+
+        What came under that id before was nobody's, and is acknowledged: it is read.
+        """
+        since = sessions.now_ms() - MOVED_BEFORE_MS
 
         async def work(connection: Connection) -> None:
             await sessions.move_channel(connection, team, old, new)
+            await unheard.mark_channel(connection, team, new, since)
             await notify(connection, CHANNEL, MOVED)
 
         await self._tools.database.at_once(work, deadline=SLACK_WAITS)
         self._tools.threads.moved()
+        self._tools.to_read.set()
         log.info("channel.moved", old=old, new=new)
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:

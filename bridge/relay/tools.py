@@ -133,3 +133,5 @@ class Tools:
     connecting: Gate = field(default_factory=Gate)
     loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     """Bounds how many sessions read their rows at once, after a start."""
+    to_read: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when threads of this worker's sessions may have been marked as to be read."""

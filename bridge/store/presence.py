@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, TextClause, case, func, insert, literal, or_, select, update
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, WorkerId
 from bridge.store.connection import Connection
@@ -23,6 +23,8 @@ class Unheard:
     thread_ts: MessageTs
     since: int
     """Milliseconds since 1970."""
+    live: bool
+    """Whether the conversation goes on."""
     gaps: int
     """How many gaps there had been when this was asked."""
 
@@ -91,16 +93,40 @@ async def mark_thread(
     connection: Connection, team: TeamId, channel: ChannelId, thread_ts: MessageTs, since: int
 ) -> None:
     """Note that one thread is to be read, if it is one of ours."""
-    await connection.execute(
-        update(SESSIONS)
-        .where(
-            SESSIONS.c.team_id == team,
-            SESSIONS.c.channel_id == channel,
-            SESSIONS.c.thread_ts == thread_ts,
-            or_(SESSIONS.c.unheard_since.is_(None), SESSIONS.c.unheard_since > since),
-        )
-        .values(unheard_since=since)
+    await _mark_where(
+        connection,
+        since,
+        SESSIONS.c.team_id == team,
+        SESSIONS.c.channel_id == channel,
+        SESSIONS.c.thread_ts == thread_ts,
     )
+
+
+async def mark_session(connection: Connection, session: SessionId, since: int) -> None:
+    """Note that a session's thread is to be read."""
+    await _mark_where(connection, since, SESSIONS.c.id == session)
+
+
+async def mark_channel(
+    connection: Connection, team: TeamId, channel: ChannelId, since: int
+) -> None:
+    """Note that the open threads of a channel are to be read."""
+    await _mark_where(
+        connection, since, SESSIONS.c.team_id == team, SESSIONS.c.channel_id == channel, WANTED
+    )
+
+
+async def _mark_where(
+    connection: Connection, since: int, *which: ColumnElement[bool] | TextClause
+) -> None:
+    """Mark some threads, without a gap of the whole fleet.
+
+    An older mark is kept, yet it changes by a millisecond: what is being read now was read too
+    early, and `heard` sees that by the mark.
+    """
+    mark = SESSIONS.c.unheard_since
+    sooner = case((or_(mark.is_(None), mark > since), since), else_=mark - 1)
+    await connection.execute(update(SESSIONS).where(*which).values(unheard_since=sooner))
 
 
 async def workers_alive(connection: Connection, *, lease_ms: int) -> int:
@@ -127,6 +153,7 @@ async def unheard(
             SESSIONS.c.channel_id,
             SESSIONS.c.thread_ts,
             SESSIONS.c.unheard_since,
+            SESSIONS.c.live,
         )
         .where(
             SESSIONS.c.unheard_since.is_not(None),
@@ -146,6 +173,7 @@ async def unheard(
             channel=row.channel_id,
             thread_ts=row.thread_ts,
             since=row.unheard_since,
+            live=row.live,
             gaps=gaps,
         )
         for row in found
@@ -161,6 +189,16 @@ async def taken(connection: Connection, thread: Unheard, stamps: Sequence[str]) 
         )
     )
     return {row.message_ts for row in found}
+
+
+async def still_marked(connection: Connection, thread: Unheard) -> bool:
+    """Whether a thread is still to be read. A write, so that it tells whether there can be one."""
+    done = await connection.execute(
+        update(SESSIONS)
+        .where(SESSIONS.c.id == thread.session, SESSIONS.c.unheard_since.is_not(None))
+        .values(unheard_since=SESSIONS.c.unheard_since)
+    )
+    return done.rowcount > 0
 
 
 async def heard(connection: Connection, thread: Unheard) -> bool:

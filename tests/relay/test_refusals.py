@@ -20,7 +20,7 @@ from bridge.store.connection import Connection
 from bridge.store.database import open_database
 from bridge.store.models import OUTBOX, SESSIONS
 from bridge.store.rows import NewOutbox
-from tests.e2e.world import CHANNEL, Thread, World, said, world_of
+from tests.e2e.world import ANA, CHANNEL, Thread, World, said, world_of
 from tests.relay.test_trouble import direct_messages, states, told
 
 sqlite_only = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
@@ -53,6 +53,12 @@ def refuse(world: World, code: str, **more: str) -> None:
     """Slack refuses everything in the channel, until it is cleared."""
     for method in ("chat.postMessage", "chat.update", "reactions.add"):
         world.slack.faults.refuse(method, code, times=FOREVER, channel=CHANNEL, **more)
+
+
+def refused(world: World, code: str) -> bool:
+    """Whether Slack has refused a post for this."""
+    titles = (entry.title for entry in world.wire.entries())
+    return any(f"chat.postMessage → {code}" in title for title in titles)
 
 
 THREAD = [
@@ -109,6 +115,48 @@ async def test_a_bot_that_is_removed_and_invited_again_goes_on(world: World) -> 
     await thread.say("up")
     await world.until(lambda: said(world, conversation) == ["up"])
     assert len(direct_messages(world)) == 1
+
+
+@pytest.mark.parametrize("told_after", [0.3, 60.0], ids=["told", "short"])
+@sqlite_only
+async def test_what_was_written_while_the_bot_was_out_reaches_the_agent(
+    world: World, monkeypatch: pytest.MonkeyPatch, told_after: float
+) -> None:
+    """Slack delivers no events then."""
+    monkeypatch.setattr(hold, "TOLD_AFTER", told_after)
+    thread, conversation = await world.talking()
+    await world.slack.remove(CHANNEL)
+    await world.slack.say(ANA, CHANNEL, "up 0", thread_ts=thread.ts)
+    await world.liveperson.say(conversation.id, "down 0")
+    await world.until(lambda: refused(world, "not_in_channel"), 20)
+    await world.slack.say(ANA, CHANNEL, "up 1", thread_ts=thread.ts)
+    await world.slack.invite(CHANNEL)
+    await thread.shows("down 0", timeout=30)
+    await world.until(lambda: len(said(world, conversation)) == 2, 20)
+    await thread.say("up 2")
+    await world.until(lambda: "up 2" in said(world, conversation))
+    assert said(world, conversation) == ["up 0", "up 1", "up 2"]
+
+
+@pytest.mark.parametrize("told", [True, False])
+@sqlite_only
+async def test_what_came_under_a_new_id_before_it_was_known_reaches_the_agent(
+    world: World, told: bool
+) -> None:
+    thread, conversation = await world.talking()
+    await world.slack.change_id(CHANNEL, "C0SHARED", told=False)
+    there = Thread(world, "C0SHARED", thread.ts)
+    early = await there.say("early")
+    assert await world.slack.delivered(early, "C0SHARED")
+    if told:
+        await world.slack.tell_new_id(CHANNEL, "C0SHARED")
+    else:
+        await world.liveperson.say(conversation.id, "down 0")
+        await there.shows("down 0")
+    await world.until(lambda: said(world, conversation) == ["early"], 20)
+    await there.say("late")
+    await world.until(lambda: len(said(world, conversation)) == 2)
+    assert said(world, conversation) == ["early", "late"]
 
 
 @sqlite_only

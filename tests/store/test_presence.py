@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from bridge.ids import WorkerId
+from bridge.ids import ChannelId, TeamId, WorkerId
 from bridge.store import presence, workers
 from bridge.store.database import Database
 from bridge.store.models import SESSIONS
@@ -78,6 +78,40 @@ async def test_what_was_read_before_a_gap_was_read_too_early(database: Database)
     (again,) = await unheard(database)
     assert again.since == 1_000
     assert await heard(database, again)
+
+
+async def test_a_thread_that_is_marked_alone_voids_only_its_own_reading(
+    database: Database,
+) -> None:
+    await session(database, "s1", channel_id="C1")
+    await session(database, "s2", channel_id="C2")
+    await mark(database, 1_000)
+    mine, other = await unheard(database)
+    team, channel = TeamId("T"), mine.channel
+    for _ in range(2):
+        await database.writer.run(
+            lambda connection: presence.mark_thread(
+                connection, team, channel, mine.thread_ts, 5_000
+            )
+        )
+    assert not await heard(database, mine)
+    assert await heard(database, other)
+    (again,) = await unheard(database)
+    assert (again.session, again.since) == (mine.session, 998)
+    await database.writer.run(
+        lambda connection: presence.mark_session(connection, again.session, 500)
+    )
+    assert [thread.since for thread in await unheard(database)] == [500]
+
+
+async def test_of_a_channel_the_open_threads_are_marked(database: Database) -> None:
+    await session(database, "s1", channel_id="C1")
+    await session(database, "s2", channel_id="C1", live=False)
+    await session(database, "s3", channel_id="C2")
+    await database.writer.run(
+        lambda connection: presence.mark_channel(connection, TeamId("T"), ChannelId("C1"), 1_000)
+    )
+    assert [thread.session for thread in await unheard(database)] == ["s1"]
 
 
 async def test_newest_activity_comes_first_and_what_is_over_not_at_all(

@@ -218,9 +218,13 @@ class SlackSandbox:
         """Give a channel another id, as Slack does when a private one is shared; not `told`: the
         app gets no event."""
         self.workspace.change_id(channel, new)
-        event = {"type": "channel_id_changed", "old_channel_id": channel, "new_channel_id": new}
         if told:
-            await self._delivery.tell({**event, "event_ts": self.workspace.next_ts(new)})
+            await self.tell_new_id(channel, new)
+
+    async def tell_new_id(self, channel: str, new: str) -> None:
+        """Send the event of a channel that has got another id."""
+        event = {"type": "channel_id_changed", "old_channel_id": channel, "new_channel_id": new}
+        await self._delivery.tell({**event, "event_ts": self.workspace.next_ts(new)})
 
     async def click(
         self,

@@ -154,6 +154,15 @@ def unheard(since: int, reason: str, remedy: str | None) -> Rendered:
     )
 
 
+def not_taken(at: int) -> Rendered:
+    """A message that was written while the bridge was away (`at`, in ms) can never be passed on."""
+    before, after = "🟠 A message could not be passed on: the one of ", "Please write it anew."
+    return Rendered(
+        text=f"{before}{blocks.utc(at)}. {after}",
+        blocks=[blocks.hint(f"{before}{blocks.clock_markup(at)}. {after}")],
+    )
+
+
 def nothing_to_relay() -> Rendered:
     """A message without words: something shared or forwarded."""
     return _aside(

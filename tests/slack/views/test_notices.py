@@ -32,6 +32,7 @@ PLAIN: dict[str, Callable[[], Rendered]] = {
     "connection_restored": notices.connection_restored,
     "failed": lambda: notices.failed("The account is unknown", "Check the number."),
     "unheard": lambda: notices.unheard(MOMENT, "Slack refused: <x>.", "Do & see"),
+    "not_taken": lambda: notices.not_taken(MOMENT),
     "thread_closed": lambda: notices.thread_closed("12345678"),
     "thread_unreachable": lambda: notices.thread_unreachable("Bank", "It is archived", None),
     "held": lambda: notices.held("Bank", "Slack refused: is_archived.", "Unarchive the channel"),
