@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.txt
+# Most tests wait for something rather than compute: two for each core, so that a core is busy.
+TESTS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc))))
 
 .PHONY: install demo test check format lock clean
 
@@ -19,7 +21,7 @@ demo: install
 	$(BIN)/lp-bridge demo
 
 test: install check
-	$(BIN)/pytest --numprocesses auto
+	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE)
 
 check: install
 	$(BIN)/ruff format --check .
