@@ -21,7 +21,7 @@ demo: install
 	$(BIN)/lp-bridge demo
 
 test: install check
-	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE)
+	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE) --dist worksteal
 
 check: install
 	$(BIN)/ruff format --check .
