@@ -57,10 +57,10 @@ async def told(world: World, conversation: object, *texts: str) -> None:
     assert said(world, conversation) == wanted
 
 
-async def goes_on(thread: Thread, conversation: object, *before: str) -> None:
+async def goes_on(thread: Thread, conversation: object, *before: str, heard: str = "after") -> None:
     """Talk on; whatever comes twice would have come before."""
     await thread.say("after")
-    await told(thread.world, conversation, *before, "after")
+    await told(thread.world, conversation, *before, heard)
 
 
 def read(world: World, thread: Thread) -> int:
@@ -200,7 +200,7 @@ async def test_each_message_is_what_its_event_would_have_been(world: World) -> N
     await thread.shows("Talking with Maria")
     assert world.slack.reactions(CHANNEL, note) == {"lock": [workspace.app.user_id]}
     await world.until(lambda: "warning" in world.slack.reactions(CHANNEL, file))
-    await goes_on(thread, conversation, "one", "Ben: a < b")
+    await goes_on(thread, conversation, "one", "Ben: a < b", heard="Ana: after")
     for word in ("plan.pdf", "Talking with Maria"):
         assert sum(word in text for text in thread.texts) == 1
 
