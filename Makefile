@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.txt
-# Most tests wait for something rather than compute: two for each core, so that a core is busy.
-TESTS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc))))
+# Most tests wait for something rather than compute: more than two for each core keep it busy.
+TESTS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc) + 1)))
 
 .PHONY: install demo test check format lock clean
 
