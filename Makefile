@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.txt
+PIP_OPTIONS := --disable-pip-version-check --quiet --progress-bar on
 # Most tests wait for something rather than compute: more than two for each core keep it busy.
 TESTS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc) + 1)))
 
@@ -10,15 +11,23 @@ TESTS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc) + 1)))
 
 install: $(VENV)/.installed
 
-# The stamp is newer than the lock exactly when what is installed is what is locked.
-$(VENV)/.installed: $(LOCK) pyproject.toml
+# A stamp is newer than its lock exactly when what is installed is what is locked.
+$(VENV)/.installed: $(LOCK) pyproject.toml sandbox/pyproject.toml
+	@echo "Installing the locked dependencies into $(VENV)…"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/pip install $(PIP_OPTIONS) --require-hashes -r $(LOCK)
+	$(BIN)/pip install $(PIP_OPTIONS) --no-deps --no-build-isolation -e . -e sandbox
+	@touch $@ $(VENV)/.demo
+
+# The demo needs neither the test tools nor an installed package: both lie in this folder.
+$(VENV)/.demo: requirements/demo.txt
+	@echo "Installing what the demo needs into $(VENV)…"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(PIP_OPTIONS) --require-hashes -r requirements/demo.txt
 	@touch $@
 
-demo: install
-	$(BIN)/lp-bridge demo
+demo: $(VENV)/.demo
+	PYTHONPATH=.:sandbox $(BIN)/python -m bridge demo
 
 test: install check
 	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE) --dist worksteal
@@ -36,6 +45,8 @@ format: install
 lock: install
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --quiet pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --no-header --quiet pyproject.toml --group sandbox -o requirements/demo.txt
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-emit-find-links --no-header --quiet pyproject.toml --group dev -o $(LOCK)
 

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from bridge.sandbox.slack.model import Channel
-from bridge.sandbox.wire import Entry
+from lp_sandbox.slack.model import Channel
+from lp_sandbox.wire import Entry
 from tests.e2e.world import ACCOUNT, ANA, Bridge, World, world_of
 
 PER_CHANNEL = 4

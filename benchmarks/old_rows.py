@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-from bridge.store.database import make_engine, normalise_url
+from bridge.store.engine import make_engine, normalise_url
 
 PER_SESSION = 20
 """Messages, each way, of one old session."""

@@ -21,14 +21,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from benchmarks.lean_http import LeanHttp
-from bridge.sandbox.liveperson import LivePersonSandbox
-from bridge.sandbox.liveperson.conversations import Author
-from bridge.sandbox.liveperson.conversations import Change as ConversationChange
-from bridge.sandbox.slack import SlackSandbox, events, rich_text
-from bridge.sandbox.slack.delivery import sign
-from bridge.sandbox.slack.model import Change as SlackChange
-from bridge.sandbox.slack.model import Channel, Message
-from bridge.sandbox.wire import Wire
+from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.liveperson.conversations import Author
+from lp_sandbox.liveperson.conversations import Change as ConversationChange
+from lp_sandbox.slack import SlackSandbox, events, rich_text
+from lp_sandbox.slack.delivery import sign
+from lp_sandbox.slack.model import Change as SlackChange
+from lp_sandbox.slack.model import Channel, Message
+from lp_sandbox.wire import Wire
 
 T = TypeVar("T")
 

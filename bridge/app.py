@@ -25,25 +25,26 @@ from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
 from bridge.ops import collector, health
-from bridge.relay.catching_up import CatchingUp
-from bridge.relay.ledger import Ledger
-from bridge.relay.news import CHANNEL, channel_of
-from bridge.relay.presence import Presence
 from bridge.relay.service import BridgeService
-from bridge.relay.supervisor import Supervisor
-from bridge.relay.threads import Threads
-from bridge.relay.tools import Lease, Tools
+from bridge.relay.shared.channels import CHANNEL, channel_of
+from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.lease import Lease
+from bridge.relay.shared.ledger import Ledger
+from bridge.relay.shared.threads import Threads
+from bridge.relay.worker.catching_up import CatchingUp
+from bridge.relay.worker.presence import Presence
+from bridge.relay.worker.supervisor import Supervisor
 from bridge.slack.app import build_bolt_app
-from bridge.slack.directory import Directory
-from bridge.slack.dispatch import Dispatch, bolt_dispatch
-from bridge.slack.errors import SlackError, SlackRefused
-from bridge.slack.front import Front
-from bridge.slack.http import FrontRunner
-from bridge.slack.ingress import Ingress
-from bridge.slack.requests import Verifier
-from bridge.slack.sender import Sender
-from bridge.slack.socket_mode import SocketMode
-from bridge.slack.workspaces import Workspaces
+from bridge.slack.receiver.dispatch import Dispatch, bolt_dispatch
+from bridge.slack.receiver.fast_path import MessageFastPath
+from bridge.slack.receiver.http import FrontRunner
+from bridge.slack.receiver.ingress import Ingress
+from bridge.slack.receiver.requests import Verifier
+from bridge.slack.receiver.socket_mode import SocketMode
+from bridge.slack.web.directory import Directory
+from bridge.slack.web.errors import SlackError, SlackRefused
+from bridge.slack.web.sender import Sender
+from bridge.slack.web.workspaces import Workspaces
 from bridge.store.database import Database, open_database
 from bridge.store.migrate import upgrade
 from bridge.store.wakeups import Wakeups
@@ -101,18 +102,18 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         workspaces = Workspaces(
             settings.slack_bot_token or "", http=http, api_url=settings.slack_api_url
         )
-        tools = _tools(settings, database, http, workspaces)
-        presence = Presence(tools)
+        deps = _deps(settings, database, http, workspaces)
+        presence = Presence(deps)
         supervisor = Supervisor(
-            tools, presence, alone=not database.is_postgresql, capacity=settings.bridge_max_sessions
+            deps, presence, alone=not database.is_postgresql, capacity=settings.bridge_max_sessions
         )
         await supervisor.take_name(stop)
-        service = BridgeService(tools, supervisor, presence)
-        front = Front(
+        service = BridgeService(deps, supervisor, presence)
+        front = MessageFastPath(
             workspaces, service, bolt_dispatch(build_bolt_app(workspaces, service), workspaces)
         )
 
-        catching_up = CatchingUp(tools, presence, service, front.missed)
+        catching_up = CatchingUp(deps, presence, service, front.missed)
 
         socket_mode = _socket_mode(settings, front, http)
         if socket_mode is not None:
@@ -132,7 +133,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         for channel in (CHANNEL, channel_of(supervisor.worker)):
             wakeups.subscribe(channel, supervisor.notified)
         wakeups.on_gap(supervisor.missed)
-        stack.push_async_callback(tools.ledger.written, 5.0)
+        stack.push_async_callback(deps.ledger.written, 5.0)
         stack.push_async_callback(supervisor.stop)
         await supervisor.start()
         await wakeups.start()
@@ -146,7 +147,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         await stack.enter_async_context(_settled(supervisor))
         log.info(
             "bridge.ready",
-            worker=tools.worker,
+            worker=deps.worker,
             host=settings.host,
             port=bound_port(runner),
             mode="http" if socket_mode is None else "socket mode",
@@ -197,13 +198,13 @@ def only_one(path: Path) -> Iterator[IO[str]]:
         yield file
 
 
-def _tools(
+def _deps(
     settings: Settings, database: Database, http: aiohttp.ClientSession, workspaces: Workspaces
-) -> Tools:
+) -> SessionDeps:
     domains = DomainDirectory(
         http, csds_url=settings.liveperson_csds_url, allowed_hosts=settings.allowed_hosts
     )
-    return Tools(
+    return SessionDeps(
         settings=settings,
         worker=WorkerId(settings.bridge_worker_id or f"{socket.gethostname()}-{token_hex(3)}"),
         database=database,
@@ -253,7 +254,7 @@ def _probes(
 
 async def _listen(
     settings: Settings,
-    front: Front,
+    front: MessageFastPath,
     probes: Mapping[str, health.Probe],
 ) -> web.AppRunner:
     app = web.Application()

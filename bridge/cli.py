@@ -8,11 +8,12 @@ traceback.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from bridge.config import Settings
 
 CANNOT_START = 2
+SANDBOX_PACKAGES = {"lp_sandbox", "emoji", "trustme"}
+"""What only the sandbox needs, and a production installation does without."""
 _ADDRESS_TROUBLE = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 
 
@@ -46,7 +49,8 @@ def serve() -> None:
 @click.option("--page-port", type=click.IntRange(0, 65_535), help="Port of the page; 0: any.")
 def demo(page_port: int | None) -> None:
     """Try it here: both stand-ins, the real bridge, and a page that shows them."""
-    from bridge.sandbox.demo import run_demo
+    with _sandbox_needed():
+        from lp_sandbox.demo import run_demo
 
     _run(run_demo() if page_port is None else run_demo(page_port=page_port))
 
@@ -57,7 +61,8 @@ def demo(page_port: int | None) -> None:
 @click.option("--socket-mode", is_flag=True, help="Have the bridge connect in Socket Mode.")
 def sandbox(*, as_json: bool, page_port: int | None, socket_mode: bool) -> None:
     """Run only the stand-ins for Slack and LivePerson."""
-    from bridge.sandbox.server import run_sandbox
+    with _sandbox_needed():
+        from lp_sandbox.server import run_sandbox
 
     _run(run_sandbox(as_json, page_port=page_port, socket_mode=socket_mode))
 
@@ -151,6 +156,21 @@ def upgrade() -> None:
         return 0
 
     _run(upgraded(), settings)
+
+
+@contextlib.contextmanager
+def _sandbox_needed() -> Iterator[None]:
+    """Import the sandbox, a distribution of its own, or say how it is installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in SANDBOX_PACKAGES:
+            raise
+        _fail(
+            f"This command needs the sandbox, which is not installed (no module {error.name!r}).\n"
+            "Install it: pip install 'slack-liveperson-bridge[sandbox]', or in a checkout of the "
+            "source: pip install ./sandbox"
+        )
 
 
 def _settings(*, serving: bool = False) -> Settings:

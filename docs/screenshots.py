@@ -15,7 +15,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, async_playwright, expect
 
-from bridge.sandbox.demo import Demo
+from lp_sandbox.demo import Demo
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = 1280, 860

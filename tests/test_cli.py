@@ -17,9 +17,9 @@ from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
 from bridge.cli import main
-from bridge.sandbox.slack.server import SlackSandbox
-from bridge.sandbox.wire import Wire
 from bridge.store.migrate import HEAD
+from lp_sandbox.slack.server import SlackSandbox
+from lp_sandbox.wire import Wire
 from tests.postgres import Postgres
 
 SERVE = {
@@ -90,6 +90,21 @@ def test_help_loads_nothing_heavy() -> None:
         check=True,
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["demo", "sandbox"])
+def test_what_needs_the_sandbox_names_the_remedy_when_it_is_absent(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "lp_sandbox"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "lp_sandbox", None)
+
+    result = ask(command)
+
+    assert result.exit_code == 2
+    assert "pip install 'slack-liveperson-bridge[sandbox]'" in result.output
+    assert "pip install ./sandbox" in result.output
 
 
 def test_missing_environment_is_told_in_one_message() -> None:

@@ -10,9 +10,10 @@ from inspect import signature
 
 from bridge.config import Settings
 from bridge.liveperson.identity import THROTTLE_WAIT, IdentityProvider
-from bridge.relay.intake import SLACK_WAITS
-from bridge.relay.supervisor import CLAIM_BATCH, POLL_SECONDS, fair_share
-from bridge.relay.tools import Gate, Timings
+from bridge.relay.intake.intake import SLACK_WAITS
+from bridge.relay.shared.deps import Timings
+from bridge.relay.shared.gate import Gate
+from bridge.relay.worker.supervisor import CLAIM_BATCH, POLL_SECONDS, fair_share
 from bridge.store.database import READ_SECONDS
 from bridge.store.writer import BATCH, PACE, Writer
 
@@ -48,7 +49,7 @@ GATE_OF_ACCOUNT: int = signature(Gate).parameters["each"].default
 SIGN_IN_GATE: int = signature(IdentityProvider).parameters["concurrency"].default
 WRITE_SECONDS: float = signature(Writer).parameters["deadline"].default
 LOADING = 4
-"""How many sessions of a worker read their rows at once: `bridge.relay.tools.Tools.loading`."""
+"""How many sessions of a worker read their rows at once: `SessionDeps.loading`."""
 SIGN_IN_REQUESTS = 2
 """To extend an anonymous identity: `anonymous/authorize`, then `authenticate`."""
 

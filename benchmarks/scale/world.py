@@ -137,7 +137,7 @@ class World:
         cut_off = self.missing / self.sessions * (self.env.now - self._cut_at)
         return self.fleet.up * (SENT_SECONDS + cut_off)
 
-    # Claims
+    # RequestHeaders
 
     def take(self, limit: int) -> tuple[list[Lot], float]:
         """Lock free sessions (SKIP LOCKED: no two get the same), and say how many rows that walks.

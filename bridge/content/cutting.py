@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 Cost = Callable[[str], int]
-"""What one character takes of a budget: from 1 to `DEAREST`."""
-DEAREST = 5
+"""What one character takes of a budget: from 1 to `MAX_CHAR_COST`."""
+MAX_CHAR_COST = 5
 
 _LOOK_BACK = 64
 """How far a cut inside a word moves to keep a character whole; nothing sane is longer."""
@@ -55,7 +55,7 @@ def cut(text: str, start: int, budget: int, cost: Cost) -> Cut:
 
 
 def _reach(text: str, start: int, budget: int, cost: Cost) -> int:
-    if (len(text) - start) * DEAREST <= budget:
+    if (len(text) - start) * MAX_CHAR_COST <= budget:
         return len(text)
     spent, at = 0, start
     while at < len(text):

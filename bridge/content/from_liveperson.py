@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bridge.content.cutting import DEAREST, cut, utf16_units
+from bridge.content.cutting import MAX_CHAR_COST, cut, utf16_units
 from bridge.content.links import Link, find_links
 from bridge.content.markup import escape, is_blank, one_line, shorten, tidy
 from bridge.content.rendered import Rendered
@@ -104,7 +104,7 @@ def _bounded(text: str) -> str:
 def _is_simple(text: str) -> bool:
     """Whether it surely fits into one message, and has nothing to link: as most do."""
     return (
-        len(text) * DEAREST <= MESSAGE_LIMIT
+        len(text) * MAX_CHAR_COST <= MESSAGE_LIMIT
         and "://" not in text
         and "mailto:" not in text.lower()
         and not is_blank(text)

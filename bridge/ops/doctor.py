@@ -14,7 +14,7 @@ from bridge.liveperson.errors import LivePersonError, shown
 from bridge.liveperson.identity import Credentials, IdentityProvider, Mode
 from bridge.liveperson.ids import parse_account
 from bridge.liveperson.rest import Unreachable, call, http_session
-from bridge.slack.errors import APP_LEVEL_REMEDY
+from bridge.slack.web.errors import APP_LEVEL_REMEDY
 
 DEADLINE = 10.0
 """Seconds for one step."""

@@ -7,8 +7,9 @@ import click
 from bridge.config import ConfigError, Settings, is_account, load
 from bridge.ops.doctor import Check, healthy, render, run_doctor
 from bridge.slack import scopes
-from bridge.store.database import is_there, open_database, require_place
+from bridge.store.database import open_database
 from bridge.store.encryption import KeyRing
+from bridge.store.engine import is_there, require_place
 from bridge.store.errors import StoreError
 
 

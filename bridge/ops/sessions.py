@@ -123,8 +123,8 @@ async def show_session(settings: Settings, session: str) -> int:
 
 async def close_session(settings: Settings, session: str) -> int:
     """Ask the session's owner to end it, as the card's button does. Raise `StoreError`."""
-    from bridge.relay.ending import OPERATOR
-    from bridge.relay.news import CHANNEL
+    from bridge.relay.shared.channels import CHANNEL
+    from bridge.relay.shared.state import OPERATOR
 
     # In thread order it comes after all that has been written so far, and so it leaves last.
     key = MessageTs(f"{time.time():.6f}")

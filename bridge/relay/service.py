@@ -9,15 +9,13 @@ from typing import TypeVar
 import structlog
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
-from bridge.relay.crashpoints import crash_point
-from bridge.relay.decisions import State
-from bridge.relay.intake import SLACK_WAITS, Intake
-from bridge.relay.limits import limited, over_limit
-from bridge.relay.news import CHANNEL, MOVED
-from bridge.relay.presence import Presence
-from bridge.relay.supervisor import Supervisor
-from bridge.relay.targets import accounts_for, resolve
-from bridge.relay.tools import Tools
+from bridge.relay.intake.intake import SLACK_WAITS, Intake
+from bridge.relay.intake.limits import limited, over_limit
+from bridge.relay.intake.targets import accounts_for, resolve
+from bridge.relay.shared.channels import CHANNEL, MOVED
+from bridge.relay.shared.crashpoints import crash_point
+from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.state import State
 from bridge.relay.types import (
     Accounts,
     Click,
@@ -28,10 +26,12 @@ from bridge.relay.types import (
     SessionSummary,
     ThreadMessage,
 )
+from bridge.relay.worker.presence import Presence
+from bridge.relay.worker.supervisor import Supervisor
 from bridge.slack.views import refusals
 from bridge.store import people, sessions
 from bridge.store import presence as unheard
-from bridge.store.connection import Connection
+from bridge.store.connection import Transaction
 from bridge.store.errors import StoreUnavailable
 from bridge.store.rows import NewOutbox, SessionRow
 from bridge.store.wakeups import notify
@@ -48,11 +48,11 @@ OPEN_AGAIN = 0.2
 class BridgeService:
     """Opens sessions, takes messages, ends sessions, lists them."""
 
-    def __init__(self, tools: Tools, supervisor: Supervisor, presence: Presence) -> None:
-        self._tools = tools
+    def __init__(self, deps: SessionDeps, supervisor: Supervisor, presence: Presence) -> None:
+        self._deps = deps
         self._presence = presence
         self._supervisor = supervisor
-        self._intake = Intake(tools, supervisor)
+        self._intake = Intake(deps, supervisor)
 
     async def connect(self, command: ConnectCommand) -> Connecting | Refused:
         """Open a session, once per `request_key`. Its thread and its conversation follow.
@@ -65,7 +65,7 @@ class BridgeService:
                 return pressed
             if pressed.account != command.target:
                 return Refused(refusals.no_such_session())
-        target = resolve(self._tools.settings, command)
+        target = resolve(self._deps.settings, command)
         if isinstance(target, Refused):
             return target
         if self._supervisor.full:
@@ -82,9 +82,9 @@ class BridgeService:
             "label": target.label,
             "state": State.CONNECTING.value,
         }
-        worker = self._tools.worker
+        worker = self._deps.worker
 
-        async def work(connection: Connection) -> tuple[SessionRow | Refused | None, bool, bool]:
+        async def work(connection: Transaction) -> tuple[SessionRow | Refused | None, bool, bool]:
             if (refused := await self._over_limit(connection, command, key)) is not None:
                 return refused, False, False
             added = await sessions.add_session(connection, values, worker)
@@ -107,14 +107,14 @@ class BridgeService:
             self._supervisor.adopt(row, fresh=fresh)
         return Connecting(row.id, target.label)
 
-    async def _open(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _open(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run a transaction that opens a session.
 
         Where openings are counted they wait for each other, over all workers: in a transaction of
         their own, so that no message waits with them.
         """
-        database, clock = self._tools.database, asyncio.get_running_loop().time
-        if not (limited(self._tools.settings) and database.is_postgresql):
+        database, clock = self._deps.database, asyncio.get_running_loop().time
+        if not (limited(self._deps.settings) and database.is_postgresql):
             return await database.writer.run(work, deadline=SLACK_WAITS)
         end = clock() + SLACK_WAITS
         while True:
@@ -126,9 +126,9 @@ class BridgeService:
             await asyncio.sleep(OPEN_AGAIN)
 
     async def _over_limit(
-        self, connection: Connection, command: ConnectCommand, key: str
+        self, connection: Transaction, command: ConnectCommand, key: str
     ) -> Refused | None:
-        settings = self._tools.settings
+        settings = self._deps.settings
         if not limited(settings):
             return None
         await people.open_one_at_a_time(connection)
@@ -138,7 +138,7 @@ class BridgeService:
 
     def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:
         """Whether a thread is known to be none of ours; False if that is to be found out."""
-        return self._tools.threads.foreign((team, channel, thread_ts))
+        return self._deps.threads.foreign((team, channel, thread_ts))
 
     async def message(self, message: ThreadMessage) -> Disposition:
         """Take a thread message: committed when this returns. Raises as `Intake.message` does."""
@@ -153,7 +153,7 @@ class BridgeService:
         session: SessionId,
         items: list[NewOutbox],
         *,
-        first: Callable[[Connection], Awaitable[bool]],
+        first: Callable[[Transaction], Awaitable[bool]],
     ) -> None:
         """Say something in a session's thread; see `Intake.tell`."""
         await self._intake.tell(session, items, first=first)
@@ -180,12 +180,12 @@ class BridgeService:
         """
         if click.thread_ts is None:
             return Refused(refusals.no_such_session())
-        thread = await self._tools.threads.find((click.team, click.channel, click.thread_ts))
+        thread = await self._deps.threads.find((click.team, click.channel, click.thread_ts))
         if thread is None:
             return Refused(refusals.no_such_session())
         if click.home not in (None, click.team):
             return Refused(refusals.other_workspace())
-        async with self._tools.database.read() as connection:
+        async with self._deps.database.read() as connection:
             row = await sessions.session_by_id(connection, thread.session)
         return row if row is not None else Refused(refusals.no_such_session())
 
@@ -196,19 +196,19 @@ class BridgeService:
         """
         since = sessions.now_ms() - MOVED_BEFORE_MS
 
-        async def work(connection: Connection) -> None:
+        async def work(connection: Transaction) -> None:
             await sessions.move_channel(connection, team, old, new)
             await unheard.mark_channel(connection, team, new, since)
             await notify(connection, CHANNEL, MOVED)
 
-        await self._tools.database.at_once(work, deadline=SLACK_WAITS)
-        self._tools.threads.moved()
-        self._tools.to_read.set()
+        await self._deps.database.at_once(work, deadline=SLACK_WAITS)
+        self._deps.threads.moved()
+        self._deps.to_read.set()
         log.info("channel.moved", old=old, new=new)
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """The open sessions that this person has opened, newest first."""
-        async with self._tools.database.read() as connection:
+        async with self._deps.database.read() as connection:
             found = await connection.execute(sessions.listing(team=team, user=user, live=True))
         return [
             SessionSummary(
@@ -227,4 +227,4 @@ class BridgeService:
 
     def accounts(self, channel: ChannelId, channel_name: str | None) -> Accounts:
         """The accounts that may be connected to from this channel."""
-        return accounts_for(self._tools.settings, channel, channel_name)
+        return accounts_for(self._deps.settings, channel, channel_name)

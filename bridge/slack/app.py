@@ -18,12 +18,12 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.response import BoltResponse
 
 from bridge.ids import TeamId
-from bridge.slack.dispatch import kind_of
-from bridge.slack.errors import SlackError, SlackRefused
 from bridge.slack.listeners import register_listeners
 from bridge.slack.listeners.service import Service
-from bridge.slack.requests import Body
-from bridge.slack.workspaces import Workspaces
+from bridge.slack.receiver.dispatch import kind_of
+from bridge.slack.receiver.requests import Body
+from bridge.slack.web.errors import SlackError, SlackRefused
+from bridge.slack.web.workspaces import Workspaces
 
 COMMAND_FAILED: Final = (
     ":warning: The bridge could not do that just now. If nothing has appeared in a minute, please"

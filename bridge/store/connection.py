@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 T = TypeVar("T")
 
 
-class Connection(Protocol):
+class Transaction(Protocol):
     """A connection inside a transaction, as queries see it."""
 
     @property
@@ -36,7 +36,7 @@ class Connection(Protocol):
         """Call a function that takes a synchronous connection."""
 
 
-class WriteConnection(Connection, Protocol):
+class WriteConnection(Transaction, Protocol):
     """A connection as the writer sees it."""
 
     def begin(self) -> Any:
@@ -144,7 +144,7 @@ class _Savepoint:
             self._savepoint.rollback()
 
 
-def _psycopg(connection: Connection) -> Any:
+def _psycopg(connection: Transaction) -> Any:
     """PostgreSQL's own connection, which is in the same transaction; None where it is another.
 
     SQLAlchemy's part of a statement costs more than the driver's.
@@ -166,7 +166,7 @@ class Statement:
         self._build = build
         self._built: dict[str, Executable] = {}
 
-    async def run(self, connection: Connection, **parameters: Any) -> Sequence[Any]:
+    async def run(self, connection: Transaction, **parameters: Any) -> Sequence[Any]:
         """Run it; give its rows, if it has any."""
         if isinstance(connection, InlineConnection):
             text, names, constants = self._inline
@@ -179,14 +179,14 @@ class Statement:
         result = await connection.execute(self._on(connection.dialect.name), parameters)
         return result.all() if result.returns_rows else ()
 
-    async def fetch(self, connection: Connection, kind: type[T], /, **parameters: Any) -> list[T]:
+    async def fetch(self, connection: Transaction, kind: type[T], /, **parameters: Any) -> list[T]:
         """Run it; give its rows as values of a dataclass whose fields its columns are."""
         names = cast("Any", kind).__dataclass_fields__
         found = await self.run(connection, **parameters)
         return [kind(**dict(zip(names, row, strict=True))) for row in found]
 
     async def run_many(
-        self, connection: Connection, parameters: Sequence[Mapping[str, Any]]
+        self, connection: Transaction, parameters: Sequence[Mapping[str, Any]]
     ) -> int:
         """Run it once for each of `parameters`; give how many rows it has changed."""
         if not parameters:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, bindparam, func, literal_column, select, update
 
 from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
-from bridge.store.connection import Connection, Statement
+from bridge.store.connection import Statement, Transaction
 from bridge.store.errors import NumberTaken
 from bridge.store.models import INBOX, WAITING
 from bridge.store.outages import unique_violation
@@ -31,7 +31,7 @@ _ADD = Statement(
 
 
 async def add_message(
-    connection: Connection,
+    connection: Transaction,
     *,
     session: SessionId,
     team: TeamId,
@@ -78,7 +78,7 @@ async def add_message(
 _WAITING = Statement(lambda _: select(*_COLUMNS).where(_OF_SESSION, INBOX.c.state == WAITING))
 
 
-async def waiting(connection: Connection, session: SessionId) -> list[InboxRow]:
+async def waiting(connection: Transaction, session: SessionId) -> list[InboxRow]:
     """What waits for LivePerson, in thread order."""
     rows = await _WAITING.fetch(connection, InboxRow, session=session)
     return sorted(rows, key=lambda row: row.order)
@@ -97,7 +97,7 @@ _SESSIONS_WAITING = Statement(
 )
 
 
-async def sessions_waiting(connection: Connection, owner: WorkerId, *, before: int) -> set[str]:
+async def sessions_waiting(connection: Transaction, owner: WorkerId, *, before: int) -> set[str]:
     """Which of a worker's sessions have had something waiting since before a time (ms).
 
     The poll that backs up the wake-ups. It costs what is waiting, not what there is.
@@ -116,7 +116,7 @@ _KNOWN = Statement(
 
 
 async def known_sequences(
-    connection: Connection, session: SessionId, dialog: str, after: int
+    connection: Transaction, session: SessionId, dialog: str, after: int
 ) -> set[int]:
     """Sequences after `after` that are known to be our own messages."""
     found = await _KNOWN.run(connection, session=session, dialog=dialog, after=after)
@@ -133,7 +133,7 @@ _UNNUMBERED = Statement(
 )
 
 
-async def unnumbered(connection: Connection, session: SessionId) -> list[InboxRow]:
+async def unnumbered(connection: Transaction, session: SessionId) -> list[InboxRow]:
     """Messages that LivePerson took without telling their sequence, in thread order."""
     rows = await _UNNUMBERED.fetch(connection, InboxRow, session=session)
     return sorted(rows, key=lambda row: row.order)
@@ -154,7 +154,7 @@ _SENT = Statement(
 
 
 async def mark_sent(
-    connection: Connection, row: InboxId, dialog: str | None, sequence: int | None
+    connection: Transaction, row: InboxId, dialog: str | None, sequence: int | None
 ) -> None:
     """LivePerson has it, under this sequence if it told one.
 
@@ -183,7 +183,7 @@ _ALL_SENT = Statement(
 )
 
 
-async def mark_all_sent(connection: Connection, notes: Sequence[Mapping[str, Any]]) -> int:
+async def mark_all_sent(connection: Transaction, notes: Sequence[Mapping[str, Any]]) -> int:
     """LivePerson has these. Each of `notes`: row, session, epoch, dialog, number, at.
 
     Those of a session that somebody else has claimed meanwhile are passed over; gives how many
@@ -197,7 +197,7 @@ async def mark_all_sent(connection: Connection, notes: Sequence[Mapping[str, Any
         raise
 
 
-async def mark_failed(connection: Connection, rows: Sequence[InboxId], error: str) -> None:
+async def mark_failed(connection: Transaction, rows: Sequence[InboxId], error: str) -> None:
     """They will not be delivered, for this reason."""
     await connection.execute(
         update(INBOX)
@@ -207,7 +207,7 @@ async def mark_failed(connection: Connection, rows: Sequence[InboxId], error: st
 
 
 async def set_texts(
-    connection: Connection, session: SessionId, row: InboxId, texts: Sequence[str]
+    connection: Transaction, session: SessionId, row: InboxId, texts: Sequence[str]
 ) -> list[InboxRow]:
     """Give a row its text, now that the names are known; further parts become rows of their own."""
     changed = (

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, exc, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bridge.store.database import connect_to_write, make_engine, normalise_url, prepare_file
+from bridge.store.engine import connect_to_write, make_engine, normalise_url, prepare_file
 from bridge.store.errors import NotMigrated, StoreError, StoreUnavailable, TooNew
 from bridge.store.outages import Outage, describe, outage
 

@@ -239,7 +239,7 @@ class Outbox(Base):
     kind: Mapped[str] = mapped_column(String(16))
     """`agent` (what the agent wrote), `notice` (what the bridge tells), `mark` (a reaction)."""
     payload: Mapped[str] = mapped_column(Text)
-    """JSON of `bridge.slack.sender.Post` or `Mark`."""
+    """JSON of `bridge.slack.web.sender.Post` or `Mark`."""
     state: Mapped[str] = mapped_column(String(16), default="waiting")
     """`waiting`, `posted` or `failed`."""
     slack_ts: Mapped[str | None] = mapped_column(String(32))

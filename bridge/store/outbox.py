@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 
 from bridge.ids import OutboxId, SessionId, WorkerId
-from bridge.store.connection import Connection, Statement
+from bridge.store.connection import Statement, Transaction
 from bridge.store.models import OUTBOX, WAITING
 from bridge.store.rows import NewOutbox, OutboxRow
 from bridge.store.sessions import now_ms, owner_of, still_owned
@@ -36,7 +36,7 @@ _ADD = Statement(
 
 
 async def add(
-    connection: Connection, session: SessionId, items: Sequence[NewOutbox]
+    connection: Transaction, session: SessionId, items: Sequence[NewOutbox]
 ) -> list[OutboxRow]:
     """Add what is to be shown, in order. What is known already is passed over.
 
@@ -67,7 +67,7 @@ _WAITING = Statement(
 )
 
 
-async def waiting(connection: Connection, session: SessionId) -> list[OutboxRow]:
+async def waiting(connection: Transaction, session: SessionId) -> list[OutboxRow]:
     """What waits for Slack, in order."""
     return await _WAITING.fetch(connection, OutboxRow, session=session)
 
@@ -85,7 +85,7 @@ _SESSIONS_WAITING = Statement(
 )
 
 
-async def sessions_waiting(connection: Connection, owner: WorkerId, *, before: int) -> set[str]:
+async def sessions_waiting(connection: Transaction, owner: WorkerId, *, before: int) -> set[str]:
     """Which of a worker's sessions have had something waiting since before a time (ms).
 
     The poll that backs up the wake-ups. It costs what is waiting, not what there is.
@@ -94,7 +94,7 @@ async def sessions_waiting(connection: Connection, owner: WorkerId, *, before: i
     return {row[0] for row in found}
 
 
-async def count_since(connection: Connection, session: SessionId, kind: str, since: int) -> int:
+async def count_since(connection: Transaction, session: SessionId, kind: str, since: int) -> int:
     """How many items of a kind the session has had since a time (ms)."""
     found = await connection.execute(
         select(func.count()).where(
@@ -113,7 +113,7 @@ _ALL_POSTED = Statement(
 )
 
 
-async def mark_all_posted(connection: Connection, notes: Sequence[Mapping[str, Any]]) -> int:
+async def mark_all_posted(connection: Transaction, notes: Sequence[Mapping[str, Any]]) -> int:
     """Slack has these. Each of `notes`: row, session, epoch, ts, at.
 
     Those of a session that somebody else has claimed meanwhile are passed over; gives how many
@@ -122,7 +122,7 @@ async def mark_all_posted(connection: Connection, notes: Sequence[Mapping[str, A
     return await _ALL_POSTED.run_many(connection, notes)
 
 
-async def mark_failed(connection: Connection, row: OutboxId, error: str) -> None:
+async def mark_failed(connection: Transaction, row: OutboxId, error: str) -> None:
     """Slack will not take it, for this reason."""
     await connection.execute(
         update(OUTBOX)

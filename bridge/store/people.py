@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, false, func, select, text, true, update
 
 from bridge.ids import ChannelId, SessionId, TeamId, UserId
-from bridge.store.connection import Connection
+from bridge.store.connection import Transaction
 from bridge.store.models import SESSIONS
 
 _OPEN: ColumnElement[bool] = text("sessions.live")  # type: ignore[assignment]
@@ -14,7 +14,7 @@ _LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 _OPENINGS = 0x6C70_6F70_656E_6572  # "lpopener"
 
 
-async def another_writes(connection: Connection, session: SessionId) -> None:
+async def another_writes(connection: Transaction, session: SessionId) -> None:
     """Note that somebody else than the opener writes to the agent.
 
     To be called before `lock_live`: two that hold a session together cannot both change it.
@@ -26,7 +26,7 @@ async def another_writes(connection: Connection, session: SessionId) -> None:
     )
 
 
-async def several_write(connection: Connection, session: SessionId) -> bool:
+async def several_write(connection: Transaction, session: SessionId) -> bool:
     """Whether somebody else than the opener has written to the agent. Once true, it stays so."""
     found = await connection.execute(
         select(SESSIONS.c.several_writers).where(SESSIONS.c.id == session)
@@ -34,7 +34,7 @@ async def several_write(connection: Connection, session: SessionId) -> bool:
     return bool(found.scalar())
 
 
-async def open_one_at_a_time(connection: Connection) -> None:
+async def open_one_at_a_time(connection: Transaction) -> None:
     """Let no other worker open a session until this transaction ends, so that counts hold.
 
     On SQLite there is no other, and one transaction at a time.
@@ -43,7 +43,7 @@ async def open_one_at_a_time(connection: Connection) -> None:
         await connection.execute(_LOCK, {"key": _OPENINGS})
 
 
-async def count_opened(connection: Connection, team: TeamId, user: UserId, since: int) -> int:
+async def count_opened(connection: Transaction, team: TeamId, user: UserId, since: int) -> int:
     """How many sessions a person has opened since a time (ms)."""
     return await _count(
         connection,
@@ -53,20 +53,20 @@ async def count_opened(connection: Connection, team: TeamId, user: UserId, since
     )
 
 
-async def count_open_of(connection: Connection, team: TeamId, user: UserId) -> int:
+async def count_open_of(connection: Transaction, team: TeamId, user: UserId) -> int:
     """How many of the sessions that a person has opened are still open."""
     return await _count(
         connection, SESSIONS.c.team_id == team, SESSIONS.c.opener_id == user, SESSIONS.c.live
     )
 
 
-async def count_open_in(connection: Connection, team: TeamId, channel: ChannelId) -> int:
+async def count_open_in(connection: Transaction, team: TeamId, channel: ChannelId) -> int:
     """How many sessions of a channel are open."""
     return await _count(
         connection, SESSIONS.c.team_id == team, SESSIONS.c.channel_id == channel, _OPEN
     )
 
 
-async def _count(connection: Connection, *conditions: ColumnElement[bool]) -> int:
+async def _count(connection: Transaction, *conditions: ColumnElement[bool]) -> int:
     found = await connection.execute(select(func.count()).select_from(SESSIONS).where(*conditions))
     return int(found.scalar_one())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, TextClause, case, func, insert, literal, or_, select, update
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, WorkerId
-from bridge.store.connection import Connection
+from bridge.store.connection import Transaction
 from bridge.store.models import INBOX, PRESENCE, SESSIONS, WANTED, WORKERS
 from bridge.store.workers import database_now
 
@@ -41,7 +41,7 @@ class Known:
     """Whether other workers live, which may have been reachable where this one was not."""
 
 
-async def extend(connection: Connection, *, since: int, until: int) -> bool:
+async def extend(connection: Transaction, *, since: int, until: int) -> bool:
     """The caller has been present from `since` to `until`: if that leaves no gap, note it.
 
     False: there may have been a time when nobody was.
@@ -52,7 +52,7 @@ async def extend(connection: Connection, *, since: int, until: int) -> bool:
     return done.rowcount > 0
 
 
-async def known(connection: Connection, worker: WorkerId, *, now: int, lease_ms: int) -> Known:
+async def known(connection: Transaction, worker: WorkerId, *, now: int, lease_ms: int) -> Known:
     """What is known about the fleet `now`, as `worker` sees it."""
     until = (await connection.execute(select(PRESENCE.c.until))).scalar()
     alive = WORKERS.c.heartbeat_at > now - lease_ms
@@ -61,12 +61,12 @@ async def known(connection: Connection, worker: WorkerId, *, now: int, lease_ms:
     return Known(now=now, until=until, others=found is not None)
 
 
-async def begin(connection: Connection) -> None:
+async def begin(connection: Transaction) -> None:
     """Note a gap, before the threads are marked: what is being read now was read too early."""
     await connection.execute(update(PRESENCE).values(gaps=PRESENCE.c.gaps + 1))
 
 
-async def resume(connection: Connection, before: Known) -> None:
+async def resume(connection: Transaction, before: Known) -> None:
     """The fleet is present again, unless another worker has noted that meanwhile."""
     if before.until is None:
         await connection.execute(insert(PRESENCE).values(id=1, until=before.now, gaps=0))
@@ -76,7 +76,7 @@ async def resume(connection: Connection, before: Known) -> None:
     )
 
 
-async def mark(connection: Connection, since: int, *, limit: int) -> int:
+async def mark(connection: Transaction, since: int, *, limit: int) -> int:
     """Note that open threads are to be read, `limit` of them at most; gives how many were noted."""
     open_threads = (
         select(SESSIONS.c.id)
@@ -90,7 +90,7 @@ async def mark(connection: Connection, since: int, *, limit: int) -> int:
 
 
 async def mark_thread(
-    connection: Connection, team: TeamId, channel: ChannelId, thread_ts: MessageTs, since: int
+    connection: Transaction, team: TeamId, channel: ChannelId, thread_ts: MessageTs, since: int
 ) -> None:
     """Note that one thread is to be read, if it is one of ours."""
     await _mark_where(
@@ -102,13 +102,13 @@ async def mark_thread(
     )
 
 
-async def mark_session(connection: Connection, session: SessionId, since: int) -> None:
+async def mark_session(connection: Transaction, session: SessionId, since: int) -> None:
     """Note that a session's thread is to be read."""
     await _mark_where(connection, since, SESSIONS.c.id == session)
 
 
 async def mark_channel(
-    connection: Connection, team: TeamId, channel: ChannelId, since: int
+    connection: Transaction, team: TeamId, channel: ChannelId, since: int
 ) -> None:
     """Note that the open threads of a channel are to be read."""
     await _mark_where(
@@ -117,7 +117,7 @@ async def mark_channel(
 
 
 async def _mark_where(
-    connection: Connection, since: int, *which: ColumnElement[bool] | TextClause
+    connection: Transaction, since: int, *which: ColumnElement[bool] | TextClause
 ) -> None:
     """Mark some threads, without a gap of the whole fleet.
 
@@ -129,7 +129,7 @@ async def _mark_where(
     await connection.execute(update(SESSIONS).where(*which).values(unheard_since=sooner))
 
 
-async def workers_alive(connection: Connection, *, lease_ms: int) -> int:
+async def workers_alive(connection: Transaction, *, lease_ms: int) -> int:
     """How many workers share Slack's rate."""
     alive = WORKERS.c.heartbeat_at > await database_now(connection) - lease_ms
     counted = await connection.execute(select(func.count()).select_from(WORKERS).where(alive))
@@ -137,7 +137,7 @@ async def workers_alive(connection: Connection, *, lease_ms: int) -> int:
 
 
 async def unheard(
-    connection: Connection, worker: WorkerId, *, lease_ms: int, limit: int
+    connection: Transaction, worker: WorkerId, *, lease_ms: int, limit: int
 ) -> list[Unheard]:
     """The threads that `worker` is to read, newest activity first: those of its sessions.
 
@@ -180,7 +180,7 @@ async def unheard(
     ]
 
 
-async def taken(connection: Connection, thread: Unheard, stamps: Sequence[str]) -> set[str]:
+async def taken(connection: Transaction, thread: Unheard, stamps: Sequence[str]) -> set[str]:
     """Which of these messages of a thread have been taken already."""
     found = await connection.execute(
         select(INBOX.c.message_ts).where(
@@ -191,7 +191,7 @@ async def taken(connection: Connection, thread: Unheard, stamps: Sequence[str]) 
     return {row.message_ts for row in found}
 
 
-async def still_marked(connection: Connection, thread: Unheard) -> bool:
+async def still_marked(connection: Transaction, thread: Unheard) -> bool:
     """Whether a thread is still to be read. A write, so that it tells whether there can be one."""
     done = await connection.execute(
         update(SESSIONS)
@@ -201,7 +201,7 @@ async def still_marked(connection: Connection, thread: Unheard) -> bool:
     return done.rowcount > 0
 
 
-async def heard(connection: Connection, thread: Unheard) -> bool:
+async def heard(connection: Transaction, thread: Unheard) -> bool:
     """The thread has been read, or cannot be; False if it is to be read again.
 
     Holds the count of gaps until the transaction ends: a gap that is being noted comes before, and

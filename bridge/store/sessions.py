@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Row, Select, Update, and_, bindparam, or_,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
-from bridge.store.connection import Connection, Statement
+from bridge.store.connection import Statement, Transaction
 from bridge.store.models import DIALOGS, SESSIONS
 from bridge.store.rows import DialogPosition, DialogRow, SessionRow
 
@@ -36,7 +36,7 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def insert_new(connection: Connection, table: Any) -> Any:
+def insert_new(connection: Transaction, table: Any) -> Any:
     """Begin an INSERT that can be given `on_conflict_do_nothing`: same words, two dialects."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
@@ -47,7 +47,7 @@ def _row(found: Row[Any]) -> SessionRow:
 
 
 async def add_session(
-    connection: Connection, values: dict[str, Any], owner: WorkerId
+    connection: Transaction, values: dict[str, Any], owner: WorkerId
 ) -> SessionRow | None:
     """Add a session that `owner` holds from its first moment; None if its request is known."""
     now = now_ms()
@@ -90,7 +90,7 @@ _LIVE = Statement(
 )
 
 
-async def fence(connection: Connection, session: SessionId, epoch: int) -> None:
+async def fence(connection: Transaction, session: SessionId, epoch: int) -> None:
     """Hold the session against claims until the transaction ends.
 
     Raises `FencedError` if `epoch` is no longer the session's.
@@ -118,7 +118,7 @@ def owner_of(session: ColumnElement[str]) -> ColumnElement[str | None]:
     return select(SESSIONS.c.owner).where(SESSIONS.c.id == session).scalar_subquery()
 
 
-async def epochs_of(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+async def epochs_of(connection: Transaction, ids: Collection[str]) -> dict[str, int]:
     """The epochs of these sessions."""
     found = await connection.execute(
         select(SESSIONS.c.id, SESSIONS.c.epoch).where(SESSIONS.c.id.in_(ids))
@@ -127,7 +127,7 @@ async def epochs_of(connection: Connection, ids: Collection[str]) -> dict[str, i
 
 
 async def change_session(
-    connection: Connection, session: SessionId, epoch: int, **values: Any
+    connection: Transaction, session: SessionId, epoch: int, **values: Any
 ) -> None:
     """Write columns of a session that we own. Raises `FencedError` if we no longer do."""
     given = {f"to_{name}": value for name, value in values.items()}
@@ -148,7 +148,7 @@ def _update_session(names: tuple[str, ...]) -> Update:
 
 
 async def move_channel(
-    connection: Connection, team: TeamId, old: ChannelId, new: ChannelId
+    connection: Transaction, team: TeamId, old: ChannelId, new: ChannelId
 ) -> None:
     """Have all sessions of a channel under its new id, whoever owns them.
 
@@ -161,26 +161,26 @@ async def move_channel(
     )
 
 
-async def session_by_id(connection: Connection, session: SessionId) -> SessionRow | None:
+async def session_by_id(connection: Transaction, session: SessionId) -> SessionRow | None:
     """One session, or None."""
     found = (await connection.execute(select(*_COLUMNS).where(SESSIONS.c.id == session))).first()
     return None if found is None else _row(found)
 
 
-async def sessions_by_id(connection: Connection, ids: Sequence[SessionId]) -> list[SessionRow]:
+async def sessions_by_id(connection: Transaction, ids: Sequence[SessionId]) -> list[SessionRow]:
     """These sessions, in the order of `ids`. Raises `BadKey` if a secret in one does not open."""
     found = await connection.execute(select(*_COLUMNS).where(SESSIONS.c.id.in_(ids)))
     rows = {row.id: _row(row) for row in found}
     return [rows[name] for name in ids if name in rows]
 
 
-async def is_owner(connection: Connection, session: SessionId, worker: WorkerId) -> bool:
+async def is_owner(connection: Transaction, session: SessionId, worker: WorkerId) -> bool:
     """Whether the session is this worker's."""
     found = await connection.execute(select(SESSIONS.c.owner).where(SESSIONS.c.id == session))
     return found.scalar() == worker
 
 
-async def session_by_request(connection: Connection, request_key: str) -> SessionRow | None:
+async def session_by_request(connection: Transaction, request_key: str) -> SessionRow | None:
     """The session that a command or click has opened, or None."""
     found = (
         await connection.execute(select(*_COLUMNS).where(SESSIONS.c.request_key == request_key))
@@ -198,14 +198,14 @@ class Locked(NamedTuple):
     """Whether somebody else than the opener has written to the agent."""
 
 
-async def lock_live(connection: Connection, session: SessionId) -> Locked:
+async def lock_live(connection: Transaction, session: SessionId) -> Locked:
     """Hold a session as it is, until the transaction ends."""
     for live, owner, several in await _LIVE.run(connection, session=session):
         return Locked(bool(live), owner, bool(several))
     return Locked()
 
 
-async def call_for_attention(connection: Connection, session: SessionId) -> WorkerId | None:
+async def call_for_attention(connection: Transaction, session: SessionId) -> WorkerId | None:
     """Have a session that is no longer live picked up, because it has something to post.
 
     Returns whose it is, until the transaction ends.
@@ -220,7 +220,7 @@ async def call_for_attention(connection: Connection, session: SessionId) -> Work
 
 
 async def threads_of(
-    connection: Connection, team: TeamId, channel: ChannelId, thread_ts: MessageTs, until: int
+    connection: Transaction, team: TeamId, channel: ChannelId, thread_ts: MessageTs, until: int
 ) -> list[tuple[SessionId, UserId, MessageTs | None]]:
     """Sessions that own this thread, or (thread None) might: their card is still under way.
 
@@ -262,13 +262,13 @@ _DIALOGS = Statement(
 )
 
 
-async def dialogs_of(connection: Connection, session: SessionId) -> list[DialogRow]:
+async def dialogs_of(connection: Transaction, session: SessionId) -> list[DialogRow]:
     """The session's dialogs."""
     return await _DIALOGS.fetch(connection, DialogRow, session=session)
 
 
 async def add_dialog(
-    connection: Connection, session: SessionId, dialog: str, dialog_type: str
+    connection: Transaction, session: SessionId, dialog: str, dialog_type: str
 ) -> None:
     """Note a dialog; nothing happens if it is known."""
     await _ADD_DIALOG.run(connection, session_id=session, dialog_id=dialog, dialog_type=dialog_type)
@@ -303,7 +303,7 @@ _MOVE = Statement(
 
 
 async def move_cursor(
-    connection: Connection, session: SessionId, dialog: str, to: DialogPosition
+    connection: Transaction, session: SessionId, dialog: str, to: DialogPosition
 ) -> None:
     """Note how far a dialog has been dealt with; never backwards."""
     gaps = json.dumps(to.gaps, separators=(",", ":")) if to.gaps else None

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import text
 
-from bridge.store.connection import Connection
+from bridge.store.connection import Transaction
 from bridge.store.database import Database
 from bridge.store.outages import describe
 
@@ -29,7 +29,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
 
-async def notify(connection: Connection, channel: str, payload: str) -> None:
+async def notify(connection: Transaction, channel: str, payload: str) -> None:
     """Wake whoever listens to `channel`, when this transaction is committed. No-op on SQLite.
 
     `payload` has at most 7,999 bytes. The same one twice in a transaction arrives once.

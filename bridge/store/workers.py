@@ -9,12 +9,12 @@ from sqlalchemy import insert as sql_insert
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bridge.ids import SessionId, WorkerId
-from bridge.store.connection import Connection
+from bridge.store.connection import Transaction
 from bridge.store.models import SESSIONS, WANTED, WORKERS
 from bridge.store.sessions import now_ms
 
 
-async def database_now(connection: Connection) -> int:
+async def database_now(connection: Transaction) -> int:
     """Milliseconds since 1970 by the clock that all workers share."""
     if connection.dialect.name != "postgresql":
         return now_ms()
@@ -23,7 +23,7 @@ async def database_now(connection: Connection) -> int:
 
 
 async def beat(
-    connection: Connection, worker: WorkerId, incarnation: str, *, capacity: int, lease_ms: int
+    connection: Transaction, worker: WorkerId, incarnation: str, *, capacity: int, lease_ms: int
 ) -> int | None:
     """Say that a worker lives, as this process; None: it is said.
 
@@ -46,20 +46,20 @@ async def beat(
     return int(found.scalar_one())
 
 
-async def resign(connection: Connection, worker: WorkerId, incarnation: str) -> None:
+async def resign(connection: Transaction, worker: WorkerId, incarnation: str) -> None:
     """Remove a worker, so that what it owned is free; not another process of its name."""
     mine = (WORKERS.c.id == worker, WORKERS.c.incarnation == incarnation)
     await connection.execute(delete(WORKERS).where(*mine))
 
 
-async def pretend(connection: Connection, worker: WorkerId) -> None:
+async def pretend(connection: Transaction, worker: WorkerId) -> None:
     """Write a row that counts for nothing: whether the database takes writes shows then."""
     await connection.execute(
         sql_insert(WORKERS).values(id=worker, started_at=0, heartbeat_at=0, capacity=0)
     )
 
 
-async def forget(connection: Connection, *, only: Sequence[WorkerId] | None = None) -> None:
+async def forget(connection: Transaction, *, only: Sequence[WorkerId] | None = None) -> None:
     """Remove workers, so that what they owned is free: those in `only`, or all."""
     statement = delete(WORKERS)
     if only is not None:
@@ -67,13 +67,13 @@ async def forget(connection: Connection, *, only: Sequence[WorkerId] | None = No
     await connection.execute(statement)
 
 
-async def forget_dead(connection: Connection, *, lease_ms: int) -> None:
+async def forget_dead(connection: Transaction, *, lease_ms: int) -> None:
     """Remove workers that have been silent for a hundred leases; nothing is theirs any more."""
     long_ago = await database_now(connection) - 100 * lease_ms
     await connection.execute(delete(WORKERS).where(WORKERS.c.heartbeat_at < long_ago))
 
 
-async def demand(connection: Connection, *, lease_ms: int) -> tuple[int, list[int]]:
+async def demand(connection: Transaction, *, lease_ms: int) -> tuple[int, list[int]]:
     """How many sessions want an owner or have one, and what each living worker can run."""
     alive = WORKERS.c.heartbeat_at > await database_now(connection) - lease_ms
     wanted = await connection.execute(select(func.count()).select_from(SESSIONS).where(WANTED))
@@ -82,7 +82,7 @@ async def demand(connection: Connection, *, lease_ms: int) -> tuple[int, list[in
 
 
 async def claim(
-    connection: Connection, worker: WorkerId, *, lease_ms: int, limit: int
+    connection: Transaction, worker: WorkerId, *, lease_ms: int, limit: int
 ) -> dict[SessionId, int]:
     """Take sessions that want an owner and have none whose heart beats; newest activity first.
 
@@ -114,13 +114,13 @@ async def claim(
     return {session: epochs[session] for session in ids if session in epochs}
 
 
-async def count_owned(connection: Connection, worker: WorkerId) -> int:
+async def count_owned(connection: Transaction, worker: WorkerId) -> int:
     """How many sessions a worker holds."""
     mine = select(func.count()).select_from(SESSIONS).where(WANTED, SESSIONS.c.owner == worker)
     return int((await connection.execute(mine)).scalar_one())
 
 
-async def owned_by(connection: Connection, worker: WorkerId) -> dict[SessionId, int]:
+async def owned_by(connection: Transaction, worker: WorkerId) -> dict[SessionId, int]:
     """The sessions that a worker holds, and their epochs."""
     found = await connection.execute(
         select(SESSIONS.c.id, SESSIONS.c.epoch).where(WANTED, SESSIONS.c.owner == worker)
@@ -128,7 +128,7 @@ async def owned_by(connection: Connection, worker: WorkerId) -> dict[SessionId, 
     return {row.id: row.epoch for row in found}
 
 
-async def release(connection: Connection, session: SessionId, epoch: int) -> None:
+async def release(connection: Transaction, session: SessionId, epoch: int) -> None:
     """Let another worker have the session at once; nothing happens if it is no longer ours."""
     await connection.execute(
         update(SESSIONS)
@@ -137,7 +137,7 @@ async def release(connection: Connection, session: SessionId, epoch: int) -> Non
     )
 
 
-async def release_all(connection: Connection, worker: WorkerId) -> None:
+async def release_all(connection: Transaction, worker: WorkerId) -> None:
     """Let go of everything that a former process of this worker's name held when it died."""
     await connection.execute(
         update(SESSIONS).where(WANTED, SESSIONS.c.owner == worker).values(owner=None)

@@ -21,13 +21,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
-from bridge.store.connection import Connection, WriteConnection
+from bridge.store.connection import Transaction, WriteConnection
 from bridge.store.errors import StoreUnavailable
 from bridge.store.lanes import Lane
 from bridge.store.outages import Outage, describe, outage
 
 T = TypeVar("T")
-Work = Callable[[Connection], Awaitable[T]]
+Work = Callable[[Transaction], Awaitable[T]]
 
 log = logging.getLogger(__name__)
 
@@ -286,7 +286,7 @@ class Writer:
                 item.future.set_exception(StoreUnavailable(what, certain=not item.begun))
 
 
-async def _plainly(connection: Connection, work: Work[Any]) -> Any:
+async def _plainly(connection: Transaction, work: Work[Any]) -> Any:
     try:
         return await work(connection)
     except asyncio.CancelledError:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from bridge.sandbox.wire import Entry as WireEntry
+from lp_sandbox.wire import Entry as WireEntry
 from tests.chaos.faults import Fault
 
 

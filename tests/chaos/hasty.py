@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from bridge.slack.pace import Pace
+from bridge.slack.web.pace import Pace
 
 HASTE = "BRIDGE_TEST_HASTE"
 """In its environment: it is in a hurry."""

@@ -12,11 +12,11 @@ from typing import Any
 
 from bridge.content.from_liveperson import agent_text
 from bridge.content.from_slack import relayed
-from bridge.sandbox.liveperson.conversations import Change as ConversationChange
-from bridge.sandbox.liveperson.server import LivePersonSandbox
-from bridge.sandbox.slack.model import Change as SlackChange
-from bridge.sandbox.slack.model import Channel
-from bridge.sandbox.slack.server import SlackSandbox
+from lp_sandbox.liveperson.conversations import Change as ConversationChange
+from lp_sandbox.liveperson.server import LivePersonSandbox
+from lp_sandbox.slack.model import Change as SlackChange
+from lp_sandbox.slack.model import Channel
+from lp_sandbox.slack.server import SlackSandbox
 from tests.chaos.diary import Diary
 from tests.chaos.faults import NOTIFICATION_FAULTS, Fault
 from tests.chaos.oracle import Arrived, Said

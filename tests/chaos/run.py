@@ -13,13 +13,13 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from bridge.sandbox.liveperson.manners import Manners
-from bridge.sandbox.liveperson.server import LivePersonSandbox
-from bridge.sandbox.slack.server import SlackSandbox
-from bridge.sandbox.wire import Wire
 from bridge.store.database import Database, open_database
 from bridge.store.errors import StoreUnavailable
 from bridge.store.models import INBOX, OUTBOX, SESSIONS
+from lp_sandbox.liveperson.manners import Manners
+from lp_sandbox.liveperson.server import LivePersonSandbox
+from lp_sandbox.slack.server import SlackSandbox
+from lp_sandbox.wire import Wire
 from tests.chaos.blows import Blows, Restart
 from tests.chaos.diary import Diary, line_of
 from tests.chaos.hasty import HASTE

@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import select
 
-from bridge.sandbox.slack.server import SlackSandbox
 from bridge.store.database import Database
 from bridge.store.errors import StoreUnavailable
 from bridge.store.models import SESSIONS
+from lp_sandbox.slack.server import SlackSandbox
 from tests.chaos.diary import Diary
 from tests.e2e.warm import Warm
 from tests.e2e.world import Bridge

@@ -10,7 +10,7 @@ from typing import Any
 from slack_sdk.models.blocks import Block
 
 from bridge.content.rendered import Rendered
-from bridge.sandbox.slack import blocks as sandbox
+from lp_sandbox.slack import blocks as sandbox
 
 _ENTITIES = re.compile(r"&(?:amp|lt|gt);")
 _OUR_REFERENCES = re.compile(r"<@[UW][A-Z0-9]+>|<!date\^\d+\^[^<>|]*\|[^<>|]*>")

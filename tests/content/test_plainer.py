@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bridge.content.markup import escape
 from bridge.content.plainer import Plainer, Rung, mend
 from bridge.content.saying import squashed
-from bridge.sandbox.slack import blocks as sandbox
+from lp_sandbox.slack import blocks as sandbox
 
 Block = dict[str, Any]
 

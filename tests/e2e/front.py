@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import web
 
-from bridge.slack.ingress import PATH
+from bridge.slack.receiver.ingress import PATH
 
 
 @asynccontextmanager

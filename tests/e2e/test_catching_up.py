@@ -14,14 +14,14 @@ from sqlalchemy import make_url, select
 from bridge.app import bound_port, running
 from bridge.config import load
 from bridge.ids import ChannelId, TeamId
-from bridge.relay import catching_up
-from bridge.relay.intake import Intake
+from bridge.relay.intake.intake import Intake
 from bridge.relay.types import Disposition, ThreadMessage
-from bridge.sandbox.slack.model import Message
-from bridge.slack.front import Front
-from bridge.slack.ingress import PATH
+from bridge.relay.worker import catching_up
+from bridge.slack.receiver.fast_path import MessageFastPath
+from bridge.slack.receiver.ingress import PATH
 from bridge.store.database import Database
 from bridge.store.models import PRESENCE
+from lp_sandbox.slack.model import Message
 from tests.e2e.test_crash_points import rows
 from tests.e2e.test_workers import pairs, store
 from tests.e2e.warm import Warm
@@ -248,7 +248,7 @@ async def test_a_message_that_can_never_be_taken_hides_no_other(
     await bridge.stop()
     await lost(poisoned.thread, *WORDS)
     await lost(other.thread, *WORDS)
-    take, missed = Intake.message, Front.missed
+    take, missed = Intake.message, MessageFastPath.missed
 
     async def refuse(self: Intake, message: ThreadMessage) -> Disposition:
         if message.text == "two" and message.channel == poisoned.thread.channel:
@@ -256,14 +256,14 @@ async def test_a_message_that_can_never_be_taken_hides_no_other(
         return await take(self, message)
 
     async def fail(
-        self: Front, team: TeamId, channel: ChannelId, message: dict[str, object]
+        self: MessageFastPath, team: TeamId, channel: ChannelId, message: dict[str, object]
     ) -> bool:
         if channel == poisoned.thread.channel and len(said(world, other.conversation)) < 3:
             raise ValueError
         return await missed(self, team, channel, message)
 
     if raises:
-        monkeypatch.setattr(Front, "missed", fail)
+        monkeypatch.setattr(MessageFastPath, "missed", fail)
     else:
         monkeypatch.setattr(Intake, "message", refuse)
     wanted = WORDS if raises else ["one", "three"]

@@ -9,7 +9,7 @@ import signal
 import psycopg
 import pytest
 
-from bridge.sandbox.slack.model import Channel
+from lp_sandbox.slack.model import Channel
 from tests.e2e.world import ACCOUNT, ANA, CHANNEL, Thread, World, is_card, said
 
 pytestmark = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Select, select
 
-from bridge.relay.crashpoints import POINTS
+from bridge.relay.shared.crashpoints import POINTS
 from bridge.slack.views import notices
 from bridge.store.database import Database, open_database
 from bridge.store.models import INBOX, OUTBOX, SESSIONS

@@ -12,10 +12,10 @@ import aiohttp
 import pytest
 from sqlalchemy import make_url, update
 
-from bridge.sandbox.slack.delivery import sign
-from bridge.slack.ingress import PATH
+from bridge.slack.receiver.ingress import PATH
 from bridge.store.database import open_database
 from bridge.store.models import SESSIONS
+from lp_sandbox.slack.delivery import sign
 from tests.e2e.warm import Warm
 from tests.e2e.world import ACCOUNT, ANA, CHANNEL, Bridge, Thread, World, said, world_of
 from tests.postgres import Postgres

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bridge.sandbox.liveperson.manners import (
+from lp_sandbox.liveperson.manners import (
     ECHOES,
     ORDERS,
     ORIGINATORS,

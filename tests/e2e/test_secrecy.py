@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from bridge.sandbox.slack.delivery import sign
+from lp_sandbox.slack.delivery import sign
 from tests.e2e.world import Bridge, World
 from tests.slack.samples import COMMANDS, INTERACTIONS, SAMPLES, SECRET_WORD, filled
 

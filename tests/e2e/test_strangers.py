@@ -1,7 +1,8 @@
 """What anybody on the network can do to the bridge's port, without a signature, and may not break.
 
 Each attack goes to a whole bridge in a process of its own; its memory and descriptors are looked at
-from outside. Deadlines are too long to be waited for here: see `tests/slack/test_doors.py`.
+from outside. Deadlines are too long to be waited for here: see
+`tests/slack/receiver/test_doors.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from bridge.sandbox.slack.delivery import sign
+from lp_sandbox.slack.delivery import sign
 from tests.e2e.world import Bridge, World
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)

@@ -17,13 +17,14 @@ from sqlalchemy import select, update
 from bridge.app import bound_port, running
 from bridge.config import load
 from bridge.ids import WorkerId
-from bridge.relay import news, supervisor
-from bridge.sandbox.slack.model import Channel
+from bridge.relay.shared import channels
+from bridge.relay.worker import supervisor
 from bridge.store import workers
-from bridge.store.connection import Connection
+from bridge.store.connection import Transaction
 from bridge.store.database import Database, open_database
 from bridge.store.models import DIALOGS, INBOX, OUTBOX, SESSIONS
 from bridge.store.wakeups import Wakeups
+from lp_sandbox.slack.model import Channel
 from tests.e2e.front import to_all
 from tests.e2e.warm import Warm
 from tests.e2e.world import ACCOUNT, ANA, CHANNEL, Bridge, Thread, World, is_card, said, world_of
@@ -275,7 +276,7 @@ async def test_what_another_has_claimed_is_not_written_to(world: World, store: D
     before = await settled(store)
     thief = WorkerId("second")
 
-    async def steal(connection: Connection) -> None:
+    async def steal(connection: Transaction) -> None:
         await workers.beat(connection, thief, "x", capacity=1, lease_ms=1_000)
         await connection.execute(update(SESSIONS).values(owner=thief, epoch=SESSIONS.c.epoch + 1))
 
@@ -401,8 +402,8 @@ async def test_news_of_a_session_wake_its_owner_and_nobody_else(
     all_hear: list[str] = []
     owner_hears: list[str] = []
     wakeups = Wakeups(store)
-    wakeups.subscribe(news.CHANNEL, all_hear.append)
-    wakeups.subscribe(news.channel_of(WorkerId("first")), owner_hears.append)
+    wakeups.subscribe(channels.CHANNEL, all_hear.append)
+    wakeups.subscribe(channels.channel_of(WorkerId("first")), owner_hears.append)
     await wakeups.start()
     try:
         world.route(second)

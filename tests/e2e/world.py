@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bridge.sandbox.liveperson.server import LivePersonSandbox
-from bridge.sandbox.slack.server import SlackSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.liveperson.server import LivePersonSandbox
+from lp_sandbox.slack.server import SlackSandbox
+from lp_sandbox.wire import Wire
 from tests.e2e.warm import Warm, WarmProcess
 
 T = TypeVar("T")

@@ -1,6 +1,6 @@
 """A small LivePerson for tests of single parts: real sockets, and it misbehaves when told to.
 
-The full stand-in is `bridge.sandbox.liveperson`; this one can also answer what no server should.
+The full stand-in is `lp_sandbox.liveperson`; this one can also answer what no server should.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from bridge.sandbox.liveperson import LivePersonSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.wire import Wire
 from tests.liveperson.standin import (
     ACCOUNT,
     Reply,

@@ -19,8 +19,8 @@ import pytest
 
 from bridge.chat import chat
 from bridge.chat.terminal import Lines, Screen, printable, typed_lines
-from bridge.sandbox.liveperson import LivePersonSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.wire import Wire
 from tests.liveperson.typist import PATIENCE, only, opened, said, typing
 
 

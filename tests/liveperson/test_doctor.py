@@ -16,8 +16,8 @@ from bridge.ops.doctor import (
     render,
     run_doctor,
 )
-from bridge.sandbox.liveperson import LivePersonSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.wire import Wire
 from tests.liveperson.standin import Reply, StandIn
 
 STEPS = ("LivePerson domains", "LivePerson token", "LivePerson socket")

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from bridge.chat import chat
-from bridge.sandbox.liveperson import LivePersonSandbox, SandboxConversation
+from lp_sandbox.liveperson import LivePersonSandbox, SandboxConversation
 
 PATIENCE = 15.0
 """Seconds that something may take to come."""

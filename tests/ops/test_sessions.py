@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 
 from bridge.cli import main
 from bridge.ops.sessions import plain
-from bridge.relay.news import CHANNEL
+from bridge.relay.shared.channels import CHANNEL
 from bridge.store.database import Database
 from bridge.store.models import Inbox, Outbox, Session
 from bridge.store.wakeups import Wakeups

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import ConsoleMessage, Page, ViewportSize, async_playwright
 
-from bridge.sandbox.agent import Pace
-from bridge.sandbox.demo import Demo
+from lp_sandbox.agent import Pace
+from lp_sandbox.demo import Demo
 from tests.page.browser import Keep, OpenPage
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts"

@@ -12,11 +12,11 @@ from bridge.liveperson.connection import Connection
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import Credentials, IdentityProvider
 from bridge.liveperson.ids import AccountId
-from bridge.sandbox.liveperson import LivePersonSandbox
-from bridge.sandbox.page.breaks import Breaks
-from bridge.sandbox.page.control import SomebodysBridge
-from bridge.sandbox.slack import SlackSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.page.breaks import Breaks
+from lp_sandbox.page.control import SomebodysBridge
+from lp_sandbox.slack import SlackSandbox
+from lp_sandbox.wire import Wire
 
 TELECOM = AccountId("12345678")
 BANK = AccountId("87654321")  # its consumers sign up

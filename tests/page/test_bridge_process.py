@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.sandbox.bridge_process import BridgeProcess, CannotStart
-from bridge.sandbox.ports import free_port
+from lp_sandbox.bridge_process import BridgeProcess, CannotStart
+from lp_sandbox.ports import free_port
 
 READY = """
 import http.server, os

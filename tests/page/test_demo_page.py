@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from bridge.sandbox.demo import Demo
-from bridge.sandbox.liveperson import StoredEvent
+from lp_sandbox.demo import Demo
+from lp_sandbox.liveperson import StoredEvent
 from tests.page.browser import Keep, OpenPage
 
 pytestmark = pytest.mark.timeout(180)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Page, expect
 
-from bridge.sandbox.server import Sandbox
+from lp_sandbox.server import Sandbox
 from tests.page.browser import OpenPage
 
 

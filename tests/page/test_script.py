@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.sandbox import script
-from bridge.sandbox.agent import Pace
-from bridge.sandbox.liveperson import Change, SandboxConversation
-from bridge.sandbox.liveperson.conversations import Author
-from bridge.sandbox.server import Sandbox
+from lp_sandbox import script
+from lp_sandbox.agent import Pace
+from lp_sandbox.liveperson import Change, SandboxConversation
+from lp_sandbox.liveperson.conversations import Author
+from lp_sandbox.server import Sandbox
 
 
 @pytest.mark.parametrize(

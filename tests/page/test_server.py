@@ -14,9 +14,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bridge.sandbox.page.page import emoji_by_name
-from bridge.sandbox.ports import free_port
-from bridge.sandbox.server import Sandbox
+from lp_sandbox.page.page import emoji_by_name
+from lp_sandbox.ports import free_port
+from lp_sandbox.server import Sandbox
 
 KEYS = {"liveperson", "liveperson_tls", "ca", "slack_api", "page", "account", "agent", "env"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.app import bound_port, running
 from bridge.config import load
-from bridge.slack.ingress import PATH
+from bridge.slack.receiver.ingress import PATH
 from tests.e2e.world import World, world_of
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from bridge.ids import InboxId, MessageTs, UserId
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
 from bridge.liveperson.wire import EventChange
-from bridge.relay.delivery import Batch
-from bridge.relay.own_words import marker_of
-from bridge.store.left import Left
+from bridge.relay.delivery.machine import Batch
+from bridge.relay.delivery.own_words import marker_of
+from bridge.store.handover import Handover
 from bridge.store.rows import DialogPosition, DialogRow, InboxRow
 
 
@@ -152,13 +152,13 @@ class Store:
         """Rows that are not done."""
         return [row for row in self.rows if row.id not in self.sent]
 
-    def left(self) -> Left:
+    def left(self) -> Handover:
         """What the next owner finds."""
         position = self.position
         least = min([position.cursor, *(first - 1 for first, _ in position.gaps)])
         numbers = {number for number in self.sent.values() if number is not None}
         gaps = str([list(gap) for gap in position.gaps])
-        return Left(
+        return Handover(
             incoming=self.waiting,
             unnumbered=[row for row in self.rows if self.sent.get(row.id, 0) is None],
             outgoing=[],

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from bridge.sandbox.slack.server import SlackSandbox
-from bridge.sandbox.wire import Wire
 from bridge.slack.app import build_bolt_app
-from bridge.slack.dispatch import bolt_dispatch
-from bridge.slack.front import Front
-from bridge.slack.workspaces import Workspaces
+from bridge.slack.receiver.dispatch import bolt_dispatch
+from bridge.slack.receiver.fast_path import MessageFastPath
+from bridge.slack.web.workspaces import Workspaces
+from lp_sandbox.slack.server import SlackSandbox
+from lp_sandbox.wire import Wire
 from tests.slack.support import SECRET, Poster, Relay, http_front
 
 
@@ -40,13 +40,15 @@ def relay() -> Relay:
 
 
 @pytest.fixture
-def dispatch(workspaces: Workspaces, relay: Relay) -> Front:
-    return Front(workspaces, relay, bolt_dispatch(build_bolt_app(workspaces, relay), workspaces))
+def dispatch(workspaces: Workspaces, relay: Relay) -> MessageFastPath:
+    return MessageFastPath(
+        workspaces, relay, bolt_dispatch(build_bolt_app(workspaces, relay), workspaces)
+    )
 
 
 @pytest.fixture
 async def front(
-    slack: SlackSandbox, dispatch: Front, http: aiohttp.ClientSession
+    slack: SlackSandbox, dispatch: MessageFastPath, http: aiohttp.ClientSession
 ) -> AsyncIterator[Poster]:
     """The bridge over HTTP; the stand-in delivers there."""
     async with http_front(dispatch, front=dispatch) as url:

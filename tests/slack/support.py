@@ -29,11 +29,11 @@ from bridge.relay.types import (
     SessionSummary,
     ThreadMessage,
 )
-from bridge.slack.dispatch import Dispatch
-from bridge.slack.doors import Limits
-from bridge.slack.http import FrontRunner
-from bridge.slack.ingress import PATH, Ingress
-from bridge.slack.requests import Verifier
+from bridge.slack.receiver.dispatch import Dispatch
+from bridge.slack.receiver.doors import Limits
+from bridge.slack.receiver.http import FrontRunner
+from bridge.slack.receiver.ingress import PATH, Ingress
+from bridge.slack.receiver.requests import Verifier
 
 SECRET = "sandbox-signing-secret"
 TEAM = TeamId("T0SANDBOX")

@@ -11,9 +11,9 @@ from sqlalchemy import func, insert, literal_column, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.store.connection import Connection as StoreConnection
-from bridge.store.connection import Statement
-from bridge.store.database import Database, normalise_url, open_database
+from bridge.store.connection import Statement, Transaction
+from bridge.store.database import Database, open_database
+from bridge.store.engine import normalise_url
 from bridge.store.errors import BadDatabaseUrl, KeyMissing, StoreUnavailable
 from bridge.store.models import Dialog, Worker
 
@@ -156,7 +156,7 @@ async def test_who_is_cancelled_in_the_middle_of_a_query_ends(
 ) -> None:
     """The driver reports a broken connection where its own cancelling was cancelled."""
 
-    async def work(connection: AsyncConnection | StoreConnection) -> None:
+    async def work(connection: AsyncConnection | Transaction) -> None:
         await connection.execute(text("SELECT 1"))
         begun.set()
         await sleep.run(connection)  # past SQLAlchemy, as the statements of the hot path

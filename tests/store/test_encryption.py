@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import StatementError
 
-from bridge.store.database import Database, make_engine, open_database
+from bridge.store.database import Database, open_database
 from bridge.store.encryption import KeyRing, _create, key_from_file
+from bridge.store.engine import make_engine
 from bridge.store.errors import BadKey, KeyMissing
 from bridge.store.models import Session
 

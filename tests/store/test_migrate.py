@@ -18,7 +18,7 @@ from sqlalchemy import Connection, inspect, select, text
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
 from bridge.store import inbox, migrate, people
-from bridge.store.connection import Connection as StoreConnection
+from bridge.store.connection import Transaction
 from bridge.store.database import Database, open_database
 from bridge.store.errors import NotMigrated, StoreUnavailable, TooNew
 from bridge.store.migrate import HEAD, REVISIONS, upgrade
@@ -138,7 +138,7 @@ async def test_threads_that_others_have_written_in_are_known_after_the_upgrade(
         command.downgrade(config, "0003")
         command.upgrade(config, HEAD)
 
-    async def with_another(connection: StoreConnection) -> None:
+    async def with_another(connection: Transaction) -> None:
         await _with_a_message(connection)
         values = {"id": "s2", "request_key": "k2", "team_id": "T", "channel_id": "C"}
         values |= {"opener_id": "U", "account": "1", "state": "active"}
@@ -157,7 +157,7 @@ async def test_threads_that_others_have_written_in_are_known_after_the_upgrade(
             assert not await people.several_write(connection, SessionId("s2"))
 
 
-async def _write(connection: StoreConnection, session: str, ts: str, user: str, kind: str) -> None:
+async def _write(connection: Transaction, session: str, ts: str, user: str, kind: str) -> None:
     await inbox.add_message(
         connection,
         session=SessionId(session),
@@ -171,7 +171,7 @@ async def _write(connection: StoreConnection, session: str, ts: str, user: str, 
     )
 
 
-async def _with_a_message(connection: StoreConnection) -> None:
+async def _with_a_message(connection: Transaction) -> None:
     values = {"id": "s1", "request_key": "k", "team_id": "T", "channel_id": "C"}
     values |= {"opener_id": "U", "account": "1", "state": "active"}
     await add_session(connection, values, WorkerId("w"))

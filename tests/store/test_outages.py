@@ -12,7 +12,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import URL, make_url, text, update
 
-from bridge.store.connection import Connection
+from bridge.store.connection import Transaction
 from bridge.store.database import Database, open_database
 from bridge.store.errors import StoreUnavailable
 from bridge.store.models import Worker
@@ -97,7 +97,7 @@ class TestServerThatGoesAway:
     ) -> None:
         runs = 0
 
-        async def work(connection: Connection) -> str:
+        async def work(connection: Transaction) -> str:
             nonlocal runs
             runs += 1
             await add("a")(connection)
@@ -135,7 +135,7 @@ class TestServerThatGoesAway:
         def update_both(first: str, second: str) -> Work:
             tries = 0
 
-            async def work(connection: Connection) -> str:
+            async def work(connection: Transaction) -> str:
                 nonlocal tries
                 tries += 1
                 for name in (first, second):

@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from bridge.ids import ChannelId, SessionId, TeamId, UserId, WorkerId
 from bridge.store import people, sessions
-from bridge.store.connection import Connection
+from bridge.store.connection import Transaction
 from bridge.store.database import Database, open_database
 from bridge.store.models import SESSIONS
 
@@ -56,7 +56,7 @@ async def test_who_comes_second_sees_what_the_first_has_noted(
     await add(database, 0)
     noted, may_commit = asyncio.Event(), asyncio.Event()
 
-    async def first(connection: Connection) -> None:
+    async def first(connection: Transaction) -> None:
         await people.another_writes(connection, SESSION)
         noted.set()
         await may_commit.wait()
@@ -96,7 +96,7 @@ async def test_what_is_counted(database: Database) -> None:
 async def test_sessions_are_opened_one_at_a_time(database: Database, other: Database) -> None:
     holding, may_commit = asyncio.Event(), asyncio.Event()
 
-    async def first(connection: Connection) -> None:
+    async def first(connection: Transaction) -> None:
         await people.open_one_at_a_time(connection)
         holding.set()
         await may_commit.wait()

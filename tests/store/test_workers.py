@@ -6,7 +6,7 @@ from sqlalchemy import select, update
 
 from bridge.ids import WorkerId
 from bridge.store import workers
-from bridge.store.connection import Connection
+from bridge.store.connection import Transaction
 from bridge.store.database import Database
 from bridge.store.models import WORKERS
 
@@ -38,7 +38,7 @@ async def test_name_is_free_when_the_heart_was_silent_for_a_lease(database: Data
     await beat(database, "first")
     silent = WORKERS.c.heartbeat_at - LEASE_MS - 1
 
-    async def time_passes(connection: Connection) -> None:
+    async def time_passes(connection: Transaction) -> None:
         await connection.execute(update(WORKERS).values(heartbeat_at=silent))
 
     await database.writer.run(time_passes)
@@ -50,7 +50,7 @@ async def test_name_is_free_when_the_heart_was_silent_for_a_lease(database: Data
 async def test_process_of_an_older_version_holds_its_name_too(database: Database) -> None:
     await beat(database, "first")
 
-    async def older(connection: Connection) -> None:
+    async def older(connection: Transaction) -> None:
         await connection.execute(update(WORKERS).values(incarnation=None))
 
     await database.writer.run(older)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from bridge.store.connection import Connection
+from bridge.store.connection import Transaction
 from bridge.store.database import Database
 from bridge.store.errors import StoreUnavailable
 from bridge.store.writer import BATCH
@@ -50,7 +50,7 @@ async def test_works_run_in_the_order_in_which_they_were_asked_for(database: Dat
     order: list[int] = []
 
     def noting(number: int) -> Work:
-        async def work(connection: Connection) -> str:
+        async def work(connection: Transaction) -> str:
             order.append(number)
             return str(number)
 
@@ -69,7 +69,7 @@ async def test_bad_work_gets_its_own_error_and_spoils_nothing(database: Database
     await database.writer.run(add("taken"))
     work, first = await held(database)
 
-    async def mistaken(connection: Connection) -> str:
+    async def mistaken(connection: Transaction) -> str:
         await add("written before the mistake")(connection)
         raise ValueError("mistaken")
 
@@ -101,7 +101,7 @@ async def test_bad_work_alone_writes_nothing(database: Database) -> None:
 async def test_work_that_is_cancelled_from_within_takes_nobody_down(database: Database) -> None:
     work, first = await held(database)
 
-    async def cancelled(connection: Connection) -> str:
+    async def cancelled(connection: Transaction) -> str:
         raise asyncio.CancelledError
 
     tasks = [asyncio.create_task(database.writer.run(it)) for it in (add("a"), cancelled)]

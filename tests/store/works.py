@@ -7,18 +7,18 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy import insert, select
 
-from bridge.store.connection import Connection
+from bridge.store.connection import Transaction
 from bridge.store.database import Database
 from bridge.store.models import Worker
 
 WORKERS = Worker.__table__
-Work = Callable[[Connection], Awaitable[str]]
+Work = Callable[[Transaction], Awaitable[str]]
 
 
 def add(name: str) -> Work:
     """A work that adds one row and returns its name."""
 
-    async def work(connection: Connection) -> str:
+    async def work(connection: Transaction) -> str:
         await connection.execute(
             insert(Worker).values(id=name, started_at=1, heartbeat_at=1, capacity=1)
         )
@@ -41,7 +41,7 @@ class Held:
         self.release = asyncio.Event()
         self.runs = 0
 
-    async def __call__(self, connection: Connection) -> str:
+    async def __call__(self, connection: Transaction) -> str:
         self.runs += 1
         await connection.execute(select(1))
         self.begun.set()

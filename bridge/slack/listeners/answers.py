@@ -10,10 +10,10 @@ import structlog
 from bridge.content.rendered import Rendered
 from bridge.ids import MessageTs
 from bridge.relay.types import Connecting, Refused
-from bridge.slack.errors import SlackError
-from bridge.slack.responses import respond
 from bridge.slack.text import escape
 from bridge.slack.views import blocks
+from bridge.slack.web.errors import SlackError
+from bridge.slack.web.responses import respond
 
 WHISPER_DEADLINE: Final = 1.5
 """Seconds to answer a click: Slack waits 3 for the acknowledgement that follows."""

@@ -10,7 +10,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
 from bridge.relay.types import Click
-from bridge.slack.requests import Body
+from bridge.slack.receiver.requests import Body
 
 _TS: Final = re.compile(r"\d{1,12}\.\d{1,9}", re.ASCII)
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.sandbox.liveperson import LivePersonSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.wire import Wire
 
 
 @pytest.fixture

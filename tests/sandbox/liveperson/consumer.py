@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from websockets.asyncio.client import ClientConnection, connect
 
-from bridge.sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.liveperson import LivePersonSandbox
 
 TELECOM = "12345678"
 BANK = "87654321"

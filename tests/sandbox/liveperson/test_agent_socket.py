@@ -14,8 +14,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from bridge.sandbox.liveperson import LivePersonSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.wire import Wire
 from tests.sandbox.liveperson.consumer import (
     TELECOM,
     Consumer,

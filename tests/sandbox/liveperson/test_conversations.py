@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bridge.sandbox.liveperson import LivePersonSandbox, Refused
-from bridge.sandbox.liveperson.frames import BadBody
+from lp_sandbox.liveperson import LivePersonSandbox, Refused
+from lp_sandbox.liveperson.frames import BadBody
 from tests.sandbox.liveperson.consumer import BANK, TELECOM, Consumer, consumer, sign_up, text
 
 CLOSE = {"field": "ConversationStateField", "conversationState": "CLOSE"}

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from bridge.sandbox.liveperson import LivePersonSandbox, UnknownFault
-from bridge.sandbox.liveperson.faults import NAMES
-from bridge.sandbox.wire import Wire
+from lp_sandbox.liveperson import LivePersonSandbox, UnknownFault
+from lp_sandbox.liveperson.faults import NAMES
+from lp_sandbox.wire import Wire
 from tests.sandbox.liveperson.consumer import (
     BANK,
     TELECOM,
@@ -305,7 +305,7 @@ async def test_faults_by_name(sandbox: LivePersonSandbox, wire: Wire) -> None:
 
 
 def test_every_fault_can_be_named() -> None:
-    from bridge.sandbox.liveperson import LivePersonFaults
+    from lp_sandbox.liveperson import LivePersonFaults
 
     public = {name for name in vars(LivePersonFaults) if not name.startswith("_")}
     assert public - {"apply", "waiting"} == set(NAMES)

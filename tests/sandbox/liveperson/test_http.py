@@ -9,8 +9,8 @@ import aiohttp
 import jwt
 import pytest
 
-from bridge.sandbox.liveperson import LivePersonSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.wire import Wire
 from tests.sandbox.liveperson.consumer import BANK, TELECOM, anonymous, call, sign_up
 
 

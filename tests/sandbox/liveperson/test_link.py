@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridge.sandbox.liveperson.link import Link
+from lp_sandbox.liveperson.link import Link
 
 
 async def test_who_is_gone_before_the_answer_leaves_no_traceback(

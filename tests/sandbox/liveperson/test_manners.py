@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bridge.sandbox.liveperson import LivePersonSandbox
-from bridge.sandbox.liveperson.manners import Manners, Receipts
+from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.liveperson.manners import Manners, Receipts
 from tests.liveperson.schemas import checker
 from tests.sandbox.liveperson.consumer import TELECOM, Consumer, call, consumer, sign_up
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bridge.sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.liveperson import LivePersonSandbox
 from tests.liveperson.schemas import checker
 from tests.sandbox.liveperson.consumer import consumer, sign_up
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.sandbox.liveperson.tokens import EXTENDABLE_SECONDS, TokenRefused, Tokens
+from lp_sandbox.liveperson.tokens import EXTENDABLE_SECONDS, TokenRefused, Tokens
 
 ACCOUNT = "12345678"
 

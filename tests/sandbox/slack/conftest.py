@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bridge.sandbox.slack import SlackSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.slack import SlackSandbox
+from lp_sandbox.wire import Wire
 from tests.sandbox.slack.app import App, serve
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from slack_sdk.models import blocks as kit
 
-from bridge.sandbox.slack import Refusal
-from bridge.sandbox.slack.blocks import read
+from lp_sandbox.slack import Refusal
+from lp_sandbox.slack.blocks import read
 
 
 def plain(text: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from aiohttp import web
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bridge.sandbox.slack import SlackSandbox
+from lp_sandbox.slack import SlackSandbox
 from tests.sandbox.slack.test_people import CARD
 
 

@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bridge.sandbox.slack import App as SlackApp
-from bridge.sandbox.slack import SlackSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.slack import App as SlackApp
+from lp_sandbox.slack import SlackSandbox
+from lp_sandbox.wire import Wire
 from tests.sandbox.slack.app import PATIENCE, App, Received, serve
 
 

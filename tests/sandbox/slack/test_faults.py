@@ -10,8 +10,8 @@ import pytest
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bridge.sandbox.slack import SlackSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.slack import SlackSandbox
+from lp_sandbox.wire import Wire
 
 
 def texts(slack: SlackSandbox) -> list[str]:

@@ -9,8 +9,8 @@ from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.webhook.async_client import AsyncWebhookClient
 
-from bridge.sandbox.slack import Refusal, SlackSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.slack import Refusal, SlackSandbox
+from lp_sandbox.wire import Wire
 from tests.sandbox.slack.app import App
 
 BUTTON = {

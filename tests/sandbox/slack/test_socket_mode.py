@@ -13,8 +13,8 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bridge.sandbox.slack import SlackSandbox, socket_mode
-from bridge.sandbox.wire import Wire
+from lp_sandbox.slack import SlackSandbox, socket_mode
+from lp_sandbox.wire import Wire
 from tests.sandbox.slack.app import PATIENCE
 
 

@@ -10,8 +10,8 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.models.blocks import DividerBlock, SectionBlock
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bridge.sandbox.slack import App, SlackSandbox
-from bridge.sandbox.wire import Wire
+from lp_sandbox.slack import App, SlackSandbox
+from lp_sandbox.wire import Wire
 
 KEY = {"event_type": "lp_bridge", "event_payload": {"key": "7"}}
 MISSING = "1700000000.000001"

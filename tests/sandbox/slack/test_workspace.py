@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.sandbox.slack import Refusal, SlackSandbox
-from bridge.sandbox.slack.model import Message
-from bridge.sandbox.slack.workspace import Workspace
+from lp_sandbox.slack import Refusal, SlackSandbox
+from lp_sandbox.slack.model import Message
+from lp_sandbox.slack.workspace import Workspace
 
 
 def a_message(workspace: Workspace, text: str, thread_ts: str | None = None) -> Message:

@@ -9,9 +9,9 @@ from structlog.testing import capture_logs
 
 from bridge.ids import ChannelId, MessageTs, TeamId, ts_key
 from bridge.relay.types import Refused
-from bridge.sandbox.slack.server import SlackSandbox
-from bridge.slack.sender import Post, Sender
-from bridge.slack.workspaces import Workspaces
+from bridge.slack.web.sender import Post, Sender
+from bridge.slack.web.workspaces import Workspaces
+from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.support import Relay
 
 pytestmark = pytest.mark.usefixtures("front")

@@ -8,8 +8,8 @@ import pytest
 
 from bridge.ids import ChannelId, MessageTs, SessionId, UserId
 from bridge.relay.types import SessionSummary
-from bridge.sandbox.slack.server import SlackSandbox
 from bridge.slack.app import COMMAND_FAILED
+from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.support import Poster, Relay
 
 

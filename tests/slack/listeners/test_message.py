@@ -9,8 +9,8 @@ import pytest
 
 from bridge.ids import TeamId
 from bridge.relay.types import ThreadMessage, Writer
-from bridge.sandbox.slack.server import SlackSandbox
-from bridge.slack import front as fronts
+from bridge.slack.receiver import fast_path as fronts
+from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.support import TEAM, Poster, Relay, event
 
 THREAD = "1700000000.000100"

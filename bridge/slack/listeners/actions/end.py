@@ -12,7 +12,7 @@ from bridge.ids import SessionId
 from bridge.slack.listeners import answers
 from bridge.slack.listeners.clicks import click_of
 from bridge.slack.listeners.service import Service
-from bridge.slack.requests import Body
+from bridge.slack.receiver.requests import Body
 from bridge.slack.views.blocks import END
 
 

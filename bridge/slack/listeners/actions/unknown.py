@@ -11,7 +11,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bridge.slack.listeners import answers
 from bridge.slack.listeners.service import Service
-from bridge.slack.requests import Body
+from bridge.slack.receiver.requests import Body
 
 
 def register(app: AsyncApp, _service: Service) -> None:

@@ -8,7 +8,7 @@ from slack_bolt.app.async_app import AsyncApp
 
 from bridge.ids import ChannelId, TeamId
 from bridge.slack.listeners.service import Service
-from bridge.slack.requests import Body
+from bridge.slack.receiver.requests import Body
 
 
 def register(app: AsyncApp, service: Service) -> None:

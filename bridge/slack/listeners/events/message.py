@@ -1,4 +1,4 @@
-"""Message events that `bridge.slack.front` could not read: of a shape that Slack does not send."""
+"""Message events that `receiver.fast_path` cannot read: Slack does not send their shape."""
 
 from __future__ import annotations
 

@@ -1,0 +1,485 @@
+"""What one session has said and heard, and what follows from it: both directions, one machine.
+
+Pure and synchronous: no I/O, no clock, and no `await` between looking and deciding. The publisher
+and the reader do what it says and tell it what came of that. The rules, and why each is there, are
+in `docs/delivery.md`; in short:
+
+- **One at a time.** At most one message is unanswered, and the next one leaves only when the store
+  says that the former was sent. So after a crash at most one of them is in doubt.
+- **Who wrote an event of ours** is decided when it stands next to the cursor, in one step with
+  moving the cursor over it: by the number that LivePerson gave us, by our marker, or by its text.
+  What cannot be told yet (the answer to a message in flight would tell) holds the cursor up.
+- **A message in doubt is looked for before it is sent again**, and counts as missing only when the
+  dialog is proven to be whole (`bridge.liveperson.dialog`).
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import structlog
+
+from bridge.ids import InboxId
+from bridge.liveperson.dialog import Dialog, Gap, weight
+from bridge.liveperson.events import AcceptStatusEvent, TextEvent
+from bridge.liveperson.wire import EventChange
+from bridge.relay.delivery.own_words import is_marker, marker_of, resembles
+from bridge.store.handover import Handover
+from bridge.store.rows import DialogPosition, InboxRow
+
+log = structlog.get_logger(__name__)
+
+REMEMBERED = 32
+"""Rows and numbers that are remembered as done: a look at the store may have begun before."""
+STRANGERS = 8
+"""Dialogs of others that are told of in the log."""
+PENDING_WEIGHT = 4 * 1024 * 1024
+"""About how many bytes of events may wait to be stored, while a name is looked up or the database
+is away."""
+
+Number = tuple[str, int | None]
+"""A dialog, and the sequence in it; None: LivePerson took it without telling."""
+Mark = tuple[InboxId, str, int | None]
+"""A message that is sent: its row, and its number."""
+
+
+class Step(Enum):
+    """What is to be done with a row of the inbox."""
+
+    NOTE = auto()
+    """LivePerson has it: have the store say so."""
+    CLOSE = auto()
+    """End the conversation."""
+    PREPARE = auto()
+    """Find its words: names in it are not known yet."""
+    PUBLISH = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An event of the other side, to be shown."""
+
+    dialog: str
+    change: EventChange
+    late: bool = False
+    """Its place had been passed over: later ones are in the thread already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What is to be stored in one transaction."""
+
+    events: Sequence[Heard]
+    marks: Sequence[Mark]
+    positions: Mapping[str, DialogPosition]
+    """By dialog: how far it has been dealt with, once this is stored."""
+
+
+class Delivery:
+    """Decides for one session."""
+
+    __slots__ = (
+        "_above",
+        "_confirmed",
+        "_dialog",
+        "_dialogs",
+        "_doubts",
+        "_finished",
+        "_late_own",
+        "_numbers",
+        "_session",
+        "_stored",
+        "_strangers",
+        "_unnumbered",
+        "_waiting",
+        "_weight",
+        "consumer_id",
+        "held_up",
+        "in_flight",
+        "noting",
+        "pending",
+    )
+
+    def __init__(self, session: str) -> None:
+        self._session = session
+        self.consumer_id: str | None = None
+        """Who we are to LivePerson."""
+        self.in_flight: InboxRow | None = None
+        """Published over the present connection, not answered yet."""
+        self.held_up = False
+        """LivePerson's verdict on a message is being looked at: nothing leaves meanwhile."""
+        self.noting: InboxId | None = None
+        """The store is being told that this one was sent."""
+        self.pending: list[Heard] = []
+        """Events to be shown that are not stored yet, in order."""
+        self._weight = 0
+        self._waiting: list[InboxRow] = []
+        self._doubts: list[InboxId] = []
+        self._confirmed: dict[InboxId, Number] = {}
+        """Sent, and the store does not say so yet."""
+        self._unnumbered: list[InboxRow] = []
+        """Sent, and LivePerson did not say under which number."""
+        self._numbers: dict[tuple[str, int], InboxId] = {}
+        self._above: dict[InboxId, int] = {}
+        """What the number of a message must be above: what was known when it left."""
+        self._finished: deque[InboxId] = deque(maxlen=REMEMBERED)
+        self._dialog: str | None = None
+        self._dialogs: dict[str, Dialog] = {}
+        self._late_own: list[tuple[str, EventChange]] = []
+        self._strangers: set[str] = set()
+        self._stored: dict[str, DialogPosition] = {}
+        """By dialog: how far the store says it was dealt with."""
+
+    def take_over(self, left: Handover) -> None:
+        """Go on where a former owner ended: it may have published any of what waits."""
+        for row in left.dialogs:
+            position = row.position
+            gaps = [Gap(*each) for each in position.gaps]
+            self._dialogs[row.dialog_id] = Dialog(position.cursor, gaps)
+        self._stored = {row.dialog_id: row.position for row in left.dialogs}
+        for name, numbers in left.own.items():
+            for sequence in numbers:
+                self._dialogs[name].ours(sequence)
+        self._unnumbered = left.unnumbered
+        self.add(left.incoming)
+        self._doubts = [row.id for row in left.incoming if _publishable(row)]
+
+    # Slack → LivePerson
+
+    def add(self, rows: Sequence[InboxRow]) -> None:
+        """Queue rows that are committed; known ones are passed over."""
+        for row in rows:
+            known = row.id in self._finished or any(each.id == row.id for each in self._waiting)
+            if not known:
+                bisect.insort(self._waiting, row, key=lambda each: each.order)
+
+    @property
+    def waiting(self) -> list[InboxRow]:
+        """What waits, in thread order."""
+        return list(self._waiting)
+
+    @property
+    def unsent(self) -> list[InboxRow]:
+        """What waits and is not known to be sent, in thread order."""
+        return [row for row in self._waiting if row.id not in self._confirmed]
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a waiting message may have been published already."""
+        return bool(self._doubts)
+
+    def attach(self, dialog: str) -> None:
+        """Messages go to this dialog from now on. Nothing may be in doubt."""
+        if self._doubts:
+            raise AssertionError("a message is in doubt: look for it first")
+        self._dialog = dialog
+
+    def detach(self) -> None:
+        """There is no connection any more: what is in flight may have arrived."""
+        self._dialog = None
+        self.unknown()
+
+    def next(self) -> tuple[Step, InboxRow] | None:
+        """What is to be done now; None: nothing, for the time being."""
+        if self._dialog is None or self.held_up or self.noting is not None or not self._waiting:
+            return None
+        if self._confirmed:
+            for row in self._waiting:
+                if row.id in self._confirmed:
+                    return Step.NOTE, row
+        row = self._waiting[0]
+        if self.in_flight is not None:
+            return None
+        if row.kind == "close":
+            return Step.CLOSE, row
+        return (Step.PREPARE if row.text is None else Step.PUBLISH), row
+
+    def leaves(self, row: InboxRow) -> None:
+        """It is being published: its number will be higher than any that is known now."""
+        self.in_flight = row
+        if self._dialog is not None:
+            self._above[row.id] = self._dialogs[self._dialog].highest
+            if len(self._above) > REMEMBERED:
+                del self._above[next(iter(self._above))]
+
+    @property
+    def echoed(self) -> bool:
+        """Whether what is in flight has come back already: its answer need not come any more."""
+        return self.in_flight is not None and self._is_sent(self.in_flight.id)
+
+    def answered(self, sequence: int | None) -> None:
+        """LivePerson has what is in flight, under this number if it tells one."""
+        row, dialog = self.in_flight, self._dialog
+        if row is None or dialog is None:
+            return
+        self.in_flight = None
+        if row.id in self._finished:  # its echo was first, and is stored
+            self._advance()
+            return
+        taken = sequence is not None and self._numbers.get((dialog, sequence), row.id) != row.id
+        if taken:
+            log.error("delivery.number_given_twice", session=self._session, sequence=sequence)
+        if sequence is None or taken:
+            if row.id not in self._confirmed:
+                self._confirmed[row.id] = (dialog, None)
+                self._unnumbered.append(row)
+        else:
+            self._number(row.id, dialog, sequence)
+            self._dialogs[dialog].ours(sequence)
+        self._advance()
+
+    def not_done(self) -> None:
+        """LivePerson did not take what is in flight, and says so."""
+        self.in_flight = None
+        self._advance()
+
+    def unknown(self) -> bool:
+        """Nobody says what became of what is in flight. True: it is in doubt from now on."""
+        row, self.in_flight = self.in_flight, None
+        if row is None or self._is_sent(row.id):
+            self._advance()
+            return False
+        self._doubts.append(row.id)
+        for dialog in self._dialogs.values():
+            dialog.begin()
+        return True
+
+    def begin_note(self, row: InboxRow) -> Number:
+        """The store is about to be told; gives what it is to note."""
+        self.noting = row.id
+        return self._confirmed[row.id]
+
+    def noted(self, row: InboxRow, number: Number) -> bool:
+        """The store says so. False: more has become known meanwhile, note it again."""
+        self.noting = None
+        if self._confirmed.get(row.id, number) != number:
+            return False
+        self._confirmed.pop(row.id, None)
+        self.remove([row.id])
+        return True
+
+    def remove(self, rows: Iterable[InboxId]) -> None:
+        """They are done with."""
+        gone = set(rows)
+        self._waiting = [each for each in self._waiting if each.id not in gone]
+        self._doubts = [each for each in self._doubts if each not in gone]
+        self._finished.extend(gone)
+
+    def renew(self, row: InboxId, rows: Sequence[InboxRow]) -> None:
+        """A row has got its words, and perhaps further parts: these are what waits now."""
+        self._waiting = [each for each in self._waiting if each.id != row]
+        self.add(rows)
+
+    def unwritten(self) -> list[Mark]:
+        """Messages that are sent, and whose rows do not say so yet."""
+        return [(row, *number) for row, number in self._confirmed.items()]
+
+    # LivePerson → Slack
+
+    @property
+    def dialogs(self) -> Mapping[str, Dialog]:
+        """The dialogs that are read."""
+        return self._dialogs
+
+    def add_dialog(self, dialog: str) -> None:
+        """Read this dialog too."""
+        self._dialogs.setdefault(dialog, Dialog())
+
+    def heard(self, changes: Iterable[EventChange]) -> bool:
+        """Events have come. True: there is something to store, or something is missing."""
+        for change in changes:
+            dialog = self._dialogs.get(change.dialog_id)
+            if dialog is not None:
+                dialog.feed(change, own=self._is_ours(change))
+            elif len(self._strangers) < STRANGERS and change.dialog_id not in self._strangers:
+                self._strangers.add(change.dialog_id)
+                log.warning(
+                    "delivery.foreign_dialog", session=self._session, dialog=change.dialog_id[:64]
+                )
+        self._advance()
+        return bool(self.pending) or self.gap
+
+    @property
+    def gap(self) -> bool:
+        """Whether an event is known to be missing."""
+        return any(dialog.gap for dialog in self._dialogs.values())
+
+    @property
+    def replayed(self) -> bool:
+        """Whether all dialogs have shown that the replays last asked for do run."""
+        return all(dialog.runs for dialog in self._dialogs.values())
+
+    def exists(self, dialog: str, sequence: int) -> None:
+        """LivePerson says that a dialog goes up to this sequence at least."""
+        if (found := self._dialogs.get(dialog)) is not None:
+            found.exists(sequence)
+
+    def batch(self, events: Sequence[Heard]) -> Batch:
+        """What to store, in one transaction, of the first events that are pending."""
+        rest = {heard.dialog for heard in self.pending[len(events) :]}
+        last = {
+            heard.dialog: heard.change.sequence
+            for heard in events
+            if not heard.late and heard.dialog in rest
+        }
+        positions = {}
+        for name, dialog in self._dialogs.items():
+            cursor = last.get(name) if name in rest else dialog.cursor
+            if cursor is not None:
+                gaps = [(gap.first, gap.last) for gap in dialog.gaps if gap.last < cursor]
+                gaps += [(each, each) for each in self._undone(name, len(events))]
+                positions[name] = DialogPosition(cursor, tuple(sorted(gaps)))
+        moved = {
+            name: position
+            for name, position in positions.items()
+            if self._stored.get(name) != position
+        }
+        return Batch(events, self.unwritten(), moved)
+
+    def _undone(self, dialog: str, taken: int) -> list[int]:
+        """Late events of a dialog that have come, and are not dealt with once a batch is stored."""
+        late = [each.change for each in self.pending[taken:] if each.late and each.dialog == dialog]
+        late += [change for name, change in self._late_own if name == dialog]
+        return [change.sequence for change in late]
+
+    def stored(self, batch: Batch) -> None:
+        """It is in the store."""
+        del self.pending[: len(batch.events)]
+        self._weight -= sum(weight(heard.change) for heard in batch.events)
+        self._stored.update(batch.positions)
+        for row, dialog, sequence in batch.marks:
+            if self._confirmed.get(row) == (dialog, sequence) and row != self.noting:
+                del self._confirmed[row]
+                self.remove([row])
+        self._advance()  # there may be room now for what waits in its dialog
+
+    # Certainty
+
+    def judge(self, *, certain: bool = False) -> None:
+        """The replays have had their time; see `Dialog.judge`."""
+        for dialog in self._dialogs.values():
+            dialog.judge(certain=certain)
+        self._advance()
+
+    @property
+    def whole(self) -> bool:
+        """Whether all that the dialogs held when they were last read again is surely known."""
+        return all(dialog.whole for dialog in self._dialogs.values())
+
+    def resolve(self) -> None:
+        """The dialogs are whole: what is in doubt and was not found has never arrived.
+
+        Only now, with everything there, may a text decide that only resembles: LivePerson masks
+        some (card numbers), so an event of ours that is no one's can be a message in doubt.
+        """
+        self._advance(whole=True)
+        self._doubts = []
+
+    def give_up(self) -> list[InboxRow]:
+        """It cannot be proven, for long: pass over what is missing; gives what stays in doubt."""
+        for dialog in self._dialogs.values():
+            dialog.give_up()
+        self._advance(whole=True)
+        doubtful = {each for each in self._doubts if each not in self._confirmed}
+        return [row for row in self._waiting if row.id in doubtful]
+
+    # How it decides
+
+    def _advance(self, *, whole: bool = False) -> None:
+        """Deal with whatever stands next to the cursors. The only place where cursors move."""
+        for name, dialog in self._dialogs.items():
+            for late in dialog.take_late():
+                if self._is_ours(late):
+                    self._late_own.append((name, late))
+                else:
+                    self._show(Heard(name, late, late=True))
+            while not self._full and (change := dialog.peek()) is not None:
+                if not self._is_ours(change):
+                    self._show(Heard(name, change))
+                elif not self._own(name, change, whole=whole):
+                    break
+                dialog.step()
+        if self._late_own:
+            self._late_own = [
+                (name, change)
+                for name, change in self._late_own
+                if not self._own(name, change, whole=whole)
+            ]
+
+    def _show(self, heard: Heard) -> None:
+        if not isinstance(heard.change.event, AcceptStatusEvent):
+            self.pending.append(heard)
+            self._weight += weight(heard.change)
+
+    @property
+    def _full(self) -> bool:
+        """Whether so much waits to be stored that the rest has to wait in its dialog."""
+        return self._weight > PENDING_WEIGHT
+
+    def _is_ours(self, change: EventChange) -> bool:
+        if change.role == "CONSUMER":
+            return True
+        return self.consumer_id is not None and change.is_by(self.consumer_id)
+
+    def _own(self, dialog: str, change: EventChange, *, whole: bool) -> bool:
+        """Find out which message an event of ours is. False: that cannot be told yet."""
+        if not isinstance(change.event, TextEvent):
+            return True
+        if (dialog, change.sequence) in self._numbers:
+            return True
+        candidates, marker = self._candidates(change.sequence), change.external_id
+        found: list[InboxRow] = []
+        if marker is not None and is_marker(marker):
+            # Also one that LivePerson said it had not taken: here it is.
+            of_any = [*candidates, *(row for row in self._waiting if not self._is_sent(row.id))]
+            found = [row for row in of_any if marker_of(row.id) == marker]
+            if not found:
+                return True  # it is known to be sent, or was given up
+        found = found or [row for row in candidates if row.text == change.event.message]
+        if not found and candidates:
+            if self.in_flight is not None or (self._doubts and not whole):
+                return False
+            if marker is None:
+                shown = change.event.message
+                found = [row for row in candidates if resembles(shown, row.text or "")]
+        if found:
+            self._number(found[0].id, dialog, change.sequence)
+        else:
+            log.warning(
+                "delivery.own_message_of_elsewhere",
+                session=self._session,
+                sequence=change.sequence,
+            )
+        return True
+
+    def _candidates(self, sequence: int) -> list[InboxRow]:
+        """Messages whose number is not known and may be this one, in the order of sending."""
+        rows = list(self._unnumbered)
+        if self.in_flight is not None and self.in_flight.id not in self._finished:
+            rows.append(self.in_flight)
+        if self._doubts:
+            rows += [row for row in self._waiting if row.id in self._doubts]
+        return [
+            row
+            for row in rows
+            if self._confirmed.get(row.id, ("", None))[1] is None
+            and sequence > self._above.get(row.id, -1)
+        ]
+
+    def _number(self, row: InboxId, dialog: str, sequence: int) -> None:
+        self._unnumbered = [each for each in self._unnumbered if each.id != row]
+        self._confirmed[row] = (dialog, sequence)
+        self._numbers[dialog, sequence] = row
+        if len(self._numbers) > REMEMBERED:
+            del self._numbers[next(iter(self._numbers))]
+
+    def _is_sent(self, row: InboxId) -> bool:
+        return row in self._confirmed or row in self._finished
+
+
+def _publishable(row: InboxRow) -> bool:
+    return row.kind == "message" and row.text is not None

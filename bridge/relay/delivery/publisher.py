@@ -1,0 +1,340 @@
+"""The inbox of one session on its way to LivePerson: in thread order, each once.
+
+What leaves next, and what became of it, is decided by `delivery`; here is the I/O. Where LivePerson
+does not say what became of a message, the session reads the dialog again before anything leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from bridge.ids import InboxId, UserId
+from bridge.liveperson.connection import Connection, Wait
+from bridge.liveperson.errors import (
+    ConnectionLost,
+    RequestRefused,
+    RequestTimeout,
+    ServerFailed,
+    Throttled,
+    TokenExpired,
+)
+from bridge.liveperson.ids import ConversationId, DialogId
+from bridge.relay.delivery.machine import Delivery, Mark, Number, Step
+from bridge.relay.delivery.messages import Verdict, not_delivered, prepare, refused_words
+from bridge.relay.delivery.own_words import marker_of
+from bridge.relay.shared.crashpoints import crash_point
+from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.ledger import PendingReceipt
+from bridge.relay.shared.pump import Pump
+from bridge.relay.shared.record import Record, notice
+from bridge.relay.shared.state import State
+from bridge.slack.views import notices
+from bridge.slack.views.troubles import trouble
+from bridge.store import inbox, outbox, sessions
+from bridge.store.connection import Transaction
+from bridge.store.rows import InboxRow, OutboxRow
+from bridge.store.sessions import FencedError
+
+FAILURES = 5
+"""A message that LivePerson has failed at so often holds the others up no longer."""
+ECHOED_PATIENCE = 0.2
+"""Seconds that the answer to a message may still take whose echo has come."""
+UNAUTHORISED = 401
+"""LivePerson's code for a request with a token that it no longer takes."""
+
+
+class Publisher:
+    """Publishes what waits, while there is a connection."""
+
+    __slots__ = (
+        "_connection",
+        "_delivery",
+        "_deps",
+        "_failed",
+        "_failures",
+        "_receipt",
+        "_record",
+        "_reload",
+        "_wait",
+        "_wake",
+        "closer",
+        "pump",
+        "refusal",
+    )
+
+    def __init__(
+        self,
+        record: Record,
+        deps: SessionDeps,
+        delivery: Delivery,
+        *,
+        failed: Callable[[Exception], None],
+        wake: Callable[[], None],
+    ) -> None:
+        self._record = record
+        self._deps = deps
+        self._delivery = delivery
+        self._reload = False
+        self._wait: Wait | None = None
+        self._connection: Connection | None = None
+        self._failures: dict[InboxId, int] = {}
+        self.closer: UserId | None = None
+        """Who asked to end the conversation."""
+        self.refusal: Verdict | None = None
+        """LivePerson refused a message, or was asked to close: is the conversation still open?"""
+        self._wake = wake
+        self._failed = failed
+        self._receipt = PendingReceipt(deps.ledger)
+        self.pump = Pump(f"publisher {record.row.id}", self._work, failed)
+
+    async def refresh(self) -> None:
+        """Look for rows that somebody else has committed."""
+        self._reload = True
+        if self._connection is not None:
+            self.pump.kick()  # never beside a message that is just being noted as sent
+        elif not self.pump.busy:
+            await self._read_in_turn()
+
+    async def _read_in_turn(self) -> None:
+        async with self._deps.loading:  # many may have been told to look at once
+            await self._read()
+
+    async def _read(self) -> None:
+        self._reload = False
+        async with self._deps.database.read() as connection:
+            self.add(await inbox.waiting(connection, self._record.row.id))
+
+    def add(self, rows: Sequence[InboxRow]) -> None:
+        """Queue rows that are committed; known ones are passed over."""
+        self._delivery.add(rows)
+        if self._connection is not None:
+            self.pump.kick()
+
+    def attach(self, connection: Connection, dialog: DialogId) -> None:
+        """Start publishing to a dialog. Nothing may be in doubt."""
+        self._delivery.attach(dialog)
+        self._connection = connection
+        self.pump.kick()
+
+    async def detach(self) -> None:
+        """Stop publishing; what is under way stays in doubt."""
+        self._connection = None
+        await self.pump.stop()
+        self._delivery.detach()
+
+    @property
+    def asked_to_close(self) -> bool:
+        """Whether someone pressed "End conversation" and nothing is waiting before that."""
+        waiting = self._delivery.waiting
+        return bool(waiting) and waiting[0].kind == "close"
+
+    @property
+    def waiting(self) -> list[InboxRow]:
+        """What waits, in thread order."""
+        return self._delivery.waiting
+
+    def unwritten(self) -> list[Mark]:
+        """Messages that are sent, and whose rows do not say so yet."""
+        return self._delivery.unwritten()
+
+    def echoed(self) -> None:
+        """What is in flight has come back in the dialog: its answer need not be waited for."""
+        if self._wait is not None:
+            self._wait.shorten(ECHOED_PATIENCE)  # it normally follows at once
+
+    # The work
+
+    async def _work(self) -> None:
+        while self._connection is not None and not self.pump.ending:
+            if self._reload:
+                await self._read_in_turn()
+            if self._receipt.pending:
+                if not self._delivery.waiting:
+                    return
+                await self._receipt.over()
+            elif (todo := self._delivery.next()) is None:
+                return
+            else:
+                await self._do(*todo)
+
+    async def _do(self, step: Step, row: InboxRow) -> None:
+        match step:
+            case Step.NOTE:
+                self._note(row)
+            case Step.CLOSE:
+                await self._close(row)
+            case Step.PREPARE:
+                await self._prepare(row)
+            case Step.PUBLISH:
+                await self._publish(row)
+
+    async def _prepare(self, row: InboxRow) -> None:
+        """Give a row its words for LivePerson, now that the names in it can be looked up."""
+        rows = await prepare(row, self._record, self._deps)
+        self._delivery.renew(row.id, rows)
+
+    async def _publish(self, row: InboxRow) -> None:
+        """Publish one message. Raises a `Transient` if this connection is good for nothing more."""
+        connection, text = self._connection, row.text
+        dialog = self._record.row.conversation_id
+        if connection is None or dialog is None or text is None:
+            return
+        self._record.check_lease()
+        crash_point("publish.before")
+        self._wait = Wait()
+        self._delivery.leaves(row)
+        try:
+            sequence = await connection.publish_text(
+                dialog, text, external_id=marker_of(row.id), wait=self._wait
+            )
+        except Throttled as error:
+            self._delivery.not_done()
+            await asyncio.sleep(error.retry_after or 1.0)
+            return
+        except RequestRefused as error:
+            self._delivery.not_done()
+            self._refused(row, error)
+            return
+        except ServerFailed as error:
+            if self._delivery.unknown():  # not done, they say: the session looks
+                self._give_verdict(Verdict(row, error))
+        except (RequestTimeout, ConnectionLost):
+            if self._delivery.unknown():
+                raise
+        else:
+            self._delivery.answered(sequence)
+        finally:
+            self._wait = None
+        if self._delivery.gap or self._delivery.pending:
+            self._wake()  # its number tells that something is missing, or what has waited for it
+
+    def _refused(self, row: InboxRow, error: RequestRefused) -> None:
+        """LivePerson did not take a message. Raises `TokenExpired` if a fresh token may help."""
+        if error.status == UNAUTHORISED and self._failed_once_more(row) < FAILURES:
+            raise TokenExpired(None, "the token is not accepted any more")
+        self._give_verdict(Verdict(row, error))
+
+    def _give_verdict(self, refusal: Verdict) -> None:
+        """Let nothing more leave until the session has looked."""
+        self._delivery.held_up = True
+        self.refusal = refusal
+        self._wake()
+
+    def _note(self, row: InboxRow) -> None:
+        """Have it noted, soon; until then nothing else is published."""
+        crash_point("publish.answered")
+        number = self._delivery.begin_note(row)
+        self._receipt.begin()
+        self._deps.ledger.sent(
+            self._record.row, row.id, *number, lambda ours: self._noted(row, number, ours)
+        )
+
+    def _noted(self, row: InboxRow, number: Number, ours: bool) -> None:
+        if not self._delivery.noted(row, number) and ours:
+            self._note(row)  # its echo came meanwhile
+            return
+        crash_point("publish.noted")
+        self._receipt.end()
+        if not ours:
+            self._failed(FencedError(self._record.row.id))
+
+    async def give_up(self, rows: Sequence[InboxRow], reason: str, remedy: str) -> None:
+        """Tell that messages will not be delivered: on each of them, and once in the thread."""
+        if not rows:
+            return
+
+        async def work(connection: Transaction) -> list[OutboxRow]:
+            await inbox.mark_failed(connection, [row.id for row in rows], reason)
+            return await outbox.add(connection, self._record.row.id, said)
+
+        said = not_delivered(rows, reason, remedy)
+        added = await self._record.commit(work)
+        self._delivery.remove([row.id for row in rows])
+        self._record.changed(added)
+
+    async def _close(self, row: InboxRow) -> None:
+        """End the conversation, as the person asked. The card says so until LivePerson confirms."""
+        connection, conversation = self._connection, self._record.row.conversation_id
+        if connection is None or conversation is None:
+            return
+        if self._record.row.state != State.CLOSING:
+            await self._record.write(state=State.CLOSING.value)
+        self._record.check_lease()
+        self.closer = row.user_id
+        error: RequestRefused | ServerFailed | None = None
+        try:
+            await connection.close_conversation(ConversationId(conversation))
+        except Throttled as throttled:
+            await asyncio.sleep(throttled.retry_after or 1.0)
+            return
+        except RequestRefused as refused:
+            error = refused
+        except ServerFailed as failed:
+            if (failures := self._failed_once_more(row)) < FAILURES:
+                await asyncio.sleep(min(2.0 ** (failures - 1), 8.0))
+                return
+            error = failed
+        crash_point("close.answered")
+        self._give_verdict(Verdict(row, error))
+
+    @property
+    def closing_accepted(self) -> bool:
+        """Whether LivePerson has agreed to close the conversation: it takes effect soon."""
+        refusal = self.refusal
+        return refusal is not None and refusal.row.kind == "close" and refusal.error is None
+
+    @property
+    def in_doubt(self) -> InboxRow | None:
+        """A message that LivePerson failed at: it says not done, but the dialog knows."""
+        refusal = self.refusal
+        failed = refusal is not None and isinstance(refusal.error, ServerFailed)
+        return refusal.row if failed and refusal is not None else None
+
+    async def settled(self) -> None:
+        """The session has looked: the conversation is still open. Go on."""
+        refusal = self.refusal
+        if refusal is None:
+            return
+        row, error = refusal.row, refusal.error
+        if row.kind == "close":
+            await self._not_closed(row, error)
+        elif isinstance(error, ServerFailed):
+            if any(each.id == row.id for each in self._delivery.unsent):
+                await self._failed_again(row, error)
+        elif error is not None:
+            await self.give_up([row], *refused_words(error))
+        self.refusal = None
+        self._delivery.held_up = False  # not before: what comes would have this one sent again
+        self.pump.kick()
+
+    async def _failed_again(self, row: InboxRow, error: ServerFailed) -> None:
+        """Try a message again later; after some tries let the others pass."""
+        failures = self._failed_once_more(row)
+        if failures >= FAILURES:
+            await self.give_up([row], *refused_words(error))
+        else:
+            await asyncio.sleep(min(2.0 ** (failures - 1), 8.0))
+
+    def _failed_once_more(self, row: InboxRow) -> int:
+        """Count LivePerson's failures at a message."""
+        failures = self._failures.get(row.id, 0) + 1
+        self._failures = {row.id: failures}  # of one at a time: the others wait behind it
+        return failures
+
+    async def _not_closed(self, row: InboxRow, error: RequestRefused | ServerFailed | None) -> None:
+        """The conversation could not be ended: say so, and let it go on."""
+        reason = trouble("request_refused" if error is None else error.code).what
+        said = notice(notices.not_ended(reason))
+        state = State.ACTIVE if self._record.row.agent_id else State.WAITING
+
+        async def work(connection: Transaction) -> list[OutboxRow]:
+            await inbox.mark_failed(connection, [row.id], reason)
+            await sessions.change_session(
+                connection, self._record.row.id, self._record.row.epoch, state=state.value
+            )
+            return await outbox.add(connection, self._record.row.id, [said])
+
+        added = await self._record.commit(work)
+        self._delivery.remove([row.id])
+        self._record.changed(added, state=state.value)

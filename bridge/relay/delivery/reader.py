@@ -1,0 +1,176 @@
+"""What LivePerson tells one session, on its way into the outbox: in sequence order, each once.
+
+The cursor moves in the transaction that stores the events, and never past a message of our own
+whose row does not say yet that it was sent: the replay after a crash starts at the cursor, and is
+where such a message is looked for. What an event means is decided by `delivery`; here is the I/O.
+"""
+
+from __future__ import annotations
+
+from bridge.content.from_liveperson import agent_text, unsupported
+from bridge.content.rendered import Rendered
+from bridge.liveperson.catch_up import CatchUp
+from bridge.liveperson.connection import Connection
+from bridge.liveperson.events import (
+    AcceptStatusEvent,
+    ChatStateEvent,
+    Event,
+    FileEvent,
+    RichEvent,
+    TextEvent,
+    UnknownEvent,
+)
+from bridge.liveperson.wire import (
+    ConversationChange,
+    ConversationChanges,
+    MessagingEvents,
+    Notification,
+)
+from bridge.relay.delivery.agents import Agents
+from bridge.relay.delivery.machine import Batch, Delivery, Heard
+from bridge.relay.shared.crashpoints import crash_point
+from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.record import Record, post_payload
+from bridge.slack.views import notices
+from bridge.store import inbox, outbox, sessions
+from bridge.store.connection import Transaction
+from bridge.store.rows import NewOutbox, OutboxRow
+
+
+class Reader:
+    """Reads the dialogs of one conversation."""
+
+    __slots__ = (
+        "_agents",
+        "_catch_up",
+        "_delivery",
+        "_read_to",
+        "_record",
+        "changes",
+        "stale",
+    )
+
+    def __init__(
+        self, record: Record, deps: SessionDeps, delivery: Delivery, agents: Agents
+    ) -> None:
+        self._record = record
+        self._delivery = delivery
+        self._agents = agents
+        self._catch_up = CatchUp(delivery.dialogs, self._look, deps.timings.replays)
+        self._read_to: list[int] = []
+        self.changes: list[ConversationChange] = []
+        """Changes of this consumer's conversations that nobody has looked at yet."""
+        self.stale = False
+        """Whether something may have been lost: read again from the cursor."""
+
+    def receive(self, notification: Notification) -> bool:
+        """Take what came; the session stores it. True: there is nothing to do."""
+        if isinstance(notification, MessagingEvents):
+            self._delivery.consumer_id = self._record.row.consumer_id
+            nothing = not self._delivery.heard(notification.changes)
+            self._catch_up.arrived()
+            return nothing
+        if isinstance(notification, ConversationChanges):
+            self.changes.extend(notification.changes)
+        return False
+
+    async def subscribe(self, connection: Connection) -> None:
+        """Have every dialog told from its cursor on; its events come by themselves from then on.
+
+        Nothing hangs on it: what has not come when this returns comes later.
+        """
+        self.stale = False
+        await self._catch_up.subscribe(connection)
+        await connection.get_clock()  # as a rule the replay is there before this is answered
+        await self.absorb()
+        self._read_to = self._cursors()
+
+    def _cursors(self) -> list[int]:
+        return [dialog.cursor for dialog in self._delivery.dialogs.values()]
+
+    @property
+    def moved(self) -> bool:
+        """Whether something was said since the dialogs were last read again."""
+        return self._read_to != self._cursors()
+
+    async def read_again(self, connection: Connection, *, certain: bool) -> None:
+        """Read until nothing that is known to be there is missing.
+
+        `certain`: until it is proven, too, that nothing else is there. Raises `ReplayMissing`.
+        """
+        self.stale = False
+        await self._catch_up.read(connection, certain=certain)
+        self._read_to = self._cursors()
+
+    async def _look(self, certain: bool) -> None:
+        self._delivery.judge(certain=certain)
+        await self.absorb()
+
+    async def absorb(self) -> None:
+        """Store what has come and is in order, then let it be posted.
+
+        Who wrote it is looked up before. Whatever comes meanwhile, or if this is broken off, stays
+        with the delivery: the next call stores it.
+        """
+        while self._delivery.pending:
+            events = list(self._delivery.pending)
+            items = [item for heard in events for item in await self._items(heard)]
+            batch = self._delivery.batch(events)
+            await self._store(batch, items)
+            self._delivery.stored(batch)
+
+    async def _items(self, heard: Heard) -> list[NewOutbox]:
+        """What an event shows in the thread: nothing, or one or more parts."""
+        change = heard.change
+        if isinstance(change.event, AcceptStatusEvent | ChatStateEvent):
+            return []
+        name, avatar = await self._agents.author(change)
+        return [
+            NewOutbox(
+                kind="agent",
+                payload=post_payload(rendered, username=name, icon_url=avatar),
+                dialog_id=heard.dialog,
+                sequence=change.sequence,
+                part=part,
+            )
+            for part, rendered in enumerate(render(heard))
+        ]
+
+    async def _store(self, batch: Batch, items: list[NewOutbox]) -> None:
+        session = self._record.row.id
+
+        async def work(connection: Transaction) -> list[OutboxRow]:
+            added = await outbox.add(connection, session, items)
+            for row, dialog, sequence in batch.marks:
+                await inbox.mark_sent(connection, row, dialog, sequence)
+            for dialog, position in batch.positions.items():
+                await sessions.move_cursor(connection, session, dialog, position)
+            return added
+
+        crash_point("read.before")
+        added = await self._record.commit(work)
+        crash_point("read.stored")
+        self._record.changed(added)
+
+
+def render(heard: Heard) -> list[Rendered]:
+    """What an event of the agent's side looks like in the thread."""
+    parts = rendered(heard.change.event)
+    if heard.late and parts:
+        parts[0] = notices.late(parts[0], heard.change.server_timestamp)
+    return parts
+
+
+def rendered(event: Event) -> list[Rendered]:
+    """What an event looks like in the thread when it comes in time."""
+    if isinstance(event, TextEvent):
+        if event.content_type == "text/plain":
+            return agent_text(event.message)
+        return unsupported(event.content_type, None)
+    if isinstance(event, FileEvent):
+        return unsupported("file", event.caption)
+    if isinstance(event, RichEvent):
+        return unsupported("rich", event.text)
+    if isinstance(event, UnknownEvent):
+        return unsupported(event.type, None)
+    return []

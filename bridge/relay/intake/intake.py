@@ -1,0 +1,282 @@
+"""What is written in threads: passed on, kept, or answered; committed before it is acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from bridge.content.markup import is_blank
+from bridge.ids import MessageTs, SessionId, UserId, WorkerId
+from bridge.relay.delivery.messages import Wording, wording
+from bridge.relay.intake.words import Word, word_for_bridge
+from bridge.relay.shared.channels import CHANNEL, FREE, channel_of
+from bridge.relay.shared.crashpoints import crash_point
+from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.record import mark, notice
+from bridge.relay.shared.threads import Thread, key_of
+from bridge.relay.types import Disposition, ThreadMessage, Writer
+from bridge.relay.worker.supervisor import Supervisor
+from bridge.slack.views import notices
+from bridge.store import inbox, outbox, people, sessions
+from bridge.store.connection import Transaction
+from bridge.store.rows import InboxRow, NewOutbox, SessionRow
+from bridge.store.sessions import Locked
+from bridge.store.wakeups import notify
+
+NOTE_PREFIX = "//"
+SLACK_WAITS = 2.5
+"""Seconds that a commit may take: Slack waits for three, and delivers again what gets a 5xx."""
+CLOSED_WORDS_MS = 60_000
+"""A closed thread answers with words at most this often; the mark comes on each message."""
+APPS = "bridge:apps"
+"""In place of a dialog's id: the one notice of a thread about messages by apps."""
+
+Items = Callable[[Transaction], Awaitable[list[NewOutbox]]]
+
+
+class Intake:
+    """Takes what people write in bridged threads."""
+
+    def __init__(self, deps: SessionDeps, supervisor: Supervisor) -> None:
+        self._deps = deps
+        self._supervisor = supervisor
+
+    async def message(self, message: ThreadMessage) -> Disposition:
+        """Take a thread message: committed when this returns.
+
+        Raises `UndecidedError`, `StoreUnavailable`, or `SlackError` while Slack does not say who
+        has written it; then it must not be acknowledged.
+        """
+        thread = await self._deps.threads.find(key_of(message))
+        if thread is None:
+            return Disposition.FOREIGN
+        if not await self._by_person(message):
+            await self._leave_out(thread, message)
+            return Disposition.LEFT_OUT
+        bot = self._deps.workspaces.bot_user_id(message.team)
+        if (word := word_for_bridge(message.text, bot)) is not None:
+            return await self._word(thread, message, word)
+        if message.text.lstrip().startswith(NOTE_PREFIX):
+            return await self._keep(
+                thread, message, "note", Disposition.NOTE, _constant(mark(message.ts, "lock"))
+            )
+        words = wording(message.text, message.user, self._deps, message.team)
+        if is_blank(message.text) or (words.plain is not None and is_blank(words.plain)):
+            files = message.files
+            told = notices.files_not_relayed(files) if files else notices.nothing_to_relay()
+            items = _constant(mark(message.ts), notice(told))
+            return await self._keep(thread, message, "note", Disposition.NOTE, items)
+        return await self._relay(thread, message, words)
+
+    async def _by_person(self, message: ThreadMessage) -> bool:
+        if message.writer is Writer.THROUGH_APP:
+            return await self._deps.names.is_person(message.team, message.user)
+        return message.writer is Writer.PERSON
+
+    async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording) -> Disposition:
+        session = thread.session
+        stranger = message.user != thread.opener
+
+        async def work(connection: Transaction) -> tuple[Locked, list[InboxRow], bool]:
+            if stranger and not thread.several_writers:
+                await people.another_writes(connection, session)
+            held = await sessions.lock_live(connection, session)
+            rows = await inbox.add_message(
+                connection,
+                session=session,
+                team=message.team,
+                channel=message.channel,
+                ts=message.ts,
+                user=message.user,
+                source=message.text,
+                texts=words.texts(named=stranger or held.several_writers),
+                state="waiting" if held.live else "failed",
+                error=None if held.live else "The conversation was over already.",
+            )
+            said: list[NewOutbox] = []
+            if rows and not held.live:
+                said = await self._closed_answer(connection, session, message.ts)
+            elif rows and message.files:
+                said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
+            if said:
+                await self._say(connection, session, said)
+            else:
+                await self._wake_owner(connection, session, held.owner)
+            if rows and held.live and self._supervisor.shares(session):
+                # An earlier one may lie here that another worker took: not to be overtaken,
+                # although the wake-up for it is still to come.
+                rows = await inbox.waiting(connection, session)
+            return held, rows, bool(said)
+
+        held, rows, said = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+        crash_point("inbox.committed")
+        if held.several_writers and not thread.several_writers:
+            self._deps.threads.note(key_of(message), replace(thread, several_writers=True))
+        if held.live and rows:
+            # If it runs elsewhere, its worker has been notified, or somebody will claim it.
+            self._supervisor.deliver(session, rows)
+        if not held.live or said or not rows:  # known: its first wake-up may have been lost
+            self._wake(session, held.owner)
+        if not rows:
+            return Disposition.DUPLICATE
+        return Disposition.ACCEPTED if held.live else Disposition.CLOSED
+
+    async def _closed_answer(
+        self, connection: Transaction, session: SessionId, ts: MessageTs
+    ) -> list[NewOutbox]:
+        """Say that the conversation is over: a mark on the message, and words now and then."""
+        row = await sessions.session_by_id(connection, session)
+        since = sessions.now_ms() - CLOSED_WORDS_MS
+        if row is None:
+            return []
+        if await outbox.count_since(connection, session, "closed", since):
+            return [mark(ts)]
+        told = notice(notices.thread_closed(row.account))
+        return [mark(ts), NewOutbox(kind="closed", payload=told.payload)]
+
+    async def _leave_out(self, thread: Thread, message: ThreadMessage) -> None:
+        """Tell once in a thread, while somebody might wonder, that apps are not passed on."""
+        if thread.apps_told:
+            return
+        session = thread.session
+        told = replace(notice(notices.apps_not_relayed()), dialog_id=APPS)
+
+        async def work(connection: Transaction) -> tuple[bool, WorkerId | None]:
+            live = (await sessions.lock_live(connection, session)).live
+            if not live or not await outbox.add(connection, session, [told]):
+                return live, None
+            return live, await self._say(connection, session, [])
+
+        live, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+        if live:
+            self._deps.threads.note(key_of(message), replace(thread, apps_told=True))
+            self._wake(session, owner)
+
+    async def _word(self, thread: Thread, message: ThreadMessage, word: Word) -> Disposition:
+        stranger = message.home not in (None, message.team)
+        if word is Word.END and not stranger:
+            row = await self._session(thread.session)
+            if row is not None and row.live:
+                await self.close(row, message.user, message.ts)
+                return Disposition.WORD
+            word = Word.STATUS  # it tells that the conversation has ended
+        bot = self._deps.workspaces.bot_user_id(message.team)
+
+        async def items(connection: Transaction) -> list[NewOutbox]:
+            row = await sessions.session_by_id(connection, thread.session)
+            if word is Word.END:
+                said = notices.other_workspace()
+            elif word is Word.STATUS and row is not None:
+                said = notices.status(row.label or row.account, row.state, row.agent_name)
+            else:
+                said = notices.word_help(bot)
+            return [notice(said)]
+
+        return await self._keep(thread, message, "word", Disposition.WORD, items)
+
+    async def _session(self, session: SessionId) -> SessionRow | None:
+        async with self._deps.database.read() as connection:
+            return await sessions.session_by_id(connection, session)
+
+    async def _keep(
+        self, thread: Thread, message: ThreadMessage, kind: str, kept: Disposition, items: Items
+    ) -> Disposition:
+        """Note a message that is not for LivePerson, and answer it, once."""
+
+        async def work(connection: Transaction) -> tuple[bool, WorkerId | None]:
+            rows = await inbox.add_message(
+                connection,
+                session=thread.session,
+                team=message.team,
+                channel=message.channel,
+                ts=message.ts,
+                user=message.user,
+                source="",  # what stays in Slack is not copied
+                texts=[""],
+                kind=kind,
+                state="kept",
+            )
+            if not rows:
+                return False, None
+            said = await items(connection)
+            return True, await self._say(connection, thread.session, said)
+
+        added, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+        self._wake(thread.session, owner)
+        return kept if added else Disposition.DUPLICATE
+
+    async def close(self, row: SessionRow, user: UserId, ts: MessageTs) -> None:
+        """Have a session ended, after what was written before `ts`."""
+
+        async def work(connection: Transaction) -> list[InboxRow]:
+            held = await sessions.lock_live(connection, row.id)
+            if not held.live:
+                return []
+            rows = await inbox.add_message(
+                connection,
+                session=row.id,
+                team=row.team_id,
+                channel=row.channel_id,
+                ts=ts,
+                user=user,
+                source="",
+                texts=[""],
+                kind="close",
+            )
+            await self._wake_owner(connection, row.id, held.owner)
+            return rows
+
+        rows = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+        crash_point("close.committed")
+        self._supervisor.deliver(row.id, rows)
+
+    async def _say(
+        self, connection: Transaction, session: SessionId, items: list[NewOutbox]
+    ) -> WorkerId | None:
+        """Add to the outbox of a session, and wake whoever owns it, or may. Returns who does."""
+        owner = await sessions.call_for_attention(connection, session)
+        await outbox.add(connection, session, items)
+        if owner is None:
+            await notify(connection, CHANNEL, FREE)
+        await self._wake_owner(connection, session, owner)
+        return owner
+
+    async def tell(
+        self,
+        session: SessionId,
+        items: list[NewOutbox],
+        *,
+        first: Callable[[Transaction], Awaitable[bool]],
+    ) -> None:
+        """Say something in a session's thread, if `first`, in the same transaction, agrees."""
+
+        async def work(connection: Transaction) -> tuple[bool, WorkerId | None]:
+            if not await first(connection):
+                return False, None
+            return True, await self._say(connection, session, items)
+
+        told, owner = await self._deps.database.writer.run(work)
+        if told:
+            self._wake(session, owner)
+
+    async def _wake_owner(
+        self, connection: Transaction, session: SessionId, owner: WorkerId | None
+    ) -> None:
+        """Tell another worker of a row for its session.
+
+        One that nobody owns will be claimed, and whoever claims it reads everything.
+        """
+        if owner is not None and owner != self._deps.worker:
+            await notify(connection, channel_of(owner), session)
+
+    def _wake(self, session: SessionId, owner: WorkerId | None) -> None:
+        """Have the session look, if it runs here; a closed one runs nowhere until it is claimed."""
+        if not self._supervisor.look(session) and owner is None:
+            self._supervisor.claim_soon()
+
+
+def _constant(*items: NewOutbox) -> Items:
+    async def give(connection: Transaction) -> list[NewOutbox]:
+        return list(items)
+
+    return give

@@ -1,0 +1,230 @@
+"""The outbox of one session on its way into the thread: in order, each once, then the card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+import structlog
+
+from bridge.ids import MessageTs
+from bridge.liveperson.backoff import Backoff
+from bridge.relay.posting.card import Card
+from bridge.relay.posting.hold import ThreadGoneError
+from bridge.relay.posting.posting import Posting
+from bridge.relay.shared.bell import Bell
+from bridge.relay.shared.crashpoints import crash_point
+from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.ledger import PendingReceipt
+from bridge.relay.shared.pump import Pump
+from bridge.relay.shared.record import Record, notice
+from bridge.slack.views import notices
+from bridge.slack.web.errors import SlackError, SlackRefused
+from bridge.slack.web.sender import Mark, Post
+from bridge.store import outbox
+from bridge.store.connection import Transaction
+from bridge.store.handover import Handover
+from bridge.store.rows import OutboxRow
+from bridge.store.sessions import FencedError
+
+REMEMBERED = 32
+"""Rows that are remembered as done: a look at the store may have begun before they were."""
+
+log = structlog.get_logger(__name__)
+
+
+class Poster:
+    """Posts what waits, then brings the card up to date."""
+
+    __slots__ = (
+        "_deps",
+        "_doubtful",
+        "_failed",
+        "_finished",
+        "_hold",
+        "_news",
+        "_posting",
+        "_receipt",
+        "_record",
+        "_reload",
+        "_waiting",
+        "card",
+        "pump",
+    )
+
+    def __init__(
+        self, record: Record, deps: SessionDeps, failed: Callable[[Exception], None]
+    ) -> None:
+        self._record = record
+        self._deps = deps
+        self._posting = Posting(record, deps)
+        self.card = Card(record, deps, self._posting)
+        self._waiting: list[OutboxRow] = []
+        self._doubtful: frozenset[int] = frozenset()
+        self._reload = False
+        self._news = Bell()
+        self._finished: list[int] = []
+        self._failed = failed
+        self._receipt = PendingReceipt(deps.ledger)
+        self._hold = self._posting.hold
+        self.pump = Pump(
+            f"poster {record.row.id}", self._work, failed, resting=lambda: self._hold.resting
+        )
+        record.posted = self._added
+        record.reload = self.refresh
+
+    def take_over(self, left: Handover) -> None:
+        """Go on where a former owner ended; it may have posted one of these, or the card."""
+        self._take(left.outgoing)
+        self._doubtful = frozenset(in_doubt(self._waiting))
+        self.card.doubtful = True
+
+    async def drained(self) -> None:
+        """Wait until nothing is under way, and what was posted is noted."""
+        await self.pump.drained()
+        await self._receipt.over()
+
+    def refresh(self) -> None:
+        """Look for rows that somebody else has committed."""
+        self._reload = True
+        self._news.ring()
+        self.pump.kick()
+
+    def nudge(self) -> None:
+        """Something came from the thread: if Slack did not let us in, it may do so again."""
+        self._hold.nudge()
+
+    async def _read(self) -> None:
+        self._reload = False
+        async with self._deps.database.read() as connection:
+            self._take(await outbox.waiting(connection, self._record.row.id))
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is still to be posted."""
+        return bool(self._waiting)
+
+    def _added(self, rows: Sequence[OutboxRow]) -> None:
+        self._take(rows)
+        self._news.ring()
+        self.pump.kick()
+
+    def _take(self, rows: Sequence[OutboxRow]) -> None:
+        """Queue rows, each once: they may come from a commit and from a look at the store."""
+        known = {row.id for row in self._waiting}.union(self._finished)
+        new = [row for row in rows if row.id not in known]
+        if new:
+            self._waiting = sorted([*self._waiting, *new], key=lambda row: row.id)
+
+    async def _work(self) -> None:
+        if self._record.row.thread_ts is None:
+            await self.card.post()
+        backoff = self._posting.backoff()
+        while not self.pump.ending:
+            if self._reload:
+                async with self._deps.loading:  # many may have been told to look at once
+                    await self._read()
+            elif self._waiting and not self.card.missing:
+                await self._next()
+            elif (wait := await self._refresh(backoff)) is not None:
+                await self._pause(wait)
+            elif not (self._waiting or self._reload):
+                return
+
+    async def _refresh(self, backoff: Backoff) -> float | None:
+        """Bring the card up to date; as for `Card.refresh`."""
+        try:
+            return await self.card.refresh(backoff)
+        except ThreadGoneError as gone:
+            await self._give_up(gone)
+            raise
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, unless there is something to post: the card must not hold words up."""
+        self._news.clear()
+        waiting = self._waiting and not self.card.missing
+        if not (waiting or self._reload or self.pump.ending):
+            await self._news.heard(seconds)
+
+    async def _next(self) -> None:
+        # Never more than one in doubt: after a crash only the first that waits is looked for.
+        await self._receipt.over()
+        row = self._waiting[0]
+        try:
+            await self._deliver(row)
+        except ThreadGoneError as gone:
+            await self._give_up(gone)
+            raise
+        self._done(row)
+
+    def _done(self, row: OutboxRow) -> None:
+        self._waiting.remove(row)
+        self._finished.append(row.id)
+        del self._finished[:-REMEMBERED]
+
+    async def _give_up(self, gone: ThreadGoneError) -> None:
+        """Note that nothing of what waits can be shown in a thread that is given up."""
+        for row in list(self._waiting):
+            await self._not_shown(row, gone.error, thread=False)
+            self._done(row)
+
+    async def _deliver(self, row: OutboxRow) -> None:
+        """Have one thing shown, or noted as failed. Raises `ThreadGoneError`."""
+        crash_point("post.before")
+        try:
+            ts = await (self._mark(row) if row.kind == "mark" else self._post(row))
+            crash_point("post.answered")
+        except SlackRefused as error:
+            await self._not_shown(row, error, thread=True)
+            return
+        self._receipt.begin()
+        self._deps.ledger.posted(self._record.row, row.id, ts, self._noted)
+        await self._hold.over()
+
+    def _noted(self, ours: bool) -> None:
+        crash_point("post.noted")
+        self._receipt.end()
+        if not ours:
+            self._failed(FencedError(self._record.row.id))
+
+    async def _post(self, row: OutboxRow) -> MessageTs:
+        return await self._posting.once(
+            msgspec.json.decode(row.payload, type=Post),
+            key=f"outbox:{row.id}",
+            thread_ts=self._record.row.thread_ts,
+            born=row.created_at,
+            doubtful=row.id in self._doubtful,
+        )
+
+    async def _mark(self, row: OutboxRow) -> None:
+        await self._posting.mark(msgspec.json.decode(row.payload, type=Mark))
+
+    async def _not_shown(self, row: OutboxRow, error: SlackError, *, thread: bool) -> None:
+        """Note that Slack did not take it; if it was the agent's, the thread (if any) says so."""
+        log.warning("outbox.refused", session=self._record.row.id, outbox=row.id, error=error.code)
+        said = []
+        if row.kind == "agent" and thread:
+            name = msgspec.json.decode(row.payload, type=Post).username
+            said = [notice(notices.not_shown(name, str(error)))]
+
+        async def work(connection: Transaction) -> list[OutboxRow]:
+            await outbox.mark_failed(connection, row.id, f"{error} {error.remedy}")
+            return await outbox.add(connection, self._record.row.id, said)
+
+        self._record.changed(await self._record.commit(work))
+
+
+def in_doubt(waiting: Iterable[OutboxRow]) -> set[int]:
+    """Which of the rows that a former owner left it may have been posting when it ended.
+
+    Agents' words are the owner's own, stored and posted in one order: only the first can be the
+    one. What the bridge tells is stored by any worker, whose commit may have come after that of
+    rows with higher ids: any of these can.
+    """
+    found: set[int] = set()
+    agents = False
+    for row in waiting:
+        if row.kind != "agent" or not agents:
+            found.add(row.id)
+        agents = agents or row.kind == "agent"
+    return found

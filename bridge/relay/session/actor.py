@@ -1,0 +1,385 @@
+"""One session's actor: keeps a thread and a conversation together, from the card to the end.
+
+It owns everything that belongs to the session: the connection, what is known of what was said and
+heard (`delivery`), the publisher (Slack → LivePerson), the reader (LivePerson → outbox) and the
+poster (outbox → Slack). What fails for a while is tried
+again here; what fails for good is told to the person here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+
+import structlog
+
+from bridge.ids import SessionId
+from bridge.liveperson.connection import Connection
+from bridge.liveperson.errors import (
+    ConnectionLost,
+    IdentityExpired,
+    IdentityLost,
+    LivePersonError,
+    ProtocolViolation,
+    RequestRefused,
+    TokenExpired,
+    Transient,
+)
+from bridge.liveperson.ids import DialogId
+from bridge.liveperson.wire import Notification
+from bridge.relay.delivery.agents import Agents
+from bridge.relay.delivery.machine import Delivery
+from bridge.relay.delivery.publisher import Publisher
+from bridge.relay.delivery.reader import Reader
+from bridge.relay.posting.hold import ThreadGoneError
+from bridge.relay.posting.poster import Poster
+from bridge.relay.session import ending
+from bridge.relay.session.certainty import Certainty
+from bridge.relay.session.consumer import Consumer
+from bridge.relay.session.conversation import Conversation
+from bridge.relay.session.decisions import Happening, Observed
+from bridge.relay.session.outage import Outage
+from bridge.relay.shared.bell import Bell
+from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.record import Record
+from bridge.relay.shared.state import State
+from bridge.slack.views import notices
+from bridge.slack.views.troubles import Trouble, trouble
+from bridge.store.database import READ_SECONDS
+from bridge.store.handover import handover_of
+from bridge.store.rows import SessionRow
+
+log = structlog.get_logger(__name__)
+
+CLOSING_LOOKS = 10
+"""How often LivePerson is asked whether a closing that it accepted has taken effect."""
+STABLE_SECONDS = 30.0
+"""A connection that has held for so long has worked."""
+
+
+class Session:
+    """Runs one session until it is over and everything it had to say is said."""
+
+    __slots__ = (
+        "_agents",
+        "_bell",
+        "_certainty",
+        "_consumer",
+        "_conversation",
+        "_cut_at_once",
+        "_deps",
+        "_failure",
+        "_fresh",
+        "_gone",
+        "_look",
+        "_outage",
+        "_violations",
+        "delivery",
+        "poster",
+        "publisher",
+        "reader",
+        "record",
+    )
+
+    def __init__(self, row: SessionRow, deps: SessionDeps, *, fresh: bool) -> None:
+        """`fresh`: nobody has run this session before, so nothing of it is in doubt."""
+        self.record = Record(row, deps)
+        self._deps = deps
+        self._fresh = fresh
+        self._bell = Bell()
+        self._failure: Exception | None = None
+        self._gone: ThreadGoneError | None = None
+        self._look = False
+        self._cut_at_once = 0
+        self._violations = 0
+        self._agents = Agents.of(row, deps)
+        self.delivery = Delivery(row.id)
+        self.publisher = Publisher(
+            self.record, deps, self.delivery, failed=self._fail_with, wake=self._bell.ring
+        )
+        self.poster = Poster(self.record, deps, failed=self._fail_with)
+        self.reader = Reader(self.record, deps, self.delivery, self._agents)
+        account = deps.settings.account(row.account)
+        self._conversation = Conversation(
+            self.record, self.reader, self.delivery, self._agents, account
+        )
+        self._certainty = Certainty(
+            self.delivery, self.reader, self.publisher, self._bell, deps.timings
+        )
+        self._outage = Outage(self.record, deps.timings)
+        self._consumer = Consumer(self.record, deps, account, self._outage)
+
+    @property
+    def id(self) -> SessionId:
+        """The session's id."""
+        return self.record.row.id
+
+    async def run(self) -> None:
+        """Run to the end. Raises `FencedError` if another worker has taken the session over."""
+        try:
+            if not self._fresh:
+                await self._take_over()
+            while self.record.row.live:
+                await self._live()
+            await self._drain()
+        finally:
+            try:
+                await self.publisher.detach()
+            finally:
+                await self.poster.pump.stop()
+
+    async def _take_over(self) -> None:
+        """Go on from what the store knows: read in one transaction, for after a restart all do."""
+        async with self._deps.loading:
+            left = await self._deps.database.at_once(
+                lambda connection: handover_of(connection, self.id), deadline=READ_SECONDS
+            )
+        self.poster.take_over(left)
+        self.delivery.take_over(left)
+
+    async def finish(self) -> None:
+        """Let what is under way come to its end, and begin nothing more: another owner follows."""
+        limit = self._deps.timings.handover
+        await asyncio.gather(self.publisher.pump.finish(limit), self.poster.pump.finish(limit))
+        await self._deps.ledger.written(limit)
+
+    def look(self) -> None:
+        """Something was committed for this session by somebody else: read it, soon."""
+        self._look = True
+        self.poster.nudge()
+        self._bell.ring()
+
+    # Being live
+
+    async def _live(self) -> None:
+        """One connection's life, and what its end means."""
+        try:
+            await self._have_thread()
+            await self._connect()
+        except ThreadGoneError as error:
+            await self._thread_gone(error)
+        except LivePersonError as error:
+            if isinstance(error, Transient) or self._bears(error):
+                await self._lost(error)
+            else:
+                await self._fail(error, trouble(error.code))
+
+    def _bears(self, error: LivePersonError) -> bool:
+        """A conversation that exists is not given up for a refusal at once: it may pass."""
+        if self.record.row.conversation_id is None or isinstance(error, IdentityLost):
+            return False
+        return self._outage.seconds < self._deps.timings.patience
+
+    async def _have_thread(self) -> None:
+        """Have a thread before there is a conversation. Raises `ThreadGoneError`."""
+        self._raise_failure()
+        if self._gone is not None:
+            return
+        self.poster.pump.kick()
+        if self.record.row.thread_ts is None:
+            await self.poster.pump.drained()
+            self._raise_failure()
+
+    async def _connect(self) -> None:
+        if self._cancelled_early():
+            by_us = Observed(Happening.CLOSED, by="CONSUMER")
+            await ending.finish_closed(self.record, self.publisher, by_us)
+            return
+        async with AsyncExitStack() as gate:
+            await gate.enter_async_context(self._deps.connecting.enter(self.record.row.account))
+            credentials = await self._consumer.credentials()
+            async with Connection.open(
+                self._deps.domains,
+                self._agents.account,
+                credentials,
+                on_notification=self._receive,
+                request_timeout=self._deps.timings.request_timeout,
+            ) as connection:
+                connection.on_closed(self._bell.ring)
+                try:
+                    await self._attach(connection)
+                    await gate.aclose()
+                    await self._online(connection)
+                finally:
+                    await self.publisher.detach()
+                    if isinstance(self._failure, Transient):
+                        self._failure = None  # it was about this connection
+
+    def _cancelled_early(self) -> bool:
+        """Whether the person ended it before LivePerson was asked for anything."""
+        row = self.record.row
+        return (
+            row.conversation_id is None
+            and row.opening_since is None
+            and any(each.kind == "close" for each in self.publisher.waiting)
+        )
+
+    async def _attach(self, connection: Connection) -> None:
+        """Bring a new connection up to date: the conversation, its dialogs, what is in doubt."""
+        await self._conversation.attach(connection)
+        self._cut_at_once = 0
+        if self._conversation.closed is not None:
+            return  # what is left is read then
+        if self.delivery.doubtful:
+            await self._certainty.look_for_doubtful(connection)
+        else:
+            await self.reader.subscribe(connection)
+        await self._conversation.observe()
+        if self._conversation.closed is None and self._gone is None:
+            self.publisher.attach(connection, DialogId(self.record.row.conversation_id or ""))
+            await self._outage.over()
+
+    async def _online(self, connection: Connection) -> None:
+        since = time.monotonic()
+        while True:
+            self._bell.clear()
+            self._raise_failure()
+            if time.monotonic() - since > STABLE_SECONDS:
+                self._outage.stable()
+            if connection.closed:
+                raise await connection.wait_closed()
+            await self._refresh()
+            await self.reader.absorb()
+            await self._conversation.observe()
+            if self.publisher.refusal is not None:
+                await self._look_at_refusal(connection)
+            if (closed := self._conversation.closed) is not None:
+                await self.publisher.detach()
+                await self._certainty.read_to_the_end(connection)
+                await ending.finish_closed(self.record, self.publisher, closed)
+                return
+            if self._gone is not None:
+                await self._leave(connection, self._gone)
+                return
+            if self.delivery.gap or self.reader.stale:
+                await self._certainty.read_again(connection)
+            elif await self._certainty.quiet():
+                await self._conversation.look(connection)
+
+    async def _look_at_refusal(self, connection: Connection) -> None:
+        """LivePerson refused a message, or accepted the closing: is the conversation open?"""
+        for _ in range(CLOSING_LOOKS):
+            await self._conversation.look(connection)
+            await self._conversation.observe()
+            if self._conversation.closed is not None:
+                return
+            if not self.publisher.closing_accepted:
+                break
+            await self.reader.absorb()
+            self._bell.clear()
+            await self._bell.heard(1.0)  # it takes effect, and is told, soon
+        if self.publisher.in_doubt is not None:
+            await self._certainty.look_for_doubtful(connection)
+        await self.publisher.settled()
+
+    def _receive(self, notification: Notification) -> None:
+        if not self.reader.receive(notification):
+            self._bell.ring()
+        if self.delivery.echoed:
+            self.publisher.echoed()
+
+    async def _refresh(self) -> None:
+        if self._look:
+            self._look = False
+            self.poster.refresh()
+            await self.publisher.refresh()
+
+    # Trouble
+
+    def _fail_with(self, error: Exception) -> None:
+        if self._gone is not None and isinstance(error, ThreadGoneError):
+            return  # known; the conversation is being ended
+        if self._failure is None or isinstance(self._failure, Transient):
+            self._failure = error  # what concerns only the connection gives way
+        self._bell.ring()
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    async def _fail(self, error: LivePersonError, told: Trouble) -> None:
+        log.warning("session.failed", session=self.id, error=error.code, detail=str(error))
+        await ending.finish(
+            self.record,
+            self.publisher,
+            State.FAILED,
+            reason=str(told),
+            told=notices.failed(told.what, told.remedy, self.record.row.account),
+        )
+
+    async def _lost(self, error: LivePersonError) -> None:
+        """Wait for better times; tell the person if they do not come at once."""
+        if isinstance(error, TokenExpired | IdentityExpired):
+            self._consumer.expired = error
+        row = self.record.row
+        if row.opening_since is None and isinstance(error, ConnectionLost) and error.at_once:
+            self._cut_at_once += 1
+            if self._cut_at_once >= self._deps.timings.opening_tries:
+                await self._fail(error, trouble("cut_at_once"))
+                return
+        if isinstance(error, ProtocolViolation):
+            self._violations += 1
+            if self._violations >= self._deps.timings.opening_tries:
+                await self._fail(error, trouble(error.code))
+                return
+        if self._outage.lasting:
+            self._deps.domains.forget(self._agents.account)  # perhaps they have moved
+        again, tell_at = self._outage.begin(error)
+        if tell_at is not None and tell_at <= again:
+            await self._pause_until(tell_at)
+            await self._outage.tell(error)
+        await self._pause_until(again)
+
+    async def _pause_until(self, deadline: float) -> None:
+        """Wait, unless the thread is gone or the person gives up meanwhile."""
+        loop = asyncio.get_running_loop()
+        while (left := deadline - loop.time()) > 0:
+            self._bell.clear()
+            await self._refresh()
+            if self._failure is not None or self._cancelled_early():
+                return
+            await self._bell.heard(left)
+
+    async def _thread_gone(self, error: ThreadGoneError) -> None:
+        """Nothing can be told in the thread any more: tell the opener, end the conversation."""
+        log.warning("session.thread_gone", session=self.id, error=error.error.code)
+        self._gone = error
+        await self.poster.card.say_elsewhere(error.error)
+        if self.record.row.conversation_id is None and self.record.row.opening_since is None:
+            await self._finish_gone(error)
+
+    async def _leave(self, connection: Connection, gone: ThreadGoneError) -> None:
+        """Close a conversation whose thread is gone."""
+        self.record.check_lease()
+        try:
+            await connection.close_conversation(self.record.row.conversation_id or "")
+        except RequestRefused as error:
+            log.info("session.closed_already", session=self.id, detail=str(error))
+        await self._finish_gone(gone)
+
+    async def _finish_gone(self, gone: ThreadGoneError) -> None:
+        reason = f"{gone.error} {gone.error.remedy}"
+        await ending.finish(self.record, self.publisher, State.FAILED, reason=reason, told=None)
+
+    # The end
+
+    async def _drain(self) -> None:
+        """Post what is left, then let go of the session."""
+        while self.record.row.thread_ts is not None or self._gone is None:
+            self.poster.pump.kick()
+            await self.poster.drained()
+            if self.poster.pump.ending:
+                return  # handed over: what is left to show, the card too, is the next owner's
+            failure, self._failure = self._failure, None
+            if isinstance(failure, ThreadGoneError):
+                log.warning("session.not_told", session=self.id, error=failure.error.code)
+                if self.poster.waiting:
+                    continue
+            elif failure is not None:
+                raise failure
+            if await ending.let_go(self.record, self._deps.worker):
+                return
+            self.poster.refresh()
+        await ending.let_go(self.record, self._deps.worker)

@@ -1,0 +1,158 @@
+"""When one session reads its dialogs again, and what it does if that proves nothing.
+
+What is certain is decided by `delivery`; here is when to ask, and what to do when LivePerson does
+not show what it was asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+import structlog
+
+from bridge.liveperson.catch_up import ReplayMissing
+from bridge.liveperson.connection import Connection
+from bridge.liveperson.errors import RequestRefused, Transient
+from bridge.relay.delivery.machine import Delivery
+from bridge.relay.delivery.publisher import Publisher
+from bridge.relay.delivery.reader import Reader
+from bridge.relay.shared.bell import Bell
+from bridge.relay.shared.deps import Timings
+from bridge.store.rows import InboxRow
+
+log = structlog.get_logger(__name__)
+
+QUIETER = 4
+"""A session that has nothing to say for long is read again this many times less often."""
+REPLAYS = 3
+"""How often a dialog is asked for again that does not show that its replay runs."""
+
+
+class Certainty:
+    """Reads again whenever something may be missing."""
+
+    __slots__ = (
+        "_asked",
+        "_bell",
+        "_delivery",
+        "_gap_since",
+        "_publisher",
+        "_quiet",
+        "_reader",
+        "_timings",
+        "_uncertain_since",
+    )
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        reader: Reader,
+        publisher: Publisher,
+        bell: Bell,
+        timings: Timings,
+    ) -> None:
+        self._delivery = delivery
+        self._reader = reader
+        self._publisher = publisher
+        self._bell = bell
+        self._timings = timings
+        self._quiet = timings.quiet
+        self._asked = 0
+        self._gap_since: float | None = None
+        self._uncertain_since: float | None = None
+        """When LivePerson began not to show a dialog that was asked for."""
+
+    async def quiet(self) -> bool:
+        """Wait until there is something to do. True: it was quiet for so long that all is suspect.
+
+        A notification that was lost as the last one leaves no gap. So the dialogs are read again
+        soon after something was said, and now and then where nothing is; those that go on being
+        quiet less and less often.
+        """
+        if self._delivery.replayed:
+            self._asked = 0
+        unproven = self._asked < REPLAYS and not self._delivery.replayed
+        wait = self._timings.replays.replay if unproven else self._quiet
+        if self._reader.moved:
+            wait = min(wait, self._timings.after_talk)
+        if await self._bell.heard(wait * random.uniform(0.75, 1.25)):
+            self._quiet = self._timings.quiet
+            return False
+        self._reader.stale = True
+        if unproven:
+            self._asked += 1
+            return False
+        if self._reader.moved:
+            return False
+        self._quiet = min(self._quiet * 2, self._timings.quiet * QUIETER)
+        return True
+
+    async def read_again(self, connection: Connection) -> None:
+        """Something is missing, or may be."""
+        if not self._delivery.gap:
+            self._gap_since = self._uncertain_since = None
+            await self._reader.subscribe(connection)
+            return
+        now = time.monotonic()
+        if self._gap_since is None:
+            self._gap_since = now
+        if (left := self._gap_since + self._timings.gap_grace - now) > 0:
+            await self._bell.heard(left)  # what is missing may be right behind
+            return
+        self._gap_since = None
+        try:
+            await self._reader.read_again(connection, certain=False)
+        except ReplayMissing:
+            if self._bears_uncertainty():
+                raise
+            self._go_on()
+            await self._reader.absorb()
+        else:
+            self._uncertain_since = None
+
+    async def look_for_doubtful(self, connection: Connection) -> None:
+        """Find out whether a message has arrived whose answer is lost."""
+        # What was sent over the old socket may still be on its way into the dialog. Nothing that
+        # can be asked tells whether it is: here time has to do.
+        await asyncio.sleep(self._timings.before_replay)
+        try:
+            await self._reader.read_again(connection, certain=True)
+        except ReplayMissing:
+            if self._bears_uncertainty():
+                raise
+            await self._publisher.give_up(
+                self._go_on(),
+                "LivePerson does not tell whether it has arrived.",
+                "Ask the agent, or send it again.",
+            )
+        else:
+            self._uncertain_since = None
+        self._delivery.resolve()
+        await self._reader.absorb()
+
+    async def read_to_the_end(self, connection: Connection) -> None:
+        """The conversation is closed: read what it still holds."""
+        try:
+            await self._reader.read_again(connection, certain=True)
+        except (RequestRefused, Transient) as error:  # it may not be read any more
+            if not isinstance(error, RequestRefused | ReplayMissing) and self._bears_uncertainty():
+                raise
+            log.info("session.end_unread", error=error.code, detail=str(error))
+            self._delivery.give_up()
+        self._delivery.resolve()
+        await self._reader.absorb()
+
+    def _bears_uncertainty(self) -> bool:
+        """Whether to wait longer for a dialog that LivePerson does not show."""
+        now = time.monotonic()
+        if self._uncertain_since is None:
+            self._uncertain_since = now
+        return now - self._uncertain_since < self._timings.certainty
+
+    def _go_on(self) -> list[InboxRow]:
+        """Go on with a dialog as it is known; gives the messages that stay in doubt."""
+        log.error("session.replay_missing")
+        self._uncertain_since = None
+        return self._delivery.give_up()

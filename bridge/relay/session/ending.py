@@ -1,0 +1,101 @@
+"""How a session ends: said on every message that still waits, in one transaction."""
+
+from __future__ import annotations
+
+import structlog
+
+from bridge.content.rendered import Rendered
+from bridge.ids import WorkerId
+from bridge.relay.delivery.messages import not_delivered
+from bridge.relay.delivery.publisher import Publisher
+from bridge.relay.session.decisions import Observed
+from bridge.relay.shared.crashpoints import crash_point
+from bridge.relay.shared.record import Record, notice
+from bridge.relay.shared.state import OPERATOR, State
+from bridge.slack.views import notices
+from bridge.store import inbox, outbox, sessions
+from bridge.store.connection import Transaction
+from bridge.store.rows import OutboxRow
+
+log = structlog.get_logger(__name__)
+
+CLOSERS = {"AGENT": "agent", "CONSUMER": "consumer", "SYSTEM": "system"}
+
+
+async def finish_closed(record: Record, publisher: Publisher, seen: Observed) -> None:
+    """The conversation was closed: tell by whom."""
+    ended_here = record.row.state == State.CLOSING or publisher.asked_to_close
+    closer = "consumer" if ended_here else CLOSERS.get(seen.by or "", "other")
+    if ended_here and publisher.closer == OPERATOR:
+        closer = "operator"
+    agent = record.row.agent_name
+    await finish(
+        record,
+        publisher,
+        State.CLOSED,
+        reason=notices.closed_words(closer, agent),
+        told=notices.closed_by(closer, agent),
+    )
+
+
+async def finish(
+    record: Record, publisher: Publisher, state: State, *, reason: str, told: Rendered | None
+) -> None:
+    """Note that nothing more is expected from LivePerson, and what that means for what waits.
+
+    From this commit on, a reply in the thread is answered instead of relayed.
+    """
+    row = record.row
+    written = publisher.unwritten()
+    confirmed = {each for each, _, _ in written}
+    values = {
+        "state": state.value,
+        "live": False,
+        "reason": reason,
+        "closed_at": sessions.now_ms(),
+        "active_at": sessions.now_ms(),
+        "credentials": None,
+        "response_url": None,
+        "attention": True,
+    }
+
+    async def work(connection: Transaction) -> list[OutboxRow]:
+        await sessions.change_session(connection, row.id, row.epoch, **values)
+        for item, dialog, sequence in written:
+            await inbox.mark_sent(connection, item, dialog, sequence)
+        left = await inbox.waiting(connection, row.id)
+        lost = [each for each in left if each.kind == "message" and each.id not in confirmed]
+        await inbox.mark_failed(connection, [each.id for each in lost], reason)
+        for each in left:
+            if each.kind == "close":
+                await inbox.mark_sent(connection, each.id, None, None)
+        # If this is run again although it had been committed, nothing is lost any more, and the
+        # words are the same ones: nothing is said twice.
+        over = not_delivered(lost, "The conversation is over.", "Start again to send it.")
+        return await outbox.add(connection, row.id, [*said, *over])
+
+    said = [] if told is None else [notice(told)]
+    added = await record.commit(work)
+    crash_point("finish.noted")
+    record.changed(added, **values)
+    log.info("session.over", session=row.id, state=state.value)
+
+
+async def let_go(record: Record, worker: WorkerId) -> bool:
+    """Give the session up, unless something to post was added meanwhile (False)."""
+    session, epoch = record.row.id, record.row.epoch
+    nowhere = record.row.thread_ts is None
+
+    async def work(connection: Transaction) -> bool:
+        # The row is locked first: whoever adds something comes before, or finds it given up.
+        await sessions.change_session(connection, session, epoch, attention=False, owner=None)
+        left = await outbox.waiting(connection, session)
+        if left and nowhere:
+            for row in left:
+                await outbox.mark_failed(connection, row.id, "There is no thread to post to.")
+        elif left:
+            await sessions.change_session(connection, session, epoch, attention=True, owner=worker)
+            return False
+        return True
+
+    return await record.commit(work)

@@ -1,0 +1,95 @@
+"""What a person is told while LivePerson cannot be reached."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from bridge.liveperson.backoff import Backoff
+from bridge.liveperson.errors import LivePersonError
+from bridge.relay.shared.deps import Timings
+from bridge.relay.shared.record import Record, notice
+from bridge.relay.shared.state import State
+from bridge.slack.views import notices
+from bridge.slack.views.troubles import trouble
+
+log = structlog.get_logger(__name__)
+
+
+class Outage:
+    """The time without a connection: how long to wait, and when to say so.
+
+    What is over within `outage_grace` is not worth a word. What lasts is told once, and so is its
+    end; both are states of the session, so a new owner tells neither again.
+    """
+
+    __slots__ = (
+        "_backoff",
+        "_record",
+        "_since",
+        "_timings",
+    )
+
+    def __init__(self, record: Record, timings: Timings) -> None:
+        self._record = record
+        self._timings = timings
+        self._backoff = Backoff(first=timings.retry_first, cap=timings.retry_cap)
+        self._since: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long there has been no connection."""
+        return 0.0 if self._since is None else asyncio.get_running_loop().time() - self._since
+
+    @property
+    def lasting(self) -> bool:
+        """Whether more than one try has failed."""
+        return self._since is not None
+
+    def begin(self, error: LivePersonError) -> tuple[float, float | None]:
+        """A try failed. Returns when to try again and when to tell (loop times; None: told)."""
+        now = asyncio.get_running_loop().time()
+        log.info(
+            "session.connection_lost",
+            session=self._record.row.id,
+            error=error.code,
+            detail=str(error),
+        )
+        if self._since is None:
+            self._since = now
+        again = now + self._backoff.next(error.retry_after)
+        row = self._record.row
+        if row.state == State.CONNECTING:
+            told = row.reason == str(trouble(error.code))
+        else:
+            told = row.state not in (State.WAITING, State.ACTIVE)
+        return again, None if told else self._since + self._timings.outage_grace
+
+    async def tell(self, error: LivePersonError) -> None:
+        """Say in the thread that the connection is away."""
+        row = self._record.row
+        if row.state == State.CONNECTING:
+            told = trouble(error.code)
+            first = [] if row.reason else [notice(notices.connecting_slowly(told.what))]
+            await self._record.write(*first, reason=str(told))
+        elif row.state in (State.WAITING, State.ACTIVE):
+            await self._record.write(
+                notice(notices.connection_lost()), state=State.RECONNECTING.value
+            )
+
+    async def over(self) -> None:
+        """The connection is back and everything missed is read: say so if its end was awaited."""
+        self._since = None
+        row = self._record.row
+        if row.state == State.RECONNECTING:
+            state = State.ACTIVE if row.agent_id else State.WAITING
+            await self._record.write(
+                notice(notices.connection_restored()), state=state.value, reason=None
+            )
+        elif row.reason:
+            await self._record.write(reason=None)
+
+    def stable(self) -> None:
+        """The connection has held for a while: the next loss is a new one."""
+        self._backoff.reset()

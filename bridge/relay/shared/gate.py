@@ -1,0 +1,26 @@
+"""How many sessions may connect to LivePerson at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Gate:
+    """Bounds how many sessions connect at once: all together, and those of one account.
+
+    So one account that is out of reach does not keep the others waiting.
+    """
+
+    def __init__(self, total: int = 32, each: int = 8) -> None:
+        self._total = asyncio.Semaphore(total)
+        self._each = each
+        self._accounts: dict[str, asyncio.Semaphore] = {}
+
+    @asynccontextmanager
+    async def enter(self, account: str) -> AsyncIterator[None]:
+        """Wait for a place, and hold it for the time of an `async with`."""
+        mine = self._accounts.setdefault(account, asyncio.Semaphore(self._each))
+        async with mine, self._total:
+            yield

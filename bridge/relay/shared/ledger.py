@@ -1,0 +1,194 @@
+"""Notes what has been done: rows that LivePerson has, rows that Slack has. In bulk, and soon.
+
+A note that is lost in a crash costs a look (the row is then in doubt, and is looked for before it
+is sent again), so notes may wait for one another: all that come within `BATCH_DELAY` seconds share
+one statement and one commit. Whoever needs to know that a note is safe waits for its future; a
+session does before it sends its next message, so that never more than one of its messages is in
+doubt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, TypeVar
+
+import structlog
+
+from bridge.ids import InboxId, MessageTs, OutboxId
+from bridge.liveperson.backoff import Backoff
+from bridge.relay.shared.bell import Bell
+from bridge.store import inbox, outbox, sessions
+from bridge.store.connection import Transaction
+from bridge.store.database import Database
+from bridge.store.errors import NumberTaken, StoreUnavailable
+from bridge.store.rows import SessionRow
+from bridge.store.sessions import now_ms
+
+log = structlog.get_logger(__name__)
+
+BATCH_DELAY = 0.02
+"""Seconds that a note waits for company."""
+
+T = TypeVar("T")
+Note = Mapping[str, Any]
+"""The parameters of one statement."""
+
+Done = Callable[[bool], None]
+"""Called when a note is safe: with True, or with False if another worker has the session now."""
+
+
+class PendingReceipt:
+    """One session's last note: is it safe yet?"""
+
+    __slots__ = ("_ledger", "_waiter", "pending")
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._waiter: asyncio.Future[None] | None = None
+        self.pending = False
+
+    def begin(self) -> None:
+        """A note is on its way."""
+        self.pending = True
+
+    def end(self) -> None:
+        """It is safe (or can never be)."""
+        self.pending = False
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def over(self) -> None:
+        """Wait until nothing is on its way; it hurries then."""
+        while self.pending:
+            self._ledger.hurry()
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+
+
+class Ledger:
+    """Collects notes of all sessions and writes them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sent: list[Note] = []
+        self._posted: list[Note] = []
+        self._done: list[tuple[SessionRow, Done]] = []
+        self._bell = Bell()
+        self._task: asyncio.Task[None] | None = None
+
+    def sent(
+        self, session: SessionRow, row: InboxId, dialog: str, sequence: int | None, done: Done
+    ) -> None:
+        """LivePerson has a message, under this sequence if it told one. `done`: it is noted."""
+        self._sent.append(
+            {
+                "row": row,
+                "session": session.id,
+                "epoch": session.epoch,
+                "dialog": dialog,
+                "number": sequence,
+                "at": now_ms(),
+            }
+        )
+        self._note(session, done)
+
+    def posted(self, session: SessionRow, row: OutboxId, ts: MessageTs | None, done: Done) -> None:
+        """Slack has a post. `done`: it is noted."""
+        self._posted.append(
+            {
+                "row": row,
+                "session": session.id,
+                "epoch": session.epoch,
+                "ts": ts,
+                "at": now_ms(),
+            }
+        )
+        self._note(session, done)
+
+    def hurry(self) -> None:
+        """Somebody waits for a note."""
+        self._bell.ring()
+
+    async def written(self, limit: float) -> None:
+        """Wait until everything noted up to now is safe, for `limit` seconds at most."""
+        if self._task is not None:
+            self.hurry()
+            await asyncio.wait({self._task}, timeout=limit)
+
+    def _note(self, session: SessionRow, done: Done) -> None:
+        self._done.append((session, done))
+        if self._task is None:
+            self._task = asyncio.create_task(self._write_all(), name="ledger")
+
+    async def _write_all(self) -> None:
+        try:
+            while self._done:
+                await self._bell.heard(BATCH_DELAY)
+                self._bell.clear()
+                await self._write()
+        finally:
+            self._task = None
+
+    async def _write(self) -> None:
+        """Write what is there, however long the database is away."""
+        sent, self._sent = self._sent, []
+        posted, self._posted = self._posted, []
+        done, self._done = self._done, []
+        try:
+            epochs = await self._write_together(sent, posted, {row.id for row, _ in done})
+        except Exception:  # a bug: the sessions begin anew from the store, and look
+            log.exception("ledger.failed", notes=len(done))
+            epochs = {}
+        for row, tell in done:
+            tell(epochs is None or epochs.get(row.id) == row.epoch)
+
+    async def _write_together(
+        self, sent: Sequence[Note], posted: Sequence[Note], names: Collection[str]
+    ) -> dict[str, int] | None:
+        """Write all in one transaction; gives the sessions' epochs where one is not ours."""
+
+        async def work(connection: Transaction) -> dict[str, int] | None:
+            count = await inbox.mark_all_sent(connection, sent)
+            count += await outbox.mark_all_posted(connection, posted)
+            if count == len(sent) + len(posted):
+                return None
+            return await sessions.epochs_of(connection, names)
+
+        try:
+            return await self._run(work)
+        except NumberTaken:
+            for note in sent:
+                await self._write_alone(note)
+            await self._run(lambda connection: outbox.mark_all_posted(connection, posted))
+            return await self._run(lambda connection: sessions.epochs_of(connection, names))
+
+    async def _write_alone(self, note: Note) -> None:
+        """Note one message that was sent; without its number if that is another message's.
+
+        It was sent all the same, and its session will look for it in the dialog. It should never
+        happen, so it is told of as an error.
+        """
+        try:
+            await self._run(lambda connection: inbox.mark_all_sent(connection, [note]))
+        except NumberTaken as error:
+            log.error(
+                "ledger.number_taken",
+                session=note["session"],
+                sequence=note["number"],
+                remedy=error.remedy,
+            )
+            unnumbered = {**note, "number": None}
+            await self._run(lambda connection: inbox.mark_all_sent(connection, [unnumbered]))
+
+    async def _run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        backoff = Backoff(first=0.1, cap=5.0)
+        while True:
+            try:
+                return await self._database.writer.run(work)
+            except StoreUnavailable as error:
+                log.warning("ledger.store_unavailable", error=str(error))
+                await asyncio.sleep(backoff.next())

@@ -1,0 +1,120 @@
+"""A session's row, and the only way to write to it: fenced by its epoch, by the group commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+
+from bridge.content.rendered import Rendered
+from bridge.liveperson.backoff import Backoff
+from bridge.relay.shared.deps import SessionDeps
+from bridge.slack.web.sender import Mark, Post
+from bridge.store import outbox, sessions
+from bridge.store.connection import Transaction
+from bridge.store.errors import StoreUnavailable
+from bridge.store.rows import NewOutbox, OutboxRow, SessionRow
+from bridge.store.sessions import FencedError
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class Record:
+    """Holds the row in memory and in the database; they differ only while a write is under way."""
+
+    __slots__ = (
+        "_deps",
+        "_term",
+        "posted",
+        "reload",
+        "row",
+    )
+
+    def __init__(self, row: SessionRow, deps: SessionDeps) -> None:
+        self.row = row
+        self._deps = deps
+        self._term = deps.lease.term
+        self.posted: Callable[[Sequence[OutboxRow]], None] = lambda rows: None
+        """Called after each commit with what it added to the outbox."""
+        self.reload: Callable[[], None] = lambda: None
+        """Called when the outbox may hold rows that nobody was handed."""
+
+    async def commit(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+        """Run `work` in a transaction that holds the session; however long the database is away.
+
+        `work` may run more than once. Raises `FencedError` if the session is no longer ours.
+        """
+        session, epoch = self.row.id, self.row.epoch
+
+        async def fenced(connection: Transaction) -> T:
+            await sessions.fence(connection, session, epoch)
+            return await work(connection)
+
+        backoff: Backoff | None = None
+        certain = True
+        while True:
+            self.check_lease()
+            try:
+                result = await self._deps.database.writer.run(fenced)
+            except StoreUnavailable as error:
+                log.warning("session.store_unavailable", session=session, error=str(error))
+                certain = certain and error.certain
+                backoff = backoff or Backoff(first=0.1, cap=5.0)
+                await asyncio.sleep(backoff.next())
+                continue
+            if not certain:  # the first try may have added rows that this one found known
+                self.reload()
+            return result
+
+    async def write(self, *items: NewOutbox, **values: Any) -> None:
+        """Change columns and add to the outbox, in one transaction."""
+
+        async def work(connection: Transaction) -> list[OutboxRow]:
+            if values:
+                await sessions.change_session(
+                    connection, self.row.id, self.row.epoch, active_at=sessions.now_ms(), **values
+                )
+            return await outbox.add(connection, self.row.id, items)
+
+        added = await self.commit(work)
+        self.changed(added, **values)
+
+    def changed(self, added: Sequence[OutboxRow], **values: Any) -> None:
+        """Take over in memory what a commit has written."""
+        for name, value in values.items():
+            if name in SessionRow.__dataclass_fields__:
+                setattr(self.row, name, value)
+        self.posted(added)
+
+    def renew(self) -> None:
+        """The lease had run out, and the session is still ours: go on."""
+        self._term = self._deps.lease.term
+
+    def check_lease(self) -> None:
+        """Raise `FencedError` if another worker may have taken over by now."""
+        lease = self._deps.lease
+        if not lease.valid or lease.term != self._term:
+            raise FencedError(self.row.id)
+
+
+def notice(rendered: Rendered) -> NewOutbox:
+    """What the bridge itself tells in the thread."""
+    return NewOutbox(kind="notice", payload=post_payload(rendered))
+
+
+def mark(message_ts: str, name: str = "warning") -> NewOutbox:
+    """A reaction on a person's own message."""
+    payload = msgspec.json.encode(Mark(message_ts=message_ts, name=name)).decode()
+    return NewOutbox(kind="mark", payload=payload)
+
+
+def post_payload(
+    rendered: Rendered, *, username: str | None = None, icon_url: str | None = None
+) -> str:
+    """A message as the outbox keeps it."""
+    post = Post(text=rendered.text, blocks=rendered.blocks, username=username, icon_url=icon_url)
+    return msgspec.json.encode(post).decode()

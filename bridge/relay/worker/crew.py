@@ -1,0 +1,202 @@
+"""The actors that run in this process: one for each session that this worker owns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from bridge.ids import SessionId
+from bridge.liveperson.backoff import Backoff
+from bridge.relay.session import ending
+from bridge.relay.session.actor import Session
+from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.state import State
+from bridge.slack.views import notices
+from bridge.store import sessions, workers
+from bridge.store.connection import Transaction
+from bridge.store.errors import StoreError, StoreUnavailable
+from bridge.store.rows import InboxRow, SessionRow
+from bridge.store.sessions import FencedError
+
+log = structlog.get_logger(__name__)
+
+CRASHES = 8
+"""An actor that has crashed so often in a row will not get better by itself."""
+
+
+class Crew:
+    """Starts actors, hands them what was committed for them, and ends them."""
+
+    def __init__(self, deps: SessionDeps, freed: Callable[[], None]) -> None:
+        """`freed` is called whenever an actor has ended."""
+        self._deps = deps
+        self._freed = freed
+        self._running: dict[SessionId, tuple[Session, asyncio.Task[None]]] = {}
+        self._again: dict[SessionId, SessionRow] = {}
+        """Claimed while an actor of an earlier epoch is still about to end."""
+        self._stopping = False
+
+    def __len__(self) -> int:
+        """How many sessions run here."""
+        return len(self._running)
+
+    def __contains__(self, session: object) -> bool:
+        """Whether a session runs here."""
+        return session in self._running
+
+    @property
+    def ids(self) -> list[SessionId]:
+        """The sessions that run here."""
+        return list(self._running)
+
+    def adopt(self, row: SessionRow, *, fresh: bool) -> None:
+        """Run a session that this worker owns. `fresh`: nobody has run it before."""
+        if self._stopping:
+            return
+        if (running := self._running.get(row.id)) is not None:
+            if row.epoch > running[0].record.row.epoch:
+                # Claimed anew: the lease had run out, and nobody else was as quick.
+                self._again[row.id] = row
+                running[1].cancel()
+            return
+        session = Session(row, self._deps, fresh=fresh)
+        actor = asyncio.create_task(self._run(session), name=f"session {row.id}")
+        self._running[row.id] = (session, actor)
+
+    def deliver(self, session: SessionId, rows: Sequence[InboxRow]) -> bool:
+        """Hand committed inbox rows to the session's actor; False if it does not run here."""
+        found = self._running.get(session)
+        if found is None:
+            return False
+        found[0].publisher.add(rows)
+        found[0].poster.nudge()
+        return True
+
+    def look(self, session: SessionId) -> bool:
+        """Something was committed for a session; False if it does not run here."""
+        found = self._running.get(session)
+        if found is not None:
+            found[0].look()
+        return found is not None
+
+    def look_for(self, incoming: Iterable[str], outgoing: Iterable[str]) -> None:
+        """Rows for LivePerson (`incoming`) or Slack have waited for long in these sessions.
+
+        Who has something in hand is not told to look: what waits there is known, and slow.
+        """
+        for name in incoming:
+            found = self._running.get(SessionId(name))
+            if found is not None and not found[0].publisher.waiting:
+                found[0].look()
+        for name in outgoing:
+            found = self._running.get(SessionId(name))
+            if found is not None and not found[0].poster.waiting:
+                found[0].look()
+
+    def settle(self, owned: dict[SessionId, int]) -> None:
+        """The lease had run out, and these are still ours (id and epoch): end all others."""
+        for name, (session, actor) in self._running.items():
+            if owned.get(name) == session.record.row.epoch:
+                session.record.renew()
+            else:
+                actor.cancel()
+
+    async def dismiss(self, count: int) -> list[SessionRow]:
+        """End some actors, so that their sessions can be given away."""
+        leaving = list(self._running.values())[:count]
+        await self._end(leaving)
+        return [session.record.row for session, _ in leaving]
+
+    async def stop(self) -> None:
+        """End all actors; none is started any more."""
+        self._stopping = True
+        await self._end(list(self._running.values()))
+
+    async def _end(self, leaving: Iterable[tuple[Session, asyncio.Task[None]]]) -> None:
+        """Let what is under way come to its end, so that the next owner finds nothing in doubt."""
+        leaving = list(leaving)
+        await asyncio.gather(*(session.finish() for session, _ in leaving))
+        for _, actor in leaving:
+            actor.cancel()
+        await asyncio.gather(*(actor for _, actor in leaving), return_exceptions=True)
+
+    # One actor
+
+    async def _run(self, session: Session) -> None:
+        name, epoch = session.id, session.record.row.epoch
+        try:
+            await self._keep_running(session)
+        except FencedError:
+            log.info("session.let_go", session=name)
+            await self._release(name, epoch)
+        finally:
+            self._running.pop(name, None)
+            if (again := self._again.pop(name, None)) is not None:
+                self.adopt(again, fresh=False)
+            self._freed()
+
+    async def _keep_running(self, session: Session) -> None:
+        """Run a session to its end; begin anew from the store whenever it stumbles."""
+        backoff, crashes, name = Backoff(first=1.0, cap=60.0), 0, session.id
+        while True:
+            try:
+                await session.run()
+                return
+            except FencedError:
+                raise
+            except StoreUnavailable as error:
+                log.warning("session.store_unavailable", session=name, error=str(error))
+            except Exception:  # one session's bug must not end the others
+                log.exception("session.crashed", session=name)
+                crashes += 1
+            await asyncio.sleep(backoff.next())
+            row = await self._reload(session.record.row)
+            if row is None:
+                return
+            session = Session(row, self._deps, fresh=False)
+            self._running[name] = (session, self._running[name][1])
+            if crashes >= CRASHES and row.live:
+                crashes = 0
+                await self._give_up(session)
+
+    async def _give_up(self, session: Session) -> None:
+        """End a session that cannot be run, rather than leave the person waiting for ever."""
+        told = notices.failed(
+            "Something is wrong with this conversation.",
+            "Ask whoever runs the bridge to look at its log; start again to go on.",
+            session.record.row.account,
+        )
+        await ending.finish(
+            session.record, session.publisher, State.FAILED, reason=told.text, told=told
+        )
+
+    async def _reload(self, row: SessionRow) -> SessionRow | None:
+        """The session as the store has it; None if it is no longer ours."""
+        while True:
+            try:
+                async with self._deps.database.read() as connection:
+                    found = await sessions.session_by_id(connection, row.id)
+            except StoreUnavailable:
+                await asyncio.sleep(1.0)
+                continue
+            except StoreError as error:
+                log.error("session.unreadable", session=row.id, error=str(error))
+                return None
+            return found if found is not None and found.epoch == row.epoch else None
+
+    async def _release(self, session: SessionId, epoch: int) -> None:
+        """Give up a session whose lease has run out, if nobody has taken it over.
+
+        Else it would belong for ever to a worker that lives and does not run it.
+        """
+
+        async def work(connection: Transaction) -> None:
+            await workers.release(connection, session, epoch)
+
+        while True:
+            try:
+                return await self._deps.database.writer.run(work)
+            except StoreUnavailable:
+                await asyncio.sleep(1.0)

@@ -1,0 +1,268 @@
+"""Connections, from outside: how many there are, what they hold, and how long they keep us waiting.
+
+A `Door` stands between a connection's transport and aiohttp's protocol. It changes nothing of what
+passes; it counts. When there are too many connections, or all together hold too much, the one goes
+that is most likely a stranger's: never one whose request is being answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, cast
+
+import structlog
+from aiohttp import web
+
+from bridge.slack.receiver.seldom import Seldom
+
+LOOK_EVERY: Final = 1.0
+"""Seconds between looks at all connections: one timer, none for each request."""
+LITTLE: Final = 64 * 1024
+"""Bytes that a connection may hold uncounted between two requests."""
+MUCH: Final = 2 << 20
+"""Bytes that a connection only holds if it sends on before it has its answer."""
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What strangers may use up. Times are in seconds."""
+
+    connections: int = 512
+    held: int = 32 << 20
+    """Bytes that have come and wait to be read or answered, of all connections together."""
+    requests: int = 10_000
+    """Of one connection, which is then closed with an answer: who means well opens another."""
+    head: float = 10.0
+    """From a request's first byte to the end of its head."""
+    answering: float = 60.0
+    """From there to its answer. Each handler has a shorter deadline of its own."""
+    unread: float = 10.0
+    """For the other side to read what has been written, and to let go of a closed connection."""
+    idle: float = 75.0
+    look_every: float = LOOK_EVERY
+
+    @classmethod
+    def fitting(cls) -> Limits:
+        """Limits that leave three quarters of this process's descriptors to all the rest of it."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY:
+            return cls()
+        return cls(connections=max(16, min(cls().connections, soft // 4)))
+
+
+class State(Enum):
+    """What a connection is about."""
+
+    IDLE = "idle"
+    HEAD = "a request that does not arrive"
+    ANSWERING = "an answer that takes too long"
+
+
+class Door(asyncio.Protocol):
+    """One connection."""
+
+    __slots__ = (
+        *("_doors", "inner", "transport", "request"),
+        *("state", "since", "unread_since", "closing_since"),
+        *("asked", "held", "useful"),
+    )
+
+    def __init__(self, doors: Doors, inner: asyncio.Protocol) -> None:
+        self._doors = doors
+        self.inner = inner
+        """aiohttp's protocol."""
+        self.transport: asyncio.Transport | None = None
+        self.state = State.IDLE
+        self.since = 0.0
+        """When it came into this state."""
+        self.request: web.BaseRequest | None = None
+        """The one that is being answered."""
+        self.asked = 0
+        """Requests so far."""
+        self.held = 0
+        """Bytes that have come and are not known to be answered."""
+        self.useful = False
+        """Whether it has brought something of Slack's."""
+        self.unread_since: float | None = None
+        """Since when the other side does not read."""
+        self.closing_since: float | None = None
+        """When it was first seen to be closing."""
+
+    @property
+    def arriving(self) -> bool:
+        """Whether (the rest of) a request is still to come."""
+        request = self.request
+        return self.state is State.HEAD or (request is not None and not request.content.is_eof())
+
+    @property
+    def dispensable(self) -> bool:
+        """Whether it may go: not with a request that is being answered, unless it sends on."""
+        return self.state is not State.ANSWERING or self.arriving or self.held > MUCH
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self.since = self._doors.now()
+        self._doors.enter(self)
+        self.inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Count, and pass on."""
+        if self.state is State.IDLE:
+            self.state, self.since = State.HEAD, self._doors.now()
+        self._doors.hold(self, len(data))
+        self.inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        """Pass on."""
+        return self.inner.eof_received()
+
+    def pause_writing(self) -> None:
+        """Pass on: aiohttp writes no more until it is resumed."""
+        self.unread_since = self._doors.now()
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Pass on."""
+        self.unread_since = None
+        self.inner.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._doors.leave(self)
+        self.inner.connection_lost(exc)
+
+    def begin(self, request: web.BaseRequest) -> None:
+        """Note that a request's head is there."""
+        self.state, self.since = State.ANSWERING, self._doors.now()
+        self.request = request
+        self.asked += 1
+
+    def end(self, request: web.BaseRequest) -> None:
+        """Note that it has its answer."""
+        self.state, self.since = State.IDLE, self._doors.now()
+        self.request = None
+        left = 0
+        if self.held > LITTLE:  # more requests, or bodies that nobody has read
+            head = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
+            left = self.held - request.content.total_bytes - head - len(request.path_qs)
+        self._doors.hold(self, (left if left > LITTLE else 0) - self.held)
+
+    def overdue(self, now: float, limits: Limits) -> str | None:
+        """What it has kept us waiting for, for too long. (aiohttp closes what is idle.)"""
+        if self.transport is not None and self.transport.is_closing():
+            if self.closing_since is None:
+                self.closing_since = now
+            return "closing" if now - self.closing_since >= limits.unread else None
+        if self.unread_since is not None and now - self.unread_since >= limits.unread:
+            return "answers that are not read"
+        patience = {State.HEAD: limits.head, State.ANSWERING: limits.answering}.get(self.state)
+        if patience is not None and now - self.since >= patience:
+            return str(self.state.value)
+        return None
+
+
+class Doors:
+    """All connections of a server."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._open: dict[Any, Door] = {}
+        """By aiohttp's protocol, which a request knows."""
+        self._held = 0
+        self._look: asyncio.TimerHandle | None = None
+        self._seldom = Seldom(log)
+        self.now: Callable[[], float] = asyncio.get_running_loop().time
+
+    def door(self, inner: asyncio.Protocol) -> Door:
+        """Make the protocol of a new connection around aiohttp's."""
+        return Door(self, inner)
+
+    def watching(self, handler: Handler) -> Handler:
+        """Make a handler that tells the request's door when it begins and ends."""
+
+        async def watched(request: web.BaseRequest) -> web.StreamResponse:
+            door = self._open.get(request.protocol)
+            if door is None:  # the connection is gone, but what it asked for may count
+                return await handler(request)
+            door.begin(request)
+            try:
+                response = await handler(request)
+            finally:
+                door.end(request)
+            if response.status == 200 and request.method == "POST":
+                door.useful = True
+            if door.asked >= self.limits.requests:
+                response.force_close()
+            return response
+
+        return watched
+
+    def enter(self, door: Door) -> None:
+        """Take a connection in; if there are too many, another has to go, or else this one."""
+        self._open[door.inner] = door
+        if len(self._open) > self.limits.connections:
+            others = [other for other in self._open.values() if other is not door]
+            self._drop(_least(others) or door, "too many connections")
+        if self._look is None:
+            self._look_later()
+
+    def leave(self, door: Door) -> None:
+        """Forget a connection."""
+        if self._open.pop(door.inner, None) is not None:
+            self._held -= door.held
+
+    def hold(self, door: Door, more: int) -> None:
+        """Count bytes that came, or (less than none) that are done with."""
+        if door.inner not in self._open:
+            return
+        door.held += more
+        self._held += more
+        if self._held > self.limits.held:
+            waiting = [each for each in self._open.values() if each.dispensable]
+            if waiting:
+                self._drop(max(waiting, key=lambda each: each.held), "too much on its way")
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _drop(self, door: Door, reason: str) -> None:
+        name = door.transport.get_extra_info("peername") if door.transport is not None else None
+        remote = str(name[0]) if isinstance(name, tuple) and name else None
+        self._seldom.warning("connection_dropped", reason=reason, remote=remote)
+        self.leave(door)
+        if door.transport is not None:
+            door.transport.abort()
+
+    def _look_later(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._look = loop.call_later(self.limits.look_every, self._look_at_all)
+
+    def _look_at_all(self) -> None:
+        now = self.now()
+        for door in list(self._open.values()):
+            if (reason := door.overdue(now, self.limits)) is not None:
+                self._drop(door, reason)
+        self._look = None
+        if self._open:
+            self._look_later()
+
+
+def _least(doors: list[Door]) -> Door | None:
+    """The connection that is missed least: strangers' first, idle before arriving, then by age."""
+    return min((door for door in doors if door.dispensable), key=_worth, default=None)
+
+
+def _worth(door: Door) -> tuple[bool, bool, float]:
+    return door.useful, door.state is not State.IDLE, door.since

@@ -1,0 +1,120 @@
+"""What Bolt and our listeners rely on in a request, checked before either sees it. No I/O.
+
+Bolt reads as it goes, and fails in the middle on what it does not expect. Only what is read there
+is checked here: all else is free to change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
+
+import msgspec
+from slack_bolt.request import payload_utils
+from slack_bolt.request.async_request import AsyncBoltRequest
+
+from bridge.slack.receiver.requests import BadRequest, Body
+
+Id = Annotated[str, msgspec.Meta(max_length=32)]
+"""Longer ones are not Slack's, and fit no column."""
+_TEXTS: Final = ("team_id", "enterprise_id", "user_id", "channel_id", "thread_ts", "response_url")
+"""What Bolt finds in various places, and our listeners use as texts."""
+_READERS: Final = (
+    payload_utils.to_options,
+    payload_utils.to_shortcut,
+    payload_utils.to_action,
+    payload_utils.to_view,
+    payload_utils.to_command,
+    payload_utils.to_event,
+    payload_utils.to_message,
+    payload_utils.to_step,
+)
+
+
+class _Named(msgspec.Struct):
+    id: Id | None = None
+    name: str | None = None
+    team_id: Id | None = None
+
+
+class _Action(msgspec.Struct):
+    action_id: str | None = None
+
+
+class _View(msgspec.Struct):
+    callback_id: str | None = None
+    team_id: Id | None = None
+    app_installed_team_id: Id | None = None
+
+
+class _Address(msgspec.Struct):
+    response_url: str | None = None
+
+
+class Interaction(msgspec.Struct):
+    """Whatever a person did with a button, a menu, a shortcut or a modal."""
+
+    team: Id | _Named | None = None
+    enterprise: Id | _Named | None = None
+    user: Id | _Named | None = None
+    channel: Id | _Named | None = None
+    view: _View | None = None
+    actions: list[_Action] | None = None
+    callback_id: str | None = None
+    action_id: str | None = None
+    trigger_id: str | None = None
+    response_url: str | None = None
+    response_urls: list[_Address] | None = None
+
+
+class Command(msgspec.Struct):
+    """A slash command."""
+
+    command: str
+    channel_id: Id
+    user_id: Id
+    trigger_id: str
+    team_id: Id | None = None
+    text: str | None = None
+    channel_name: str | None = None
+    response_url: str | None = None
+
+
+def for_bolt(body: Body, headers: Mapping[str, str]) -> AsyncBoltRequest:
+    """Make Bolt's request. Raises `BadRequest` where Bolt or a listener would stumble over it."""
+    try:
+        if "command" in body:
+            msgspec.convert(body, Command)
+        elif body.get("type") != "event_callback":
+            msgspec.convert(body, Interaction)
+        if len(addresses := body.get("response_urls") or ()) > 1:
+            # Bolt uses the first and stumbles over a second.
+            body = {**body, "response_urls": addresses[:1]}
+        # "socket_mode" means: parsed and verified already.
+        request = AsyncBoltRequest(mode="socket_mode", body=body, headers=dict(headers))
+        for read in _READERS:
+            read(body)
+        if payload_utils.is_block_actions(body):
+            body["actions"][0]["action_id"]
+    except (TypeError, AttributeError, LookupError, ValueError) as error:
+        # `ValidationError` is a ValueError. None of their texts is told: they can repeat the body.
+        raise BadRequest("not shaped like a request from Slack") from error
+    for name in _TEXTS:
+        if not isinstance(request.context.get(name), str | None):
+            raise BadRequest("not shaped like a request from Slack")
+    return request
+
+
+def with_slacks_addresses(body: Body, is_slacks: Callable[[str], bool]) -> Body:
+    """Take away every address for answers that is not Slack's: whoever posts there is led by it."""
+
+    def foreign(holder: Any) -> bool:
+        url = holder.get("response_url") if isinstance(holder, dict) else None
+        return isinstance(url, str) and not is_slacks(url)
+
+    if foreign(body):
+        body = {**body, "response_url": None}
+    addresses = body.get("response_urls")
+    if isinstance(addresses, list) and any(map(foreign, addresses)):
+        body = {**body, "response_urls": [each for each in addresses if not foreign(each)]}
+    return body

@@ -1,0 +1,227 @@
+"""People's and channels' names, for translation: asked once, remembered for a while, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from bridge.ids import TeamId
+from bridge.slack.web.calls import call
+from bridge.slack.web.errors import SlackError, SlackRefused
+from bridge.slack.web.workspaces import Workspaces
+
+KEPT: Final = 10_000
+"""Names that are remembered."""
+TTL: Final = 3600.0
+"""Seconds a name is believed."""
+UNKNOWN_TTL: Final = 60.0
+"""Seconds before a name that Slack does not tell is asked for again."""
+FAILED_TTL: Final = 5.0
+"""Seconds before a name is asked for again that Slack failed to tell."""
+PAUSES: Final = (0.1, 0.3, 0.8)
+"""Seconds between the tries; a message waits for them."""
+RESOLVE_DEADLINE: Final = 3.0
+SLACKBOT: Final = "USLACKBOT"
+"""Slack's own voice, which Slack does not count among the bots."""
+PLACEHOLDERS: Final = {"user": "someone", "channel": "a channel"}
+
+_Kind = Literal["user", "channel"]
+_Key = tuple[_Kind, TeamId, str]
+
+
+NOBODY: Final = frozenset({"user_not_found", "user_not_visible", "missing_scope"})
+"""Slack's errors that mean: whoever it is, nothing shows that it is a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    name: str
+    until: float
+    person: bool | None = None
+    """Whether it is a human being; None where Slack has not said."""
+
+
+class TeamNames:
+    """One workspace's names as far as they are known now: no I/O. See `content.names.Names`."""
+
+    def __init__(self, directory: Directory, team: TeamId) -> None:
+        self._directory = directory
+        self._team = team
+
+    def user(self, user_id: str) -> str | None:
+        """The person's display name, or None when it has not been resolved."""
+        return self._directory.cached_user(self._team, user_id)
+
+    def channel(self, channel_id: str) -> str | None:
+        """The channel's name without `#`, or None when it has not been resolved."""
+        return self._directory.cached_channel(self._team, channel_id)
+
+
+class Directory:
+    """Names of users and channels, as far as they are known; `resolve` makes them known.
+
+    A name that Slack does not tell (unknown id, no permission, no answer) becomes a placeholder
+    that reads well in a sentence, so that no message waits for a name.
+    """
+
+    def __init__(
+        self,
+        workspaces: Workspaces,
+        *,
+        kept: int = KEPT,
+        ttl: float = TTL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._workspaces = workspaces
+        self._kept = kept
+        self._ttl = ttl
+        self._clock = clock
+        self._names: OrderedDict[_Key, _Known] = OrderedDict()
+        self._asking: dict[_Key, asyncio.Lock] = {}
+
+    def names(self, team: TeamId) -> TeamNames:
+        """One workspace's names, for the translation."""
+        return TeamNames(self, team)
+
+    def cached_user(self, team: TeamId, user_id: str) -> str | None:
+        """The person's name if it is known now."""
+        return self._cached(("user", team, user_id))
+
+    def cached_channel(self, team: TeamId, channel_id: str) -> str | None:
+        """The channel's name if it is known now."""
+        return self._cached(("channel", team, channel_id))
+
+    async def user(self, team: TeamId, user_id: str) -> str:
+        """The person's name, asked of Slack if need be; never fails."""
+        return await self._name(("user", team, user_id))
+
+    async def channel(self, team: TeamId, channel_id: str) -> str:
+        """The channel's name without `#`, asked of Slack if need be; never fails."""
+        return await self._name(("channel", team, channel_id))
+
+    async def is_person(self, team: TeamId, user_id: str) -> bool:
+        """Whether a user is a human being, and no app's bot. Raises `SlackError` if unknown."""
+        known = self._known(("user", team, user_id))
+        if known is None or known.person is None:
+            client = await self._workspaces.client(team)
+            try:
+                answer = await call(client.users_info(user=user_id))
+            except SlackRefused as error:
+                if error.code not in NOBODY:
+                    raise
+                return False
+            known = self._note_user(team, user_id, answer.get("user"))
+        return bool(known.person)
+
+    async def resolve(
+        self,
+        team: TeamId,
+        users: Iterable[str] = (),
+        channels: Iterable[str] = (),
+        *,
+        deadline: float = RESOLVE_DEADLINE,
+    ) -> None:
+        """Make these names known within `deadline` seconds; what is not becomes a placeholder."""
+        keys: list[_Key] = [("user", team, user_id) for user_id in users]
+        keys += [("channel", team, channel_id) for channel_id in channels]
+        missing = [key for key in keys if self._cached(key) is None]
+        if not missing:
+            return
+        try:
+            async with asyncio.timeout(deadline), asyncio.TaskGroup() as group:
+                for key in missing:
+                    group.create_task(self._name(key))
+        except TimeoutError:
+            for key in missing:
+                if self._cached(key) is None:
+                    self._remember(key, PLACEHOLDERS[key[0]], FAILED_TTL)
+
+    def _cached(self, key: _Key) -> str | None:
+        known = self._known(key)
+        return None if known is None else known.name
+
+    def _known(self, key: _Key) -> _Known | None:
+        known = self._names.get(key)
+        if known is None or known.until <= self._clock():
+            return None
+        self._names.move_to_end(key)
+        return known
+
+    def _note_user(self, team: TeamId, user_id: str, user: Any) -> _Known:
+        name, ttl = _user_name(user), self._ttl
+        if name is None:
+            name, ttl = PLACEHOLDERS["user"], UNKNOWN_TTL
+        person = isinstance(user, dict) and not user.get("is_bot") and user_id != SLACKBOT
+        return self._remember(("user", team, user_id), name, ttl, person=person)
+
+    def _remember(self, key: _Key, name: str, ttl: float, *, person: bool | None = None) -> _Known:
+        known = self._names[key] = _Known(name, self._clock() + ttl, person)
+        self._names.move_to_end(key)
+        while len(self._names) > self._kept:
+            self._names.popitem(last=False)
+        return known
+
+    async def _name(self, key: _Key) -> str:
+        name = self._cached(key)
+        if name is not None:
+            return name
+        lock = self._asking.setdefault(key, asyncio.Lock())
+        try:
+            async with lock:  # whoever waited finds the answer of the first
+                name = self._cached(key)
+                if name is None:
+                    name = await self._ask(key)
+                return name
+        finally:
+            if not lock.locked():
+                self._asking.pop(key, None)
+
+    async def _ask(self, key: _Key) -> str:
+        """Ask Slack, more than once if it fails: a wrong name on somebody's words is a pity."""
+        for pause in PAUSES:
+            try:
+                return await self._ask_once(key)
+            except SlackError as error:
+                await asyncio.sleep(max(pause, error.retry_after or 0.0))
+        try:
+            return await self._ask_once(key)
+        except SlackError:
+            return self._remember(key, PLACEHOLDERS[key[0]], FAILED_TTL).name
+
+    async def _ask_once(self, key: _Key) -> str:
+        """Ask Slack. Raises a `SlackError` that is no refusal."""
+        kind, team, item = key
+        name = None
+        try:
+            client = await self._workspaces.client(team)
+            if kind == "user":
+                answer = await call(client.users_info(user=item))
+                return self._note_user(team, item, answer.get("user")).name
+            answer = await call(client.conversations_info(channel=item))
+            name = _channel_name(answer.get("channel"))
+        except SlackRefused:
+            pass
+        if name is None:
+            return self._remember(key, PLACEHOLDERS[kind], UNKNOWN_TTL).name
+        return self._remember(key, name, self._ttl).name
+
+
+def _user_name(user: Any) -> str | None:
+    if not isinstance(user, dict):
+        return None
+    profile = user.get("profile")
+    candidates = [user.get("real_name"), user.get("name")]
+    if isinstance(profile, dict):
+        candidates[:0] = [profile.get("display_name"), profile.get("real_name")]
+    return next(
+        (name.strip() for name in candidates if isinstance(name, str) and name.strip()), None
+    )
+
+
+def _channel_name(channel: Any) -> str | None:
+    name = channel.get("name") if isinstance(channel, dict) else None
+    return name if isinstance(name, str) and name else None

@@ -1,0 +1,128 @@
+"""What can go wrong when Slack is asked for something, by what it means for the asker.
+
+Three kinds, because only three decisions follow: see what the refusal is about (`SlackRefused`; its
+`concern` tells), wait and ask again (`SlackUnavailable`), or look first whether it was done
+(`SlackUnknown`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bridge.slack.web.concerns import Concern, concern_of
+
+
+class SlackError(Exception):
+    """A Slack call failed. `str(error)` is one sentence, without a secret."""
+
+    def __init__(self, message: str, *, code: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        """Slack's own error name where it gave one (`channel_not_found`), else a stable slug."""
+        self.retry_after = retry_after
+        """Seconds that Slack asked us to wait, where it did."""
+
+    @property
+    def remedy(self) -> str:
+        """What a person can do about it: one plain sentence."""
+        return REMEDIES.get(self.code, self._fallback_remedy)
+
+    _fallback_remedy = "See the bridge's log for what Slack answered."
+
+
+class SlackRefused(SlackError):  # noqa: N818 - says who refused
+    """Slack said no: it was certainly not done. Whether it ever will be, `concern` tells."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        details: Sequence[str] = (),
+        needed: str | None = None,
+        moved_to: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code)
+        self.details = tuple(details)
+        """What Slack says besides: for `invalid_blocks`, where in the blocks the trouble is."""
+        self.needed = needed
+        """For `missing_scope`: the scope."""
+        self.moved_to = moved_to
+        """For `channel_id_changed`: the channel's new id, where Slack tells it."""
+
+    @property
+    def concern(self) -> Concern:
+        """What the refusal is about."""
+        return concern_of(self.code)
+
+
+class AppTokenRefused(SlackRefused):
+    """Slack does not take the app token: Socket Mode cannot connect."""
+
+    @property
+    def remedy(self) -> str:
+        """Where to get one that works."""
+        return APP_LEVEL_REMEDY
+
+
+class SlackUnavailable(SlackError):  # noqa: N818 - the name is the decision
+    """It was certainly not done, and may work later (after `retry_after` seconds, if given)."""
+
+    _fallback_remedy = "Nothing to do: it is tried again by itself."
+
+
+class SlackUnknown(SlackError):  # noqa: N818 - the name is the decision
+    """No answer, or one that does not tell: it may have been done. Look before asking again."""
+
+    _fallback_remedy = "Nothing to do: the bridge looks whether it was done and goes on from there."
+
+
+_INVITE: Final = "Invite the bridge into the channel with /invite @LP Bridge."
+_ADMIN: Final = "Ask a workspace admin to let the app work here again."
+_REINSTALL: Final = "Ask whoever manages the Slack app to install it again and renew its token."
+
+APP_LEVEL_REMEDY: Final = (
+    "Set SLACK_APP_TOKEN to an app-level token with the scope connections:write: the Slack app's "
+    "page, “Basic Information”, “App-Level Tokens”."
+)
+
+REMEDIES: Final[dict[str, str]] = {
+    "not_in_channel": _INVITE,
+    # Slack hides private channels that the bot is no member of behind this one.
+    "channel_not_found": _INVITE,
+    "is_archived": "Unarchive the channel, or start again in another one.",
+    "thread_not_found": "The thread's first message is gone: start again in the channel.",
+    "message_not_found": "The message is gone: start again in the channel.",
+    "cannot_reply_to_message": "The thread takes no replies: start again in the channel.",
+    "restricted_action": "Ask a workspace admin to let apps post in this channel.",
+    "restricted_action_read_only_channel": "Ask a workspace admin to let apps post here.",
+    "restricted_action_thread_locked": "The thread is locked: start again in the channel.",
+    "not_allowed_token_type": _REINSTALL,
+    "invalid_auth": _REINSTALL,
+    "not_authed": _REINSTALL,
+    "token_expired": _REINSTALL,
+    "token_revoked": _REINSTALL,
+    "account_inactive": _REINSTALL,
+    "missing_scope": (
+        "Ask whoever manages the Slack app to update it from app_manifest.yml and reinstall it."
+    ),
+    "invalid_blocks": "This message cannot be shown in Slack; it stays readable in LivePerson.",
+    "msg_too_long": "This message is too long for Slack; it stays readable in LivePerson.",
+    "response_url_expired": "Run the command again.",
+    "foreign_team": "Install the bridge into this workspace first.",
+    "no_permission": _INVITE,
+    "restricted_action_thread_only_channel": "Ask a workspace admin to let apps post here.",
+    "restricted_action_non_threadable_channel": "Ask a workspace admin to allow threads here.",
+    "access_denied": _ADMIN,
+    "accesslimited": "Ask a workspace admin to allow the network that the bridge calls from.",
+    "app_access_restricted": _ADMIN,
+    "ekm_access_denied": "An admin has suspended posting: ask when it will be allowed again.",
+    "enterprise_is_restricted": _ADMIN,
+    "org_login_required": "The organization's set-up is under way: it works once that is done.",
+    "team_access_not_granted": "Ask an admin of the organization to give the app this workspace.",
+    "two_factor_setup_required": _ADMIN,
+    "team_added_to_org": "The workspace is moving into an organization: it works after the move.",
+    "message_limit_exceeded": "The workspace has used up its messages: ask a workspace admin.",
+}
+"""What to do about Slack's refusals, by Slack's own error names."""

@@ -1,0 +1,155 @@
+"""How conversations and events look from each side: consumers see public ids, agents old ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lp_sandbox.liveperson.conversations import Dialog, SandboxConversation, StoredEvent
+from lp_sandbox.liveperson.manners import Originator
+
+Json = dict[str, Any]
+
+
+def _participants(conversation: SandboxConversation, *, old_ids: bool) -> list[tuple[str, str]]:
+    """(id, role) of everyone, the consumer first."""
+    account = conversation.account
+    found = [(conversation.consumer_id, "CONSUMER")]
+    for key, role in conversation.agents.items():
+        agent = account.agent(key)
+        found.append((agent.old_id(account.number) if old_ids else agent.public_id, role))
+    return found
+
+
+def _by_role(participants: list[tuple[str, str]]) -> dict[str, list[str]]:
+    roles: dict[str, list[str]] = {}
+    for id_, role in participants:
+        roles.setdefault(role, []).append(id_)
+    return roles
+
+
+def _dialog(dialog: Dialog, participants: list[tuple[str, str]]) -> Json:
+    seen: Json = {
+        "dialogId": dialog.id,
+        "dialogType": dialog.kind,
+        "channelType": "MESSAGING",
+        "state": dialog.state,
+        "creationTs": dialog.created_at,
+        "participantsDetails": [
+            {"id": id_, "role": role, "state": "ACTIVE"} for id_, role in participants
+        ],
+    }
+    if dialog.closed_by is not None:
+        seen["endTs"] = dialog.ended_at
+        seen["closedBy"] = dialog.closed_by
+        seen["closedCause"] = f"Closed by {dialog.closed_by.lower()}"
+    return seen
+
+
+def _details(conversation: SandboxConversation) -> Json:
+    """The fields that both sides see in the same form."""
+    details: Json = {
+        "state": conversation.state,
+        "stage": conversation.state,
+        "startTs": conversation.started_at,
+        "metaDataLastUpdateTs": conversation.updated_at,
+        "skillId": conversation.skill_id,
+        "ttr": {"ttrType": conversation.ttr, "value": conversation.ttr_seconds or 3600},
+    }
+    if conversation.state == "CLOSE":
+        details["endTs"] = conversation.ended_at
+        details["closeReason"] = conversation.closed_by
+    if conversation.campaign is not None:
+        details["campaignInfo"] = conversation.campaign
+    if conversation.context is not None:
+        details["conversationContext"] = conversation.context
+    if conversation.account.delay_until is not None:
+        details["delay"] = {"type": "NIGHT", "tillWhen": conversation.account.delay_until}
+    if conversation.csat is not None:
+        details["csat"] = conversation.csat
+    return details
+
+
+def _change(conversation: SandboxConversation, details: Json, kind: str) -> Json:
+    result = {
+        "convId": conversation.id,
+        "lastUpdateTime": conversation.updated_at,
+        "effectiveTTR": conversation.started_at + (conversation.ttr_seconds or 3600) * 1000,
+        "conversationDetails": details,
+    }
+    return {"type": kind, "result": result}
+
+
+def consumer_change(conversation: SandboxConversation, kind: str = "UPSERT") -> Json:
+    """A conversation as `cqm.ExConversationChangeNotification` shows it to its consumer."""
+    participants = _participants(conversation, old_ids=False)
+    details = _details(conversation)
+    details["participants"] = [
+        {"id": id_, "role": role, "state": "ACTIVE"} for id_, role in participants
+    ]
+    details["participantsPId"] = _by_role(participants)
+    details["dialogs"] = [_dialog(dialog, participants) for dialog in conversation.dialogs]
+    return _change(conversation, details, kind)
+
+
+def agent_change(conversation: SandboxConversation, kind: str = "UPSERT") -> Json:
+    """A conversation as `.ams.aam.ExConversationChangeNotification` shows it to agents."""
+    old = _participants(conversation, old_ids=True)
+    details = _details(conversation)
+    details["convId"] = conversation.id
+    details["participants"] = _by_role(old)
+    details["participantsPId"] = _by_role(_participants(conversation, old_ids=False))
+    details["dialogs"] = [_dialog(dialog, old) for dialog in conversation.dialogs]
+    return _change(conversation, details, kind)
+
+
+def consumer_event(
+    stored: StoredEvent, *, echo_metadata: bool, originator: Originator = "full"
+) -> Json:
+    """An event as an element of `changes` in `ms.MessagingEventNotification`."""
+    seen: Json = {
+        "sequence": stored.sequence,
+        **_originator(stored, originator),
+        "serverTimestamp": stored.at,
+        "event": stored.event,
+        "dialogId": stored.dialog_id,
+        "conversationId": stored.conversation_id,
+    }
+    if echo_metadata and stored.metadata is not None:
+        seen["metadata"] = stored.metadata
+    return seen
+
+
+def _originator(stored: StoredEvent, form: Originator) -> Json:
+    """Whose event it is, in one of the forms in which LivePerson may say so."""
+    whole = {"originatorMetadata": {"id": stored.originator, "role": stored.role}}
+    match form:
+        case "only metadata":
+            return whole
+        case "other id":
+            return {"originatorId": f"{stored.conversation_id[:8]}.{stored.originator}", **whole}
+        case "no metadata":
+            return {"originatorId": stored.originator}
+        case "no role":
+            return {
+                "originatorId": stored.originator,
+                "originatorMetadata": {"id": stored.originator},
+            }
+    return {"originatorId": stored.originator, **whole}
+
+
+def agent_event(stored: StoredEvent, account: str) -> Json:
+    """An event as agents get it: the flat body of `.ams.ms.OnlineEventDistribution`."""
+    originator = stored.agent.old_id(account) if stored.agent else stored.originator
+    seen: Json = {
+        "sequence": stored.sequence,
+        "originatorId": originator,
+        "originatorPId": stored.originator,
+        "originatorMetadata": {"id": stored.originator, "role": stored.role},
+        "serverTimestamp": stored.at,
+        "event": stored.event,
+        "dialogId": stored.dialog_id,
+        "messageAudience": stored.audience,
+    }
+    if stored.metadata is not None:
+        seen["metadata"] = stored.metadata
+    return seen

@@ -1,0 +1,272 @@
+"""The Slack stand-in: one HTTP server with the Web API, the response_urls and Socket Mode."""
+
+from __future__ import annotations
+
+from asyncio import Queue
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from lp_sandbox.slack.delivery import Delivery, Post
+from lp_sandbox.slack.faults import SlackFaults
+from lp_sandbox.slack.model import App, Change, Team
+from lp_sandbox.slack.people import ClickResult, CommandResult, People
+from lp_sandbox.slack.responses import Responses
+from lp_sandbox.slack.socket_mode import SocketMode
+from lp_sandbox.slack.spoiling import Spoiling
+from lp_sandbox.slack.web_api.endpoint import WebApi
+from lp_sandbox.slack.workspace import Workspace
+from lp_sandbox.wire import Wire
+
+T = TypeVar("T")
+
+
+class SlackSandbox:
+    """A Slack workspace with the bridge's app installed, on a port of this machine.
+
+    The app reaches it at `api_url`. It reaches the app at `events_url` or, when that is None,
+    over the Socket Mode connections that the app has opened. People act through the methods
+    below; `faults` makes things go wrong.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        *,
+        signing_secret: str = "sandbox-signing-secret",  # noqa: S107  opens nothing but this
+        bot_token: str = "xoxb-sandbox",  # noqa: S107  likewise
+        app_token: str = "xapp-sandbox",  # noqa: S107  likewise
+        redelivery_delays: Sequence[float] = (0.2, 1.0, 5.0),
+        app: App | None = None,
+        post: Post | None = None,
+    ) -> None:
+        self.signing_secret = signing_secret
+        self.bot_token = bot_token
+        self.app_token = app_token
+        self.workspace = Workspace(app)
+        self.sockets = SocketMode(wire, self.workspace.app.id)
+        self.faults = SlackFaults(disconnect=self.sockets.disconnect)
+        self._spoiling = Spoiling(self.faults)
+        self._responses = Responses(self.workspace, wire, self._spoiling)
+        self._delivery = Delivery(
+            self.workspace,
+            wire,
+            self.faults,
+            self.sockets,
+            signing_secret=signing_secret,
+            redelivery_delays=redelivery_delays,
+            post=post,
+        )
+        self._people = People(
+            self.workspace, self._delivery, self._responses, lambda: self.base_url
+        )
+        self._web_api = WebApi(
+            self.workspace,
+            wire,
+            self._spoiling,
+            bot_token=bot_token,
+            app_token=app_token,
+            open_socket=self._open_socket,
+        )
+        self._runner: web.AppRunner | None = None
+        self._base_url: str | None = None
+
+    # -- running -------------------------------------------------------------------------------
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Listen. With port 0 the system chooses one."""
+        app = web.Application(client_max_size=4 * 1024 * 1024)
+        app.router.add_route("*", "/api/{method}", self._web_api.handle)
+        app.router.add_post("/response/{team}/{key}", self._responses.handle)
+        app.router.add_get("/link/", self.sockets.handle)
+        # Cancel a handler when its caller has gone: calls that are never answered end then.
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0
+        )
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, host, port)
+        await site.start()
+        name = self._runner.addresses[0]
+        self._base_url = f"http://{host}:{name[1]}"
+        self._delivery.start()
+
+    async def stop(self) -> None:
+        """Stop delivering, close every connection, stop listening."""
+        self._spoiling.stop()
+        await self._delivery.stop()
+        await self.sockets.stop()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def __aenter__(self) -> SlackSandbox:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens, without a slash at the end."""
+        if self._base_url is None:
+            raise RuntimeError("the Slack stand-in has not been started")
+        return self._base_url
+
+    @property
+    def api_url(self) -> str:
+        """The Web API's base: what `SLACK_API_URL` is set to."""
+        return f"{self.base_url}/api/"
+
+    @property
+    def events_url(self) -> str | None:
+        """Where events, commands and clicks are posted; None: Socket Mode."""
+        return self._delivery.events_url
+
+    @events_url.setter
+    def events_url(self, url: str | None) -> None:
+        self._delivery.events_url = url
+
+    def _open_socket(self) -> str:
+        return self.base_url.replace("http://", "ws://", 1) + self.sockets.ticket()
+
+    @property
+    def team(self) -> Team:
+        return self.workspace.team
+
+    # -- a person acts -------------------------------------------------------------------------
+
+    async def command(
+        self,
+        user: str,
+        channel: str,
+        text: str,
+        command: str = "/lp",
+        *,
+        trigger_id: str | None = None,
+    ) -> CommandResult:
+        """Type a slash command; what the app answers at once is shown to the person.
+
+        A `trigger_id` used before makes it the same command again (Slack never does that itself).
+        """
+        return await self._people.command(user, channel, text, command, trigger_id)
+
+    async def say(
+        self,
+        user: str,
+        channel: str,
+        text: str,
+        thread_ts: str | None = None,
+        files: Sequence[str] = (),
+        *,
+        broadcast: bool = False,
+        wait: bool = False,
+    ) -> str:
+        """Write a message; give its ts. `text` is as Slack sends it: see `typed`.
+
+        With `wait`, come back only when the app has acknowledged it (or Slack has given up).
+        """
+        message = self._people.say(
+            user, channel, text, thread_ts=thread_ts, files=files, broadcast=broadcast
+        )
+        if wait:
+            await self.delivered(message.ts, channel)
+        return message.ts
+
+    async def delivered(self, ts: str, channel: str | None = None) -> bool:
+        """Wait until a message's event is acknowledged (True) or given up (False).
+
+        Raises:
+            LookupError: the app does not get that message.
+        """
+        outcome = self._delivery.outcome(ts, channel)
+        if outcome is None:
+            raise LookupError(f"the app gets no event for the message {ts}")
+        return await outcome
+
+    def typed(self, text: str) -> str:
+        """Turn what a person types (`@Ana`, `#general`, `a < b`) into what Slack sends."""
+        return self._people.typed(text)
+
+    async def edit(self, user: str, channel: str, ts: str, text: str) -> None:
+        """Edit one's own message."""
+        self._people.edit(user, channel, ts, text)
+
+    async def delete(self, channel: str, ts: str) -> None:
+        """Delete a message."""
+        self._people.delete(channel, ts)
+
+    async def invite(self, channel: str, invited: str | None = None) -> None:
+        """Bring someone into a channel, the app's bot unless named."""
+        self._people.invite(channel, invited or self.workspace.app.user_id)
+
+    async def remove(self, channel: str, removed: str | None = None) -> None:
+        """Take someone out of a channel, the app's bot unless named."""
+        self.workspace.channel(channel).members.discard(removed or self.workspace.app.user_id)
+
+    async def archive(self, channel: str) -> None:
+        """Archive a channel."""
+        self.workspace.channel(channel).archived = True
+
+    async def unarchive(self, channel: str) -> None:
+        """Bring an archived channel back."""
+        self.workspace.channel(channel).archived = False
+
+    async def change_id(self, channel: str, new: str, *, told: bool = True) -> None:
+        """Give a channel another id, as Slack does when a private one is shared; not `told`: the
+        app gets no event."""
+        self.workspace.change_id(channel, new)
+        if told:
+            await self.tell_new_id(channel, new)
+
+    async def tell_new_id(self, channel: str, new: str) -> None:
+        """Send the event of a channel that has got another id."""
+        event = {"type": "channel_id_changed", "old_channel_id": channel, "new_channel_id": new}
+        await self._delivery.tell({**event, "event_ts": self.workspace.next_ts(new)})
+
+    async def click(
+        self,
+        user: str,
+        channel: str,
+        message_ts: str,
+        action_id: str,
+        value: str | None = None,
+        *,
+        trigger_id: str | None = None,
+    ) -> ClickResult:
+        """Press a button. LookupError: the person sees no such button."""
+        return await self._people.click(
+            user, channel, message_ts, action_id, value, trigger_id=trigger_id
+        )
+
+    async def verify_events_url(self) -> bool:
+        """Send Slack's challenge to `events_url`; tell whether it was answered."""
+        return await self._delivery.verify_url()
+
+    # -- what there is -------------------------------------------------------------------------
+
+    def messages(self, channel: str) -> list[dict[str, Any]]:
+        """Give every message of a channel, replies too, oldest first, with metadata."""
+        return self.workspace.messages(channel)
+
+    def thread(self, channel: str, ts: str) -> list[dict[str, Any]]:
+        """Give a thread: its first message, then the replies."""
+        return self.workspace.thread(channel, ts)
+
+    def ephemerals(self, channel: str, user: str) -> list[dict[str, Any]]:
+        """Give what only `user` sees in a channel."""
+        return self.workspace.ephemerals(channel, user)
+
+    def reactions(self, channel: str, ts: str) -> dict[str, list[str]]:
+        """Give a message's reactions: name → who."""
+        return self.workspace.reactions(channel, ts)
+
+    async def wait_for(self, predicate: Callable[[Workspace], T], timeout: float = 10.0) -> T:
+        """Wait until `predicate(workspace)` is true, at most `timeout` seconds (TimeoutError)."""
+        return await self.workspace.wait_for(predicate, timeout)
+
+    def watch(self) -> AbstractAsyncContextManager[Queue[Change]]:
+        """Give a queue of every change from now on."""
+        return self.workspace.watch()

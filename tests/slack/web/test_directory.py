@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from bridge.slack.web.directory import FAILED_TTL, PAUSES, Directory
+from bridge.slack.web.errors import SlackError
+from bridge.slack.web.workspaces import Workspaces
+from lp_sandbox.slack.model import User
+from lp_sandbox.slack.server import SlackSandbox
+from lp_sandbox.wire import Wire
+from tests.slack.support import TEAM
+
+
+@pytest.fixture
+def directory(workspaces: Workspaces) -> Directory:
+    return Directory(workspaces)
+
+
+async def test_names_are_resolved_and_then_known(directory: Directory) -> None:
+    names = directory.names(TEAM)
+    assert names.user("U0ANA") is None
+    assert names.channel("C0SUPPORT") is None
+    await directory.resolve(TEAM, {"U0ANA", "U0BEN"}, {"C0SUPPORT"})
+    assert (names.user("U0ANA"), names.user("U0BEN")) == ("Ana", "Ben")
+    assert names.channel("C0SUPPORT") == "support"
+    assert await directory.user(TEAM, "U0ANA") == "Ana"
+    assert await directory.channel(TEAM, "C0SUPPORT") == "support"
+
+
+async def test_a_user_without_a_display_name_has_a_real_one(directory: Directory) -> None:
+    assert await directory.user(TEAM, "U0BRIDGE") == "LP Bridge"
+
+
+async def test_what_slack_does_not_tell_reads_well_all_the_same(directory: Directory) -> None:
+    await directory.resolve(TEAM, {"U0NOBODY"}, {"C0NOWHERE"})
+    names = directory.names(TEAM)
+    assert (names.user("U0NOBODY"), names.channel("C0NOWHERE")) == ("someone", "a channel")
+
+
+@pytest.mark.parametrize("kind", ["server_error", "drop"])
+async def test_a_name_that_slack_fails_to_tell_once_is_asked_for_again(
+    slack: SlackSandbox, directory: Directory, kind: str
+) -> None:
+    getattr(slack.faults, kind)("users.info", times=2)
+    await directory.resolve(TEAM, {"U0ANA"})
+    assert directory.names(TEAM).user("U0ANA") == "Ana"
+
+
+async def test_a_name_that_slack_goes_on_failing_to_tell_is_missing_for_seconds_only(
+    slack: SlackSandbox, workspaces: Workspaces
+) -> None:
+    now = 0.0
+    directory = Directory(workspaces, clock=lambda: now)
+    slack.faults.server_error("users.info", times=len(PAUSES) + 1)
+    assert await directory.user(TEAM, "U0ANA") == "someone"
+    now += FAILED_TTL
+    assert await directory.user(TEAM, "U0ANA") == "Ana"
+
+
+async def test_people_are_told_from_bots(slack: SlackSandbox, directory: Directory) -> None:
+    assert await directory.is_person(TEAM, "U0ANA")
+    assert not await directory.is_person(TEAM, "U0BRIDGE")
+    assert not await directory.is_person(TEAM, "U0NOBODY")
+    slack.workspace.users["USLACKBOT"] = User("USLACKBOT", "slackbot", "Slackbot", "Slackbot")
+    assert not await directory.is_person(TEAM, "USLACKBOT"), "Slack says that it is no bot"
+
+
+async def test_whether_it_is_a_person_is_asked_until_slack_says(
+    slack: SlackSandbox, directory: Directory
+) -> None:
+    """A name may be made up meanwhile; this may not."""
+    slack.faults.server_error("users.info", times=len(PAUSES) + 2)
+    assert await directory.user(TEAM, "U0ANA") == "someone"
+    with pytest.raises(SlackError):
+        await directory.is_person(TEAM, "U0ANA")
+    assert await directory.is_person(TEAM, "U0ANA")
+    assert directory.cached_user(TEAM, "U0ANA") == "Ana"
+    slack.faults.server_error("users.info", times=100)
+    assert await directory.is_person(TEAM, "U0ANA")
+
+
+async def test_a_slow_slack_is_not_waited_for(slack: SlackSandbox, directory: Directory) -> None:
+    await directory.resolve(TEAM, {"U0BEN"})
+    slack.faults.timeout("users.info")
+    async with asyncio.timeout(5):
+        await directory.resolve(TEAM, {"U0ANA", "U0BEN"}, deadline=0.1)
+    names = directory.names(TEAM)
+    assert (names.user("U0ANA"), names.user("U0BEN")) == ("someone", "Ben")
+
+
+async def test_slack_is_asked_once_for_all_who_wait(http: aiohttp.ClientSession) -> None:
+    wire = Wire()
+    async with SlackSandbox(wire) as slack:
+        directory = Directory(Workspaces(slack.bot_token, http=http, api_url=slack.api_url))
+        await asyncio.gather(*(directory.user(TEAM, "U0ANA") for _ in range(20)))
+    assert sum("users.info" in entry.title for entry in wire.entries()) == 1
+    assert directory._asking == {}
+
+
+async def test_names_age_and_failures_age_faster(
+    slack: SlackSandbox, workspaces: Workspaces
+) -> None:
+    now = 0.0
+    directory = Directory(workspaces, ttl=3_600, clock=lambda: now)
+    slack.faults.refuse("users.info", "user_not_visible")
+    assert await directory.user(TEAM, "U0ANA") == "someone"
+    now = 61.0
+    assert directory.cached_user(TEAM, "U0ANA") is None
+    assert await directory.user(TEAM, "U0ANA") == "Ana"
+    now = 3_600.0
+    assert directory.cached_user(TEAM, "U0ANA") == "Ana"
+    now = 3_662.0
+    assert directory.cached_user(TEAM, "U0ANA") is None
+
+
+async def test_memory_is_bounded_and_the_longest_unused_goes(workspaces: Workspaces) -> None:
+    directory = Directory(workspaces, kept=2)
+    await directory.user(TEAM, "U0ANA")
+    await directory.user(TEAM, "U0BEN")
+    await directory.user(TEAM, "U0ANA")
+    await directory.channel(TEAM, "C0SUPPORT")
+    assert directory.cached_user(TEAM, "U0ANA") == "Ana"
+    assert directory.cached_user(TEAM, "U0BEN") is None
