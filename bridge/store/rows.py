@@ -84,13 +84,20 @@ class InboxRow:
     kind: str
     part: int
     user_id: UserId
-    source: str
-    text: str | None
+    payload: str
 
     @property
     def order(self) -> tuple[tuple[int, int], int, int]:
         """Thread order: by Slack's timestamp, then by part."""
         return ts_key(self.message_ts), self.part, self.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInbox:
+    """One thing to tell LivePerson: a part of what somebody did in Slack."""
+
+    kind: str
+    payload: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from bridge.ids import InboxId, MessageTs, UserId
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
 from bridge.liveperson.wire import EventChange
 from bridge.relay.delivery.machine import Batch
-from bridge.relay.delivery.own_words import marker_of
+from bridge.relay.shared.items import Queued, Text, packed
+from bridge.relay.shared.own_words import marker_of
 from bridge.store.handover import Handover
 from bridge.store.rows import DialogPosition, DialogRow, InboxRow
 
@@ -53,9 +54,9 @@ class Server:
         self.manners = manners
         self.dialog: list[Event] = []
 
-    def publish(self, row: InboxRow) -> Event:
+    def publish(self, row: Queued) -> Event:
         """Store a message of ours."""
-        text = row.text or ""
+        text = row.item.words
         masked = self.manners.masks_numbers and text[:1].isdigit()
         return self._append("*" * len(text) if masked else text, row=row.id)
 
@@ -118,11 +119,10 @@ class Store:
         row = InboxRow(
             id=InboxId(number),
             message_ts=MessageTs(f"{number}.000000"),
-            kind="message",
+            kind=Text.kind,
             part=0,
             user_id=UserId("U"),
-            source=text,
-            text=text,
+            payload=packed(Text(text, text)).payload,
         )
         self.rows.append(row)
         return row

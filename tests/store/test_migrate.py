@@ -23,6 +23,7 @@ from bridge.store.database import Database, open_database
 from bridge.store.errors import NotMigrated, StoreUnavailable, TooNew
 from bridge.store.migrate import HEAD, REVISIONS, upgrade
 from bridge.store.models import INBOX, Base
+from bridge.store.rows import NewInbox
 from bridge.store.sessions import add_session
 from tests.postgres import Postgres
 
@@ -143,9 +144,9 @@ async def test_threads_that_others_have_written_in_are_known_after_the_upgrade(
         values = {"id": "s2", "request_key": "k2", "team_id": "T", "channel_id": "C"}
         values |= {"opener_id": "U", "account": "1", "state": "active"}
         await add_session(connection, values, WorkerId("w"))
-        for number, (kind, user) in enumerate((("message", "U"), ("note", "U2"))):
+        for number, (kind, user) in enumerate((("text", "U"), ("note", "U2"))):
             await _write(connection, "s2", f"2.{number:06d}", user, kind)
-        await _write(connection, "s1", "1.000002", "U2", "message")
+        await _write(connection, "s1", "1.000002", "U2", "text")
 
     await upgrade(empty_database_url)
     async with open_database(empty_database_url, keys=[encryption_key]) as database:
@@ -158,16 +159,14 @@ async def test_threads_that_others_have_written_in_are_known_after_the_upgrade(
 
 
 async def _write(connection: Transaction, session: str, ts: str, user: str, kind: str) -> None:
-    await inbox.add_message(
+    await inbox.add(
         connection,
         session=SessionId(session),
         team=TeamId("T"),
         channel=ChannelId("C"),
         ts=MessageTs(ts),
         user=UserId(user),
-        source="hello",
-        texts=["hello"],
-        kind=kind,
+        items=[NewInbox(kind=kind, payload='{"source":"hello","text":"hello"}')],
     )
 
 
@@ -175,7 +174,7 @@ async def _with_a_message(connection: Transaction) -> None:
     values = {"id": "s1", "request_key": "k", "team_id": "T", "channel_id": "C"}
     values |= {"opener_id": "U", "account": "1", "state": "active"}
     await add_session(connection, values, WorkerId("w"))
-    await _write(connection, "s1", "1.000001", "U", "message")
+    await _write(connection, "s1", "1.000001", "U", "text")
 
 
 async def test_upgrading_again_changes_nothing(database: Database, database_url: str) -> None:

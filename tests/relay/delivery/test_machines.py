@@ -17,7 +17,7 @@ from hypothesis.stateful import (
 )
 
 from bridge.relay.delivery.machine import Delivery, Number, Step
-from bridge.store.rows import InboxRow
+from bridge.relay.shared.items import Queued
 from tests.relay.cases import cases
 from tests.relay.model import Event, Manners, Server, Store
 
@@ -42,11 +42,11 @@ class LossyDialog(RuleBasedStateMachine):
         self.store = Store()
         self.delivery = self._new()
         self.connected = self.attached = False
-        self.request: InboxRow | None = None
+        self.request: Queued | None = None
         """A message on its way to the server."""
         self.answer: tuple[int | None] | None = None
         """An answer on its way back."""
-        self.note: tuple[InboxRow, Number] | None = None
+        self.note: tuple[Queued, Number] | None = None
         """On its way to the store."""
         self.wire: list[Event] = []
         """Notifications on their way, in no order."""
@@ -91,7 +91,7 @@ class LossyDialog(RuleBasedStateMachine):
         if step is Step.NOTE:
             self.note = row, self.delivery.begin_note(row)
         else:
-            assert step is Step.PUBLISH
+            assert step is Step.SEND
             assert self.request is None
             self.delivery.leaves(row)
             self.request, self.answer = row, None
