@@ -6,6 +6,8 @@ import json
 import secrets
 from dataclasses import dataclass, field
 
+import msgspec
+
 from bridge.ids import (
     ChannelId,
     InboxId,
@@ -92,8 +94,7 @@ class InboxRow:
         return ts_key(self.message_ts), self.part, self.id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewInbox:
+class NewInbox(msgspec.Struct, frozen=True, kw_only=True):
     """One thing to tell LivePerson: a part of what somebody did in Slack."""
 
     kind: str

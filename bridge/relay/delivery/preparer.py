@@ -23,6 +23,11 @@ from bridge.store.connection import Transaction
 from bridge.store.rows import InboxRow, NewInbox
 
 
+def _always() -> bool:
+    """What is under way here may be broken off at any time."""
+    return True
+
+
 class Preparer:
     """Makes one session's items ready."""
 
@@ -42,7 +47,7 @@ class Preparer:
         self._deps = deps
         self._delivery = delivery
         self._ready = ready
-        self._pump = Pump(f"preparer {record.row.id}", self._work, failed, resting=lambda: True)
+        self._pump = Pump(f"preparer {record.row.id}", self._work, failed, resting=_always)
 
     def kick(self) -> None:
         """Begin, if there is something to make ready."""

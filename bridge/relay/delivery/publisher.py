@@ -210,8 +210,8 @@ class Publisher:
                 )
             case Close():
                 await self._close(row)
-            case item:
-                log.error("publisher.unknown_item", session=self._record.row.id, kind=item.kind)
+            case _:
+                log.error("publisher.unknown_item", session=self._record.row.id, kind=row.kind)
                 await self.give_up([row], "This version of the bridge cannot send it.", "")
 
     async def _publish(self, row: Queued, frame: Frame) -> None:

@@ -129,6 +129,8 @@ class Word(Item, frozen=True):
 class Unknown(Item, frozen=True):
     """A row that this version cannot read: it is told on the message, and stops no other."""
 
+    kind: ClassVar[str] = "unknown"
+
     @property
     def words(self) -> str:
         """That it cannot be read."""
@@ -150,8 +152,9 @@ class Queued(msgspec.Struct, frozen=True):
     id: InboxId
     message_ts: MessageTs
     user_id: UserId
+    kind: str
     payload: str
-    """As it is stored."""
+    """Both as they are stored."""
     order: tuple[tuple[int, int], int, int]
     """Its place in the thread."""
     item: Item
@@ -174,7 +177,7 @@ def unpacked(kind: str, payload: str) -> Item:
 def queued(row: InboxRow) -> Queued:
     """A row with its item read."""
     item = unpacked(row.kind, row.payload)
-    return Queued(row.id, row.message_ts, row.user_id, row.payload, row.order, item)
+    return Queued(row.id, row.message_ts, row.user_id, row.kind, row.payload, row.order, item)
 
 
 def text_items(source: str, texts: Sequence[str] | None) -> list[Text]:

@@ -191,10 +191,12 @@ async def test_a_message_in_doubt_at_an_end_that_cannot_be_read_may_have_arrived
     await thread.shows("was not delivered. The conversation is over.")
     for ts in (unsure, lost):
         await world.until(lambda ts=ts: "warning" in world.slack.reactions(CHANNEL, ts))  # type: ignore[misc]
-    async with open_database(world.env["DATABASE_URL"], keys=[encryption_key]) as database:
-        async with database.read() as connection:
-            query = select(INBOX.c.message_ts, INBOX.c.error).order_by(INBOX.c.id)
-            reasons = {row.message_ts: row.error for row in await connection.execute(query)}
+    async with (
+        open_database(world.env["DATABASE_URL"], keys=[encryption_key]) as database,
+        database.read() as connection,
+    ):
+        query = select(INBOX.c.message_ts, INBOX.c.error).order_by(INBOX.c.id)
+        reasons = {row.message_ts: row.error for row in await connection.execute(query)}
     assert "does not tell" in reasons[unsure]
     assert "does not tell" not in reasons[lost]
 
