@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
 from bridge.store import inbox
@@ -84,7 +84,9 @@ async def test_what_is_over_is_not_made_ready(database: Database) -> None:
         )
     )
     assert await replace(database, row, item("one"), item("two")) == []
-    assert await waiting(database) == [("later", 0)]
+    async with database.read() as connection:
+        found = await connection.execute(select(INBOX.c.payload).order_by(INBOX.c.id))
+        assert [each.payload for each in found] == ["later", "raw"]
 
 
 async def test_parts_of_different_kinds_keep_their_order(database: Database) -> None:
