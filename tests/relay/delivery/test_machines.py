@@ -334,4 +334,4 @@ class TwoFrames(LossyDialog):
         super()._ask(None if self.delivery.doubtful else data)
 
 
-TestTwoFrames = cases(TwoFrames, 300)
+TestTwoFrames = cases(TwoFrames, 150)
