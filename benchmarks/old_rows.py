@@ -36,10 +36,11 @@ async def add_old_rows(url: str, rows: int) -> None:
         await connection.execute(
             text(
                 "INSERT INTO inbox (session_id, team_id, channel_id, message_ts, kind, part, "
-                "user_id, source, text, state, dialog_id, sequence, created_at, finished_at) "
+                "user_id, payload, state, dialog_id, sequence, created_at, finished_at) "
                 f"{numbers} SELECT {owner}, 'T0SANDBOX', 'COLD' || (i % 500), '1600000000.' || i, "
-                "'message', 0, 'U0ANA', 'A message of the usual length', 'A message of the usual "
-                f"length', 'sent', 'dialog', i, i, i FROM {source}"
+                "'text', 0, 'U0ANA', '{\"source\":\"A message of the usual length\","
+                '"text":"A message of the usual length"}\', '
+                f"'sent', 'dialog', i, i, i FROM {source}"
             ),
             {"rows": rows},
         )

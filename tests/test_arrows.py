@@ -117,6 +117,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "bridge.slack.web",
         "bridge.slack.scopes",
         "bridge.relay.shared.channels",
+        "bridge.relay.shared.items",
         "bridge.relay.shared.state",
         "bridge.config",
     ),

@@ -47,10 +47,10 @@ FROM generate_series(1, {sessions}) i
 """
 """Rows of the usual size: credentials have about 1,100 characters."""
 WAITING = """
-INSERT INTO inbox (session_id, team_id, channel_id, message_ts, kind, part, user_id, source, text,
+INSERT INTO inbox (session_id, team_id, channel_id, message_ts, kind, part, user_id, payload,
     state, created_at)
-SELECT md5(i::text), 'T1', 'C1', i || '.2', 'message', 0, 'U1', 'some words', 'some words',
-    'waiting', {now}
+SELECT md5(i::text), 'T1', 'C1', i || '.2', 'text', 0, 'U1',
+    '{{"source":"some words","text":"some words"}}', 'waiting', {now}
 FROM generate_series(1, {rows}) i
 """
 """Every other session has a message waiting, as after an outage of some minutes."""

@@ -28,11 +28,6 @@ from bridge.store.models import INBOX, OUTBOX, SESSIONS, WAITING
 from bridge.store.wakeups import notify
 
 _MARKS = {"sent": "✓ sent", "posted": "✓ sent", "waiting": "… waiting", "failed": "✗ failed"}
-_KEPT = {
-    "note": "(stays in Slack)",
-    "word": "(a word for the bridge)",
-    "close": "(end the conversation)",
-}
 _COLUMNS = ("ID", "STATE", "ACCOUNT", "CHANNEL", "THREAD", "AGENT", "WAITING", "OPENED (UTC)")
 
 
@@ -124,6 +119,7 @@ async def show_session(settings: Settings, session: str) -> int:
 async def close_session(settings: Settings, session: str) -> int:
     """Ask the session's owner to end it, as the card's button does. Raise `StoreError`."""
     from bridge.relay.shared.channels import CHANNEL
+    from bridge.relay.shared.items import Close, packed
     from bridge.relay.shared.state import OPERATOR
 
     # In thread order it comes after all that has been written so far, and so it leaves last.
@@ -142,16 +138,14 @@ async def close_session(settings: Settings, session: str) -> int:
         async def work(connection: Any) -> bool:
             if not (await queries.lock_live(connection, name)).live:
                 return False
-            await inbox.add_message(
+            await inbox.add(
                 connection,
                 session=name,
                 team=row.team_id,
                 channel=row.channel_id,
                 ts=key,
                 user=OPERATOR,
-                source="",
-                texts=[""],
-                kind="close",
+                items=[packed(Close())],
             )
             await notify(connection, CHANNEL, name)
             return True
@@ -167,8 +161,13 @@ async def close_session(settings: Settings, session: str) -> int:
 
 def transcript(came: Sequence[Any], went: Sequence[Any]) -> list[Line]:
     """Merge inbox and outbox rows in time order; each side keeps its own order."""
+    from bridge.relay.shared.items import unpacked
+
     ordered = sorted(came, key=lambda row: (ts_key(row.message_ts), row.part, row.id))
-    ups = [Line(row.created_at, "→", row.user_id, _said(row), _mark(row)) for row in ordered]
+    ups = [
+        Line(row.created_at, "→", row.user_id, unpacked(row.kind, row.payload).words, _mark(row))
+        for row in ordered
+    ]
     downs = [Line(row.created_at, "←", *_shown(row), _mark(row)) for row in went]
     merged: list[Line] = []
     while ups and downs:
@@ -184,12 +183,6 @@ def plain(text: str) -> str:
         else "�"
         for character in text
     )
-
-
-def _said(row: Any) -> str:
-    if row.kind != "message":
-        return _KEPT.get(row.kind, f"({row.kind})")
-    return row.source if row.text is None else str(row.text)
 
 
 def _shown(row: Any) -> tuple[str, str]:

@@ -17,7 +17,7 @@ class Handover:
     incoming: list[InboxRow]
     """What waits for LivePerson, in thread order."""
     unnumbered: list[InboxRow]
-    """What LivePerson took without telling its sequence, in thread order."""
+    """What LivePerson took into a dialog without telling its sequence, in thread order."""
     outgoing: list[OutboxRow]
     """What waits for Slack, in order."""
     dialogs: list[DialogRow]

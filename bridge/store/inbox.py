@@ -12,7 +12,7 @@ from bridge.store.connection import Statement, Transaction
 from bridge.store.errors import NumberTaken
 from bridge.store.models import INBOX, WAITING
 from bridge.store.outages import unique_violation
-from bridge.store.rows import InboxRow
+from bridge.store.rows import InboxRow, NewInbox
 from bridge.store.sessions import insert_new, now_ms, owner_of, still_owned
 
 _COLUMNS = [INBOX.c[name] for name in InboxRow.__dataclass_fields__]
@@ -30,7 +30,7 @@ _ADD = Statement(
 )
 
 
-async def add_message(
+async def add(
     connection: Transaction,
     *,
     session: SessionId,
@@ -38,27 +38,24 @@ async def add_message(
     channel: ChannelId,
     ts: MessageTs,
     user: UserId,
-    source: str,
-    texts: Sequence[str] | None,
-    kind: str = "message",
+    items: Sequence[NewInbox],
     state: str = "waiting",
     error: str | None = None,
 ) -> list[InboxRow]:
-    """Add one Slack event: a row for each of `texts`, or one without (`None`: names unknown).
+    """Add what somebody did in Slack: a row for each of `items`, which are its parts, in order.
 
     Returns the new rows; none if the event is known already (a redelivery). With another `state`
     than `waiting` the rows are finished from the start, `error` saying why.
     """
     now = now_ms()
     added: list[InboxRow] = []
-    for part, text in enumerate(texts if texts is not None else [None]):
+    for part, item in enumerate(items):
         shared = {
             "message_ts": ts,
-            "kind": kind,
+            "kind": item.kind,
             "part": part,
             "user_id": user,
-            "source": source if part == 0 else "",
-            "text": text,
+            "payload": item.payload,
         }
         found = await _ADD.run(
             connection,
@@ -127,14 +124,14 @@ _UNNUMBERED = Statement(
     lambda _: select(*_COLUMNS).where(
         _OF_SESSION,
         INBOX.c.sequence.is_(None),
+        INBOX.c.dialog_id.is_not(None),
         INBOX.c.state == literal_column("'sent'"),
-        INBOX.c.kind == literal_column("'message'"),
     )
 )
 
 
 async def unnumbered(connection: Transaction, session: SessionId) -> list[InboxRow]:
-    """Messages that LivePerson took without telling their sequence, in thread order."""
+    """What LivePerson took into a dialog without telling its sequence, in thread order."""
     rows = await _UNNUMBERED.fetch(connection, InboxRow, session=session)
     return sorted(rows, key=lambda row: row.order)
 
@@ -158,7 +155,8 @@ async def mark_sent(
 ) -> None:
     """LivePerson has it, under this sequence if it told one.
 
-    Raises `NumberTaken` if another message has that number.
+    No dialog: it has no sequence that could still become known. Raises `NumberTaken` if another
+    message has that number.
     """
     try:
         await _SENT.run(connection, row=row, dialog=dialog, number=sequence, at=now_ms())
@@ -206,16 +204,30 @@ async def mark_failed(connection: Transaction, rows: Sequence[InboxId], error: s
     )
 
 
-async def set_texts(
-    connection: Transaction, session: SessionId, row: InboxId, texts: Sequence[str]
+async def replace(
+    connection: Transaction,
+    session: SessionId,
+    ts: MessageTs,
+    row: InboxId,
+    *,
+    before: str,
+    items: Sequence[NewInbox],
 ) -> list[InboxRow]:
-    """Give a row its text, now that the names are known; further parts become rows of their own."""
+    """Put what has been made ready in a row's place; further items become rows of their own.
+
+    If the payload is not `before` any more, that has been done already, by a commit that took
+    effect although nobody heard of it: then nothing is changed. Returns what waits now of the
+    message `ts`, in order.
+    """
     changed = (
         await connection.execute(
-            update(INBOX).where(INBOX.c.id == row).values(text=texts[0]).returning(INBOX)
+            update(INBOX)
+            .where(INBOX.c.id == row, INBOX.c.state == WAITING, INBOX.c.payload == before)
+            .values(payload=items[0].payload)
+            .returning(INBOX)
         )
-    ).one()
-    if len(texts) > 1:
+    ).first()
+    if changed is not None and len(items) > 1:
         shared = {
             name: changed._mapping[name]
             for name in (
@@ -223,20 +235,25 @@ async def set_texts(
                 "team_id",
                 "channel_id",
                 "message_ts",
-                "kind",
                 "user_id",
                 "created_at",
+                "state",
             )
         }
         await connection.execute(
             insert_new(connection, INBOX)
             .values(
                 [
-                    {**shared, "part": part, "text": text, "source": "", "state": "waiting"}
-                    for part, text in enumerate(texts)
-                    if part
+                    {
+                        **shared,
+                        "kind": item.kind,
+                        "part": changed.part + further,
+                        "payload": item.payload,
+                    }
+                    for further, item in enumerate(items)
+                    if further
                 ]
             )
             .on_conflict_do_nothing()
         )
-    return await waiting(connection, session)
+    return [each for each in await waiting(connection, session) if each.message_ts == ts]

@@ -182,15 +182,13 @@ class Inbox(Base):
     channel_id: Mapped[str] = mapped_column(String(32))
     message_ts: Mapped[str] = mapped_column(String(32))
     kind: Mapped[str] = mapped_column(String(16))
-    """`message`, `close` (end the conversation), `note` or `word` (stay in Slack)."""
+    """Which of the structs in `bridge.relay.shared.items` it is: `text`, `close`, `note`, …"""
     part: Mapped[int] = mapped_column(Integer, default=0)
-    """A long message leaves in several parts."""
+    """What leaves in several parts has a row for each: each arrives by itself."""
 
     user_id: Mapped[str] = mapped_column(String(32))
-    source: Mapped[str] = mapped_column(Text)
-    """The text as Slack sent it (mrkdwn)."""
-    text: Mapped[str | None] = mapped_column(Text)
-    """The text as LivePerson gets it; None until the names in it are known."""
+    payload: Mapped[str] = mapped_column(Text)
+    """JSON of that struct."""
     state: Mapped[str] = mapped_column(String(16), default="waiting")
     """`waiting`, `sent`, `failed`, or `kept` (not for LivePerson)."""
     dialog_id: Mapped[str | None] = mapped_column(String(64))

@@ -6,6 +6,8 @@ import json
 import secrets
 from dataclasses import dataclass, field
 
+import msgspec
+
 from bridge.ids import (
     ChannelId,
     InboxId,
@@ -84,13 +86,19 @@ class InboxRow:
     kind: str
     part: int
     user_id: UserId
-    source: str
-    text: str | None
+    payload: str
 
     @property
     def order(self) -> tuple[tuple[int, int], int, int]:
         """Thread order: by Slack's timestamp, then by part."""
         return ts_key(self.message_ts), self.part, self.id
+
+
+class NewInbox(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to tell LivePerson: a part of what somebody did in Slack."""
+
+    kind: str
+    payload: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,10 +67,9 @@ async def up(database: Database, session: str, second: int, said: str, **values:
         "team_id": "T1",
         "channel_id": "C1",
         "message_ts": f"{1_700_000_000 + second}.000100",
-        "kind": "message",
+        "kind": "text",
         "user_id": "U1",
-        "source": said,
-        "text": said,
+        "payload": json.dumps({"source": said, "text": said}),
         "state": "sent",
         "created_at": T0 + second * 1000,
         **values,
@@ -97,7 +96,7 @@ async def down(
 async def test_lists_newest_first_with_what_waits(database: Database, run: Run) -> None:
     await add(database, "older", live=False)
     await add(database, "newer", at=T0 + 1000)
-    await up(database, "newer", 1, "hello", state="waiting", text=None)
+    await up(database, "newer", 1, "hello", state="waiting")
 
     done = await run()
 
@@ -119,7 +118,7 @@ async def test_shows_the_transcript_with_delivery_marks(database: Database, run:
     await add(database, "s1")
     await up(database, "s1", 1, "hello\nthere")
     await down(database, "s1", 2, {"text": "good &lt;day&gt;\x1b[31m", "username": "Maria"})
-    await up(database, "s1", 3, "again", state="waiting", text=None)
+    await up(database, "s1", 3, "", state="waiting", payload='{"source":"again"}')
     await up(database, "s1", 4, "no", state="failed", error="The agent has closed.", user_id="U2")
     await down(database, "s1", 5, {"text": "Not delivered."}, kind="notice", state="waiting")
     await down(
@@ -134,6 +133,7 @@ async def test_shows_the_transcript_with_delivery_marks(database: Database, run:
     await up(database, "s1", 7, "", kind="note", state="kept")
     await up(database, "s1", 8, "", kind="close", state="sent")
     await down(database, "s1", 9, "not json")
+    await up(database, "s1", 10, "", kind="hologram", state="failed", error="Not known here.")
 
     done = await run("show", "s1")
 
@@ -154,6 +154,7 @@ async def test_shows_the_transcript_with_delivery_marks(database: Database, run:
         "→ U1            (stays in Slack)",
         "→ U1            (end the conversation)  ✓ sent",
         "← bridge        (unreadable)  ✓ sent",
+        "→ U1            (unreadable)  ✗ failed: Not known here.",
     ]
 
 
@@ -174,7 +175,7 @@ async def test_close_asks_the_owner_as_the_button_does(database: Database, run: 
     async with database.read() as connection:
         rows = (await connection.execute(select(Inbox).order_by(Inbox.message_ts))).all()
     assert [(row.kind, row.state, row.part) for row in rows] == [
-        ("message", "waiting", 0),
+        ("text", "waiting", 0),
         ("close", "waiting", 0),  # after what waits, in thread order
     ]
     if database.is_postgresql:

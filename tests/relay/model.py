@@ -9,14 +9,45 @@ any order.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
+
+import msgspec
 
 from bridge.ids import InboxId, MessageTs, UserId
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
+from bridge.liveperson.events import Event as LivePersonEvent
 from bridge.liveperson.wire import EventChange
-from bridge.relay.delivery.machine import Batch
-from bridge.relay.delivery.own_words import marker_of
+from bridge.relay.delivery.machine import Batch, Number
+from bridge.relay.shared.items import DECODERS, Item, Queued, packed
+from bridge.relay.shared.own_words import marker_of
 from bridge.store.handover import Handover
 from bridge.store.rows import DialogPosition, DialogRow, InboxRow
+
+
+class Press(Item, frozen=True):
+    """The first frame of a button's press, for the tests: a receipt.
+
+    The answer tells no number, and not every LivePerson shows it again; the second frame is a text.
+    """
+
+    kind: ClassVar[str] = "test press"
+    published: ClassVar[bool] = True
+    numbered: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = True
+
+    pressed: int
+    """Sequence of the event that holds the button."""
+
+    def may_be(self, event: LivePersonEvent) -> bool:
+        """Nothing changes a receipt."""
+        return self.equals(event)
+
+    def equals(self, event: LivePersonEvent) -> bool:
+        """It tells of this button."""
+        return event == AcceptStatusEvent("ACTION", (self.pressed,))
+
+
+DECODERS[Press.kind] = msgspec.json.Decoder(Press)
 
 
 @dataclass(frozen=True)
@@ -44,6 +75,8 @@ class Event:
     elsewhere: bool = False
     """The consumer's own, but from another device."""
     receipt: bool = False
+    pressed: int | None = None
+    """The receipt of a press: of which event's button."""
 
 
 class Server:
@@ -53,9 +86,11 @@ class Server:
         self.manners = manners
         self.dialog: list[Event] = []
 
-    def publish(self, row: InboxRow) -> Event:
-        """Store a message of ours."""
-        text = row.text or ""
+    def publish(self, row: Queued) -> Event:
+        """Store a frame of ours."""
+        if isinstance(row.item, Press):
+            return self._append("", row=row.id, receipt=True, pressed=row.item.pressed)
+        text = row.item.words
         masked = self.manners.masks_numbers and text[:1].isdigit()
         return self._append("*" * len(text) if masked else text, row=row.id)
 
@@ -71,8 +106,10 @@ class Server:
         """Store something that the consumer has written on another device."""
         return self._append(text, elsewhere=True)
 
-    def _append(self, text: str, row: int | None = None, **what: bool) -> Event:
-        event = Event(len(self.dialog), text, row, **what)
+    def _append(
+        self, text: str, row: int | None = None, pressed: int | None = None, **what: bool
+    ) -> Event:
+        event = Event(len(self.dialog), text, row, pressed=pressed, **what)
         self.dialog.append(event)
         return event
 
@@ -95,9 +132,7 @@ class Server:
             originator_id="us" if own else "agent",
             role="CONSUMER" if own else "ASSIGNED_AGENT",
             server_timestamp=0,
-            event=AcceptStatusEvent("ACCEPT", (0,))
-            if event.receipt
-            else TextEvent(content_type="text/plain", message=event.text),
+            event=_told(event),
             external_id=marker_of(InboxId(event.row or 0)) if marked else None,
         )
 
@@ -107,31 +142,33 @@ class Store:
     """What survives the process."""
 
     rows: list[InboxRow] = field(default_factory=list)
-    sent: dict[int, int | None] = field(default_factory=dict)
+    sent: dict[int, Number] = field(default_factory=dict)
     shown: list[tuple[int, bool]] = field(default_factory=list)
     """Sequences of agents' events, and whether they were late."""
     position: DialogPosition = field(default_factory=lambda: DialogPosition(-1))
 
-    def add(self, text: str) -> InboxRow:
-        """A person writes."""
-        number = len(self.rows)
-        row = InboxRow(
-            id=InboxId(number),
-            message_ts=MessageTs(f"{number}.000000"),
-            kind="message",
-            part=0,
-            user_id=UserId("U"),
-            source=text,
-            text=text,
-        )
-        self.rows.append(row)
-        return row
+    def add(self, *items: Item) -> list[InboxRow]:
+        """A person writes, or presses a button: the parts of what is to be told of that."""
+        first = len(self.rows)
+        rows = [
+            InboxRow(
+                id=InboxId(first + part),
+                message_ts=MessageTs(f"{first}.000000"),
+                kind=item.kind,
+                part=part,
+                user_id=UserId("U"),
+                payload=packed(item).payload,
+            )
+            for part, item in enumerate(items)
+        ]
+        self.rows += rows
+        return rows
 
-    def mark(self, row: int, sequence: int | None) -> None:
+    def mark(self, row: int, dialog: str | None, sequence: int | None) -> None:
         """LivePerson has a message. No two have one number: the database sees to that."""
-        taken = {number: other for other, number in self.sent.items() if number is not None}
+        taken = {number: other for other, (_, number) in self.sent.items() if number is not None}
         assert sequence is None or taken.get(sequence, row) == row, "a number was given twice"
-        self.sent[row] = sequence
+        self.sent[row] = dialog, sequence
 
     def store(self, batch: Batch) -> None:
         """One transaction of the reader's."""
@@ -141,8 +178,8 @@ class Store:
             for heard in batch.events
             if heard.change.sequence not in known
         ]
-        for row, _, sequence in batch.marks:
-            self.mark(row, sequence)
+        for row, dialog, sequence in batch.marks:
+            self.mark(row, dialog, sequence)
         for position in batch.positions.values():
             if position.cursor >= self.position.cursor:
                 self.position = position
@@ -156,11 +193,11 @@ class Store:
         """What the next owner finds."""
         position = self.position
         least = min([position.cursor, *(first - 1 for first, _ in position.gaps)])
-        numbers = {number for number in self.sent.values() if number is not None}
+        numbers = {number for _, number in self.sent.values() if number is not None}
         gaps = str([list(gap) for gap in position.gaps])
         return Handover(
             incoming=self.waiting,
-            unnumbered=[row for row in self.rows if self.sent.get(row.id, 0) is None],
+            unnumbered=[row for row in self.rows if self.sent.get(row.id) == ("d", None)],
             outgoing=[],
             dialogs=[
                 DialogRow(
@@ -173,3 +210,12 @@ class Store:
             ],
             own={"d": {number for number in numbers if number > least}},
         )
+
+
+def _told(event: Event) -> LivePersonEvent:
+    """What the consumer is told that it is."""
+    if event.pressed is not None:
+        return AcceptStatusEvent("ACTION", (event.pressed,))
+    if event.receipt:
+        return AcceptStatusEvent("ACCEPT", (0,))
+    return TextEvent(content_type="text/plain", message=event.text)

@@ -17,12 +17,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, select, text
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
+from bridge.relay.shared.items import Close, Item, Note, Text, Word, packed, unpacked
 from bridge.store import inbox, migrate, people
 from bridge.store.connection import Transaction
 from bridge.store.database import Database, open_database
 from bridge.store.errors import NotMigrated, StoreUnavailable, TooNew
 from bridge.store.migrate import HEAD, REVISIONS, upgrade
 from bridge.store.models import INBOX, Base
+from bridge.store.rows import InboxRow, NewInbox
 from bridge.store.sessions import add_session
 from tests.postgres import Postgres
 
@@ -143,9 +145,9 @@ async def test_threads_that_others_have_written_in_are_known_after_the_upgrade(
         values = {"id": "s2", "request_key": "k2", "team_id": "T", "channel_id": "C"}
         values |= {"opener_id": "U", "account": "1", "state": "active"}
         await add_session(connection, values, WorkerId("w"))
-        for number, (kind, user) in enumerate((("message", "U"), ("note", "U2"))):
+        for number, (kind, user) in enumerate((("text", "U"), ("note", "U2"))):
             await _write(connection, "s2", f"2.{number:06d}", user, kind)
-        await _write(connection, "s1", "1.000002", "U2", "message")
+        await _write(connection, "s1", "1.000002", "U2", "text")
 
     await upgrade(empty_database_url)
     async with open_database(empty_database_url, keys=[encryption_key]) as database:
@@ -157,17 +159,145 @@ async def test_threads_that_others_have_written_in_are_known_after_the_upgrade(
             assert not await people.several_write(connection, SessionId("s2"))
 
 
+OLD_ROWS: dict[str, tuple[str, int, str, str | None, str, int | None]] = {
+    # name: kind, part, source, text, state, sequence
+    "waiting": (
+        "message",
+        0,
+        'say "hello" \\ to <@U2>\nand 🙂 ü \t',
+        "hello to Ben",
+        "waiting",
+        None,
+    ),
+    "names unknown": ("message", 0, "hello <@U2>", None, "waiting", None),
+    "first part": ("message", 0, "a long one", "a long", "sent", 7),
+    "second part": ("message", 1, "", "one", "waiting", None),
+    "unnumbered": ("message", 0, "hm", "hm", "sent", None),
+    "failed": ("message", 0, "no", "no", "failed", None),
+    "close": ("close", 0, "", "", "waiting", None),
+    "closed": ("close", 0, "", "", "sent", None),
+    "note": ("note", 0, "", "", "kept", None),
+    "word": ("word", 0, "", "", "kept", None),
+}
+"""Rows as revision 0008 kept them."""
+NEW_ITEMS: dict[str, Item] = {
+    "waiting": Text('say "hello" \\ to <@U2>\nand 🙂 ü \t', "hello to Ben"),
+    "names unknown": Text("hello <@U2>"),
+    "first part": Text("a long one", "a long"),
+    "second part": Text("", "one"),
+    "unnumbered": Text("hm", "hm"),
+    "failed": Text("no", "no"),
+    "close": Close(),
+    "closed": Close(),
+    "note": Note(),
+    "word": Word(),
+}
+_OLD_COLUMNS = (
+    "session_id, team_id, channel_id, message_ts, kind, part, user_id, source, text, state, "
+    "dialog_id, sequence, error, created_at, finished_at"
+)
+
+
+async def test_whatever_the_inbox_held_is_the_same_thing_as_an_item(
+    empty_database_url: str, encryption_key: str
+) -> None:
+    def to(connection: Connection, revision: str) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(migrate.scripts()))
+        config.attributes["connection"] = connection
+        (command.downgrade if revision == "0008" else command.upgrade)(config, revision)
+
+    async def rows(columns: str) -> list[tuple[object, ...]]:
+        async with database.read() as connection:
+            found = await connection.execute(text(f"SELECT {columns} FROM inbox ORDER BY id"))
+            return [tuple(row) for row in found]
+
+    await upgrade(empty_database_url)
+    async with open_database(empty_database_url, keys=[encryption_key]) as database:
+        await database.writer.run(_with_a_message)
+        async with database.engine.begin() as connection:
+            await connection.run_sync(to, "0008")
+            await connection.execute(text("DELETE FROM inbox"))
+            for number, (name, (kind, part, source, words, state, sequence)) in enumerate(
+                OLD_ROWS.items()
+            ):
+                values = {
+                    "session_id": "s1",
+                    "team_id": "T",
+                    "channel_id": "C",
+                    "message_ts": f"2.{number - part:06d}",  # a further part is of the one before
+                    "kind": kind,
+                    "part": part,
+                    "user_id": "U",
+                    "source": source,
+                    "text": words,
+                    "state": state,
+                    "dialog_id": "d" if state == "sent" and kind == "message" else None,
+                    "sequence": sequence,
+                    "error": name if state == "failed" else None,
+                    "created_at": number,
+                    "finished_at": None if state == "waiting" else number,
+                }
+                marks = ", ".join(f":{column}" for column in values)
+                await connection.execute(
+                    text(f"INSERT INTO inbox ({_OLD_COLUMNS}) VALUES ({marks})"), values
+                )
+        before = await rows(_OLD_COLUMNS)
+        assert len(before) == len(OLD_ROWS)
+        unchanged = (
+            "session_id, team_id, channel_id, message_ts, part, user_id, state, dialog_id, "
+            "sequence, error, created_at, finished_at"
+        )
+        kept = await rows(unchanged)
+
+        async with database.engine.begin() as connection:
+            await connection.run_sync(to, HEAD)
+
+        assert await rows(unchanged) == kept
+        items = [unpacked(str(kind), str(payload)) for kind, payload in await rows("kind, payload")]
+        assert dict(zip(OLD_ROWS, items, strict=True)) == NEW_ITEMS
+        names = list(OLD_ROWS)
+        async with database.read() as connection:
+            waiting = await inbox.waiting(connection, SessionId("s1"))
+            unnumbered = await inbox.unnumbered(connection, SessionId("s1"))
+        assert [unpacked(row.kind, row.payload) for row in waiting] == [
+            NEW_ITEMS[name] for name in names if OLD_ROWS[name][4] == "waiting"
+        ]
+        assert [unpacked(row.kind, row.payload) for row in unnumbered] == [NEW_ITEMS["unnumbered"]]
+        for name, row in zip(names, kept, strict=True):  # a redelivery adds nothing
+            added = await database.writer.run(
+                lambda connection, name=name, ts=row[3]: _redelivered(  # type: ignore[misc]
+                    connection, str(ts), NEW_ITEMS[name]
+                )
+            )
+            assert added == []
+
+        async with database.engine.begin() as connection:
+            await connection.run_sync(to, "0008")
+        assert await rows(_OLD_COLUMNS) == before
+
+
+async def _redelivered(connection: Transaction, ts: str, item: Item) -> list[InboxRow]:
+    return await inbox.add(
+        connection,
+        session=SessionId("s1"),
+        team=TeamId("T"),
+        channel=ChannelId("C"),
+        ts=MessageTs(ts),
+        user=UserId("U"),
+        items=[packed(item)],
+    )
+
+
 async def _write(connection: Transaction, session: str, ts: str, user: str, kind: str) -> None:
-    await inbox.add_message(
+    await inbox.add(
         connection,
         session=SessionId(session),
         team=TeamId("T"),
         channel=ChannelId("C"),
         ts=MessageTs(ts),
         user=UserId(user),
-        source="hello",
-        texts=["hello"],
-        kind=kind,
+        items=[NewInbox(kind=kind, payload='{"source":"hello","text":"hello"}')],
     )
 
 
@@ -175,7 +305,7 @@ async def _with_a_message(connection: Transaction) -> None:
     values = {"id": "s1", "request_key": "k", "team_id": "T", "channel_id": "C"}
     values |= {"opener_id": "U", "account": "1", "state": "active"}
     await add_session(connection, values, WorkerId("w"))
-    await _write(connection, "s1", "1.000001", "U", "message")
+    await _write(connection, "s1", "1.000001", "U", "text")
 
 
 async def test_upgrading_again_changes_nothing(database: Database, database_url: str) -> None:

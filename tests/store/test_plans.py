@@ -62,8 +62,8 @@ def fill(connection: Connection) -> None:
     connection.execute(
         text(
             "INSERT INTO inbox (session_id, team_id, channel_id, message_ts, kind, part, user_id, "
-            f"source, state, created_at) {numbers} SELECT CASE WHEN i % 2 = 0 THEN 's1' ELSE "
-            "'old' || i END, 'T', 'C', 'm' || i, 'message', 0, 'U', '', 'sent', 1 "
+            f"payload, state, created_at) {numbers} SELECT CASE WHEN i % 2 = 0 THEN 's1' ELSE "
+            "'old' || i END, 'T', 'C', 'm' || i, 'text', 0, 'U', '{}', 'sent', 1 "
             f"FROM {source}"
         ),
         {"rows": ROWS},

@@ -27,7 +27,8 @@ from bridge.ids import InboxId
 from bridge.liveperson.dialog import Dialog, Gap, weight
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
 from bridge.liveperson.wire import EventChange
-from bridge.relay.delivery.own_words import is_marker, marker_of, resembles
+from bridge.relay.shared.items import Queued, queued
+from bridge.relay.shared.own_words import is_marker, marker_of
 from bridge.store.handover import Handover
 from bridge.store.rows import DialogPosition, InboxRow
 
@@ -41,10 +42,11 @@ PENDING_WEIGHT = 4 * 1024 * 1024
 """About how many bytes of events may wait to be stored, while a name is looked up or the database
 is away."""
 
-Number = tuple[str, int | None]
-"""A dialog, and the sequence in it; None: LivePerson took it without telling."""
-Mark = tuple[InboxId, str, int | None]
-"""A message that is sent: its row, and its number."""
+Number = tuple[str | None, int | None]
+"""A dialog, and the sequence in it; None: LivePerson took it without telling. No dialog: it has no
+sequence that could still become known."""
+Mark = tuple[InboxId, str | None, int | None]
+"""What is sent: its row, and its number."""
 
 
 class Step(Enum):
@@ -52,11 +54,8 @@ class Step(Enum):
 
     NOTE = auto()
     """LivePerson has it: have the store say so."""
-    CLOSE = auto()
-    """End the conversation."""
-    PREPARE = auto()
-    """Find its words: names in it are not known yet."""
-    PUBLISH = auto()
+    SEND = auto()
+    """Do with it what its type says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ class Delivery:
         self._session = session
         self.consumer_id: str | None = None
         """Who we are to LivePerson."""
-        self.in_flight: InboxRow | None = None
+        self.in_flight: Queued | None = None
         """Published over the present connection, not answered yet."""
         self.held_up = False
         """LivePerson's verdict on a message is being looked at: nothing leaves meanwhile."""
@@ -117,12 +116,12 @@ class Delivery:
         self.pending: list[Heard] = []
         """Events to be shown that are not stored yet, in order."""
         self._weight = 0
-        self._waiting: list[InboxRow] = []
+        self._waiting: list[Queued] = []
         self._doubts: list[InboxId] = []
         self._confirmed: dict[InboxId, Number] = {}
         """Sent, and the store does not say so yet."""
-        self._unnumbered: list[InboxRow] = []
-        """Sent, and LivePerson did not say under which number."""
+        self._unnumbered: list[Queued] = []
+        """Sent, and LivePerson has not said yet under which number."""
         self._numbers: dict[tuple[str, int], InboxId] = {}
         self._above: dict[InboxId, int] = {}
         """What the number of a message must be above: what was known when it left."""
@@ -144,9 +143,9 @@ class Delivery:
         for name, numbers in left.own.items():
             for sequence in numbers:
                 self._dialogs[name].ours(sequence)
-        self._unnumbered = left.unnumbered
+        self._unnumbered = [queued(row) for row in left.unnumbered]
         self.add(left.incoming)
-        self._doubts = [row.id for row in left.incoming if _publishable(row)]
+        self._doubts = [row.id for row in self._waiting if row.item.published and row.item.ready]
 
     # Slack → LivePerson
 
@@ -155,22 +154,36 @@ class Delivery:
         for row in rows:
             known = row.id in self._finished or any(each.id == row.id for each in self._waiting)
             if not known:
-                bisect.insort(self._waiting, row, key=lambda each: each.order)
+                bisect.insort(self._waiting, queued(row), key=lambda each: each.order)
 
     @property
-    def waiting(self) -> list[InboxRow]:
+    def waiting(self) -> list[Queued]:
         """What waits, in thread order."""
         return list(self._waiting)
 
     @property
-    def unsent(self) -> list[InboxRow]:
+    def unsent(self) -> list[Queued]:
         """What waits and is not known to be sent, in thread order."""
         return [row for row in self._waiting if row.id not in self._confirmed]
 
     @property
+    def unready(self) -> Queued | None:
+        """The first that has to be made ready before it can leave."""
+        for row in self._waiting:
+            if not row.item.ready:
+                return row
+        return None
+
+    @property
     def doubtful(self) -> bool:
-        """Whether a waiting message may have been published already."""
+        """Whether something that waits may have been published already."""
         return bool(self._doubts)
+
+    @property
+    def in_doubt(self) -> list[Queued]:
+        """What may have been published already, and must not be sent a second time."""
+        doubtful = {each for each in self._doubts if each not in self._confirmed}
+        return [row for row in self._waiting if row.id in doubtful and not row.item.repeatable]
 
     def attach(self, dialog: str) -> None:
         """Messages go to this dialog from now on. Nothing may be in doubt."""
@@ -183,8 +196,11 @@ class Delivery:
         self._dialog = None
         self.unknown()
 
-    def next(self) -> tuple[Step, InboxRow] | None:
-        """What is to be done now; None: nothing, for the time being."""
+    def next(self) -> tuple[Step, Queued] | None:
+        """What is to be done now; None: nothing, for the time being.
+
+        Nothing overtakes what is not ready yet.
+        """
         if self._dialog is None or self.held_up or self.noting is not None or not self._waiting:
             return None
         if self._confirmed:
@@ -192,13 +208,11 @@ class Delivery:
                 if row.id in self._confirmed:
                     return Step.NOTE, row
         row = self._waiting[0]
-        if self.in_flight is not None:
+        if self.in_flight is not None or not row.item.ready:
             return None
-        if row.kind == "close":
-            return Step.CLOSE, row
-        return (Step.PREPARE if row.text is None else Step.PUBLISH), row
+        return Step.SEND, row
 
-    def leaves(self, row: InboxRow) -> None:
+    def leaves(self, row: Queued) -> None:
         """It is being published: its number will be higher than any that is known now."""
         self.in_flight = row
         if self._dialog is not None:
@@ -225,8 +239,9 @@ class Delivery:
             log.error("delivery.number_given_twice", session=self._session, sequence=sequence)
         if sequence is None or taken:
             if row.id not in self._confirmed:
-                self._confirmed[row.id] = (dialog, None)
-                self._unnumbered.append(row)
+                self._confirmed[row.id] = (dialog if row.item.numbered else None, None)
+                if row.item.numbered:
+                    self._unnumbered.append(row)
         else:
             self._number(row.id, dialog, sequence)
             self._dialogs[dialog].ours(sequence)
@@ -248,12 +263,12 @@ class Delivery:
             dialog.begin()
         return True
 
-    def begin_note(self, row: InboxRow) -> Number:
+    def begin_note(self, row: Queued) -> Number:
         """The store is about to be told; gives what it is to note."""
         self.noting = row.id
         return self._confirmed[row.id]
 
-    def noted(self, row: InboxRow, number: Number) -> bool:
+    def noted(self, row: Queued, number: Number) -> bool:
         """The store says so. False: more has become known meanwhile, note it again."""
         self.noting = None
         if self._confirmed.get(row.id, number) != number:
@@ -270,7 +285,7 @@ class Delivery:
         self._finished.extend(gone)
 
     def renew(self, row: InboxId, rows: Sequence[InboxRow]) -> None:
-        """A row has got its words, and perhaps further parts: these are what waits now."""
+        """A row has been made ready, perhaps in several parts: these are what waits instead."""
         self._waiting = [each for each in self._waiting if each.id != row]
         self.add(rows)
 
@@ -379,13 +394,12 @@ class Delivery:
         self._advance(whole=True)
         self._doubts = []
 
-    def give_up(self) -> list[InboxRow]:
+    def give_up(self) -> list[Queued]:
         """It cannot be proven, for long: pass over what is missing; gives what stays in doubt."""
         for dialog in self._dialogs.values():
             dialog.give_up()
         self._advance(whole=True)
-        doubtful = {each for each in self._doubts if each not in self._confirmed}
-        return [row for row in self._waiting if row.id in doubtful]
+        return self.in_doubt
 
     # How it decides
 
@@ -427,25 +441,25 @@ class Delivery:
 
     def _own(self, dialog: str, change: EventChange, *, whole: bool) -> bool:
         """Find out which message an event of ours is. False: that cannot be told yet."""
-        if not isinstance(change.event, TextEvent):
-            return True
         if (dialog, change.sequence) in self._numbers:
             return True
-        candidates, marker = self._candidates(change.sequence), change.external_id
-        found: list[InboxRow] = []
+        event, marker = change.event, change.external_id
+        candidates = [row for row in self._candidates(change.sequence) if row.item.may_be(event)]
+        if not candidates and not isinstance(event, TextEvent):
+            return True
+        found: list[Queued] = []
         if marker is not None and is_marker(marker):
             # Also one that LivePerson said it had not taken: here it is.
             of_any = [*candidates, *(row for row in self._waiting if not self._is_sent(row.id))]
             found = [row for row in of_any if marker_of(row.id) == marker]
             if not found:
                 return True  # it is known to be sent, or was given up
-        found = found or [row for row in candidates if row.text == change.event.message]
+        found = found or [row for row in candidates if row.item.equals(event)]
         if not found and candidates:
             if self.in_flight is not None or (self._doubts and not whole):
                 return False
             if marker is None:
-                shown = change.event.message
-                found = [row for row in candidates if resembles(shown, row.text or "")]
+                found = [row for row in candidates if row.item.looks_like(event)]
         if found:
             self._number(found[0].id, dialog, change.sequence)
         else:
@@ -456,7 +470,7 @@ class Delivery:
             )
         return True
 
-    def _candidates(self, sequence: int) -> list[InboxRow]:
+    def _candidates(self, sequence: int) -> list[Queued]:
         """Messages whose number is not known and may be this one, in the order of sending."""
         rows = list(self._unnumbered)
         if self.in_flight is not None and self.in_flight.id not in self._finished:
@@ -479,7 +493,3 @@ class Delivery:
 
     def _is_sent(self, row: InboxId) -> bool:
         return row in self._confirmed or row in self._finished
-
-
-def _publishable(row: InboxRow) -> bool:
-    return row.kind == "message" and row.text is not None

@@ -1,28 +1,31 @@
-"""A message on its way to LivePerson: its words, its marker, and what is said if it fails."""
+"""A message on its way to LivePerson: its words, and what is said if it fails."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bridge.content.from_slack import names_in, relayed, to_plain
+from bridge.content.from_slack import relayed, to_plain
 from bridge.content.people import looks_named
+from bridge.content.rendered import Rendered
 from bridge.ids import TeamId, UserId
 from bridge.liveperson.errors import RequestRefused, ServerFailed
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.record import Record, mark, notice
+from bridge.relay.shared.items import Queued
+from bridge.relay.shared.record import mark, notice
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import trouble
-from bridge.store import inbox, people
-from bridge.store.connection import Transaction
-from bridge.store.rows import InboxRow, NewOutbox
+from bridge.store.rows import NewOutbox
+
+UNCERTAIN = "LivePerson does not tell whether it has arrived."
+"""Why a message is given up that may or may not have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What LivePerson refused (or, without an error, the closing that it accepted)."""
 
-    row: InboxRow
+    row: Queued
     error: RequestRefused | ServerFailed | None
 
 
@@ -56,32 +59,19 @@ def wording(source: str, writer: UserId, deps: SessionDeps, team: TeamId) -> Wor
     return Wording(to_plain(source, names), names.user(writer))
 
 
-async def prepare(row: InboxRow, record: Record, deps: SessionDeps) -> list[InboxRow]:
-    """Give a row its words, with the names that were unknown; returns what waits now.
-
-    Raises `FencedError`.
-    """
-    session, opener, team = record.row.id, record.row.opener_id, record.row.team_id
-    users, channels = names_in(row.source)
-    await deps.names.resolve(team, {*users, row.user_id}, set(channels))
-    words = wording(row.source, row.user_id, deps, team)
-    as_typed = Wording(row.source, words.writer or "")  # nothing is left unknown for long
-
-    async def work(connection: Transaction) -> list[InboxRow]:
-        # Whoever wrote before this row was committed counts, and nobody is forgotten.
-        named = row.user_id != opener or await people.several_write(connection, session)
-        texts = words.texts(named=named) or as_typed.texts(named=named) or [row.source]
-        return await inbox.set_texts(connection, session, row.id, texts)
-
-    return await record.commit(work)
-
-
-def not_delivered(rows: Sequence[InboxRow], reason: str, remedy: str) -> list[NewOutbox]:
+def not_delivered(rows: Sequence[Queued], reason: str, remedy: str) -> list[NewOutbox]:
     """A mark on each message, and a word about all of them."""
-    stamps = dict.fromkeys(row.message_ts for row in rows if row.kind == "message")
-    if not stamps:
-        return []
-    return [*(mark(ts) for ts in stamps), notice(notices.not_delivered(reason, remedy))]
+    return _told(rows, notices.not_delivered(reason, remedy))
+
+
+def perhaps_not_delivered(rows: Sequence[Queued], remedy: str) -> list[NewOutbox]:
+    """Likewise for those that may have arrived all the same."""
+    return _told(rows, notices.perhaps_not_delivered(remedy))
+
+
+def _told(rows: Sequence[Queued], words: Rendered) -> list[NewOutbox]:
+    stamps = dict.fromkeys(row.message_ts for row in rows)
+    return [*(mark(ts) for ts in stamps), notice(words)] if stamps else []
 
 
 def refused_words(error: RequestRefused | ServerFailed) -> tuple[str, str]:

@@ -2,12 +2,15 @@
 
 What leaves next, and what became of it, is decided by `delivery`; here is the I/O. Where LivePerson
 does not say what became of a message, the session reads the dialog again before anything leaves.
+What cannot leave as it is is made ready by the `preparer`, meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
 
 from bridge.ids import InboxId, UserId
 from bridge.liveperson.connection import Connection, Wait
@@ -21,11 +24,19 @@ from bridge.liveperson.errors import (
 )
 from bridge.liveperson.ids import ConversationId, DialogId
 from bridge.relay.delivery.machine import Delivery, Mark, Number, Step
-from bridge.relay.delivery.messages import Verdict, not_delivered, prepare, refused_words
-from bridge.relay.delivery.own_words import marker_of
+from bridge.relay.delivery.messages import (
+    UNCERTAIN,
+    Verdict,
+    not_delivered,
+    perhaps_not_delivered,
+    refused_words,
+)
+from bridge.relay.delivery.preparer import Preparer
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.items import Close, Queued, Text
 from bridge.relay.shared.ledger import PendingReceipt
+from bridge.relay.shared.own_words import marker_of
 from bridge.relay.shared.pump import Pump
 from bridge.relay.shared.record import Record, notice
 from bridge.relay.shared.state import State
@@ -33,8 +44,10 @@ from bridge.slack.views import notices
 from bridge.slack.views.troubles import trouble
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Transaction
-from bridge.store.rows import InboxRow, OutboxRow
+from bridge.store.rows import InboxRow, NewOutbox, OutboxRow
 from bridge.store.sessions import FencedError
+
+log = structlog.get_logger(__name__)
 
 FAILURES = 5
 """A message that LivePerson has failed at so often holds the others up no longer."""
@@ -42,6 +55,9 @@ ECHOED_PATIENCE = 0.2
 """Seconds that the answer to a message may still take whose echo has come."""
 UNAUTHORISED = 401
 """LivePerson's code for a request with a token that it no longer takes."""
+
+Frame = Callable[[Connection, str, Wait], Awaitable[int | None]]
+"""Publishes to a dialog; gives the sequence there, if LivePerson tells."""
 
 
 class Publisher:
@@ -53,6 +69,7 @@ class Publisher:
         "_deps",
         "_failed",
         "_failures",
+        "_preparer",
         "_receipt",
         "_record",
         "_reload",
@@ -87,6 +104,7 @@ class Publisher:
         self._failed = failed
         self._receipt = PendingReceipt(deps.ledger)
         self.pump = Pump(f"publisher {record.row.id}", self._work, failed)
+        self._preparer = Preparer(record, deps, delivery, failed=failed, ready=self.pump.kick)
 
     async def refresh(self) -> None:
         """Look for rows that somebody else has committed."""
@@ -110,27 +128,41 @@ class Publisher:
         self._delivery.add(rows)
         if self._connection is not None:
             self.pump.kick()
+            self._preparer.kick()
 
     def attach(self, connection: Connection, dialog: DialogId) -> None:
         """Start publishing to a dialog. Nothing may be in doubt."""
         self._delivery.attach(dialog)
         self._connection = connection
         self.pump.kick()
+        self._preparer.kick()
 
     async def detach(self) -> None:
         """Stop publishing; what is under way stays in doubt."""
         self._connection = None
-        await self.pump.stop()
+        try:
+            await self._preparer.stop()
+        finally:
+            await self.pump.stop()
         self._delivery.detach()
+
+    async def finish(self, limit: float) -> None:
+        """Let what is being published come to its end, for `limit` seconds; begin nothing more."""
+        await asyncio.gather(self.pump.finish(limit), self._preparer.finish())
 
     @property
     def asked_to_close(self) -> bool:
         """Whether someone pressed "End conversation" and nothing is waiting before that."""
         waiting = self._delivery.waiting
-        return bool(waiting) and waiting[0].kind == "close"
+        return bool(waiting) and isinstance(waiting[0].item, Close)
 
     @property
-    def waiting(self) -> list[InboxRow]:
+    def will_be_asked_to_close(self) -> bool:
+        """Whether someone pressed "End conversation", whatever is waiting before that."""
+        return any(isinstance(each.item, Close) for each in self._delivery.waiting)
+
+    @property
+    def waiting(self) -> list[Queued]:
         """What waits, in thread order."""
         return self._delivery.waiting
 
@@ -158,36 +190,41 @@ class Publisher:
             else:
                 await self._do(*todo)
 
-    async def _do(self, step: Step, row: InboxRow) -> None:
+    async def _do(self, step: Step, row: Queued) -> None:
         match step:
             case Step.NOTE:
                 self._note(row)
-            case Step.CLOSE:
+            case Step.SEND:
+                await self._send(row)
+
+    async def _send(self, row: Queued) -> None:
+        """Do with an item what its type says."""
+        match row.item:
+            case Text(text=str() as text):
+                marker = marker_of(row.id)
+                await self._publish(
+                    row,
+                    lambda connection, dialog, wait: connection.publish_text(
+                        dialog, text, external_id=marker, wait=wait
+                    ),
+                )
+            case Close():
                 await self._close(row)
-            case Step.PREPARE:
-                await self._prepare(row)
-            case Step.PUBLISH:
-                await self._publish(row)
+            case _:
+                log.error("publisher.unknown_item", session=self._record.row.id, kind=row.kind)
+                await self.give_up([row], "This version of the bridge cannot send it.", "")
 
-    async def _prepare(self, row: InboxRow) -> None:
-        """Give a row its words for LivePerson, now that the names in it can be looked up."""
-        rows = await prepare(row, self._record, self._deps)
-        self._delivery.renew(row.id, rows)
-
-    async def _publish(self, row: InboxRow) -> None:
-        """Publish one message. Raises a `Transient` if this connection is good for nothing more."""
-        connection, text = self._connection, row.text
-        dialog = self._record.row.conversation_id
-        if connection is None or dialog is None or text is None:
+    async def _publish(self, row: Queued, frame: Frame) -> None:
+        """Publish one frame. Raises a `Transient` if this connection is good for nothing more."""
+        connection, dialog = self._connection, self._record.row.conversation_id
+        if connection is None or dialog is None:
             return
         self._record.check_lease()
         crash_point("publish.before")
         self._wait = Wait()
         self._delivery.leaves(row)
         try:
-            sequence = await connection.publish_text(
-                dialog, text, external_id=marker_of(row.id), wait=self._wait
-            )
+            sequence = await frame(connection, dialog, self._wait)
         except Throttled as error:
             self._delivery.not_done()
             await asyncio.sleep(error.retry_after or 1.0)
@@ -209,7 +246,7 @@ class Publisher:
         if self._delivery.gap or self._delivery.pending:
             self._wake()  # its number tells that something is missing, or what has waited for it
 
-    def _refused(self, row: InboxRow, error: RequestRefused) -> None:
+    def _refused(self, row: Queued, error: RequestRefused) -> None:
         """LivePerson did not take a message. Raises `TokenExpired` if a fresh token may help."""
         if error.status == UNAUTHORISED and self._failed_once_more(row) < FAILURES:
             raise TokenExpired(None, "the token is not accepted any more")
@@ -221,7 +258,7 @@ class Publisher:
         self.refusal = refusal
         self._wake()
 
-    def _note(self, row: InboxRow) -> None:
+    def _note(self, row: Queued) -> None:
         """Have it noted, soon; until then nothing else is published."""
         crash_point("publish.answered")
         number = self._delivery.begin_note(row)
@@ -230,7 +267,7 @@ class Publisher:
             self._record.row, row.id, *number, lambda ours: self._noted(row, number, ours)
         )
 
-    def _noted(self, row: InboxRow, number: Number, ours: bool) -> None:
+    def _noted(self, row: Queued, number: Number, ours: bool) -> None:
         if not self._delivery.noted(row, number) and ours:
             self._note(row)  # its echo came meanwhile
             return
@@ -239,8 +276,16 @@ class Publisher:
         if not ours:
             self._failed(FencedError(self._record.row.id))
 
-    async def give_up(self, rows: Sequence[InboxRow], reason: str, remedy: str) -> None:
+    async def give_up(self, rows: Sequence[Queued], reason: str, remedy: str) -> None:
         """Tell that messages will not be delivered: on each of them, and once in the thread."""
+        await self._fail(rows, reason, not_delivered(rows, reason, remedy))
+
+    async def leave_in_doubt(self, rows: Sequence[Queued]) -> None:
+        """Tell that nobody knows whether these have arrived; they are not sent again."""
+        said = perhaps_not_delivered(rows, "Ask the agent, or send it again.")
+        await self._fail(rows, UNCERTAIN, said)
+
+    async def _fail(self, rows: Sequence[Queued], reason: str, said: Sequence[NewOutbox]) -> None:
         if not rows:
             return
 
@@ -248,12 +293,11 @@ class Publisher:
             await inbox.mark_failed(connection, [row.id for row in rows], reason)
             return await outbox.add(connection, self._record.row.id, said)
 
-        said = not_delivered(rows, reason, remedy)
         added = await self._record.commit(work)
         self._delivery.remove([row.id for row in rows])
         self._record.changed(added)
 
-    async def _close(self, row: InboxRow) -> None:
+    async def _close(self, row: Queued) -> None:
         """End the conversation, as the person asked. The card says so until LivePerson confirms."""
         connection, conversation = self._connection, self._record.row.conversation_id
         if connection is None or conversation is None:
@@ -281,34 +325,37 @@ class Publisher:
     @property
     def closing_accepted(self) -> bool:
         """Whether LivePerson has agreed to close the conversation: it takes effect soon."""
-        refusal = self.refusal
-        return refusal is not None and refusal.row.kind == "close" and refusal.error is None
+        return self.refusal is not None and self.refusal.error is None
 
     @property
-    def in_doubt(self) -> InboxRow | None:
-        """A message that LivePerson failed at: it says not done, but the dialog knows."""
-        refusal = self.refusal
-        failed = refusal is not None and isinstance(refusal.error, ServerFailed)
-        return refusal.row if failed and refusal is not None else None
+    def failed_at(self) -> bool:
+        """Whether LivePerson failed at something: it says not done, but the dialog knows."""
+        return self.refusal is not None and isinstance(self.refusal.error, ServerFailed)
+
+    @property
+    def in_doubt(self) -> list[Queued]:
+        """What may have arrived, and may not: nobody has said."""
+        return self._delivery.in_doubt
 
     async def settled(self) -> None:
         """The session has looked: the conversation is still open. Go on."""
         refusal = self.refusal
         if refusal is None:
             return
-        row, error = refusal.row, refusal.error
-        if row.kind == "close":
-            await self._not_closed(row, error)
-        elif isinstance(error, ServerFailed):
-            if any(each.id == row.id for each in self._delivery.unsent):
-                await self._failed_again(row, error)
-        elif error is not None:
-            await self.give_up([row], *refused_words(error))
+        row = refusal.row
+        match row.item, refusal.error:
+            case Close(), error:
+                await self._not_closed(row, error)
+            case _, ServerFailed() as failed:
+                if any(each.id == row.id for each in self._delivery.unsent):
+                    await self._failed_again(row, failed)
+            case _, RequestRefused() as refused:
+                await self.give_up([row], *refused_words(refused))
         self.refusal = None
         self._delivery.held_up = False  # not before: what comes would have this one sent again
         self.pump.kick()
 
-    async def _failed_again(self, row: InboxRow, error: ServerFailed) -> None:
+    async def _failed_again(self, row: Queued, error: ServerFailed) -> None:
         """Try a message again later; after some tries let the others pass."""
         failures = self._failed_once_more(row)
         if failures >= FAILURES:
@@ -316,13 +363,13 @@ class Publisher:
         else:
             await asyncio.sleep(min(2.0 ** (failures - 1), 8.0))
 
-    def _failed_once_more(self, row: InboxRow) -> int:
+    def _failed_once_more(self, row: Queued) -> int:
         """Count LivePerson's failures at a message."""
         failures = self._failures.get(row.id, 0) + 1
         self._failures = {row.id: failures}  # of one at a time: the others wait behind it
         return failures
 
-    async def _not_closed(self, row: InboxRow, error: RequestRefused | ServerFailed | None) -> None:
+    async def _not_closed(self, row: Queued, error: RequestRefused | ServerFailed | None) -> None:
         """The conversation could not be ended: say so, and let it go on."""
         reason = trouble("request_refused" if error is None else error.code).what
         said = notice(notices.not_ended(reason))

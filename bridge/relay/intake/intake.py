@@ -9,9 +9,11 @@ from bridge.content.markup import is_blank
 from bridge.ids import MessageTs, SessionId, UserId, WorkerId
 from bridge.relay.delivery.messages import Wording, wording
 from bridge.relay.intake.words import Word, word_for_bridge
+from bridge.relay.shared import items
 from bridge.relay.shared.channels import CHANNEL, FREE, channel_of
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.items import packed, text_items
 from bridge.relay.shared.record import mark, notice
 from bridge.relay.shared.threads import Thread, key_of
 from bridge.relay.types import Disposition, ThreadMessage, Writer
@@ -31,7 +33,7 @@ CLOSED_WORDS_MS = 60_000
 APPS = "bridge:apps"
 """In place of a dialog's id: the one notice of a thread about messages by apps."""
 
-Items = Callable[[Transaction], Awaitable[list[NewOutbox]]]
+Answer = Callable[[Transaction], Awaitable[list[NewOutbox]]]
 
 
 class Intake:
@@ -58,14 +60,14 @@ class Intake:
             return await self._word(thread, message, word)
         if message.text.lstrip().startswith(NOTE_PREFIX):
             return await self._keep(
-                thread, message, "note", Disposition.NOTE, _constant(mark(message.ts, "lock"))
+                thread, message, items.Note(), Disposition.NOTE, _constant(mark(message.ts, "lock"))
             )
         words = wording(message.text, message.user, self._deps, message.team)
         if is_blank(message.text) or (words.plain is not None and is_blank(words.plain)):
             files = message.files
             told = notices.files_not_relayed(files) if files else notices.nothing_to_relay()
-            items = _constant(mark(message.ts), notice(told))
-            return await self._keep(thread, message, "note", Disposition.NOTE, items)
+            answer = _constant(mark(message.ts), notice(told))
+            return await self._keep(thread, message, items.Note(), Disposition.NOTE, answer)
         return await self._relay(thread, message, words)
 
     async def _by_person(self, message: ThreadMessage) -> bool:
@@ -81,15 +83,15 @@ class Intake:
             if stranger and not thread.several_writers:
                 await people.another_writes(connection, session)
             held = await sessions.lock_live(connection, session)
-            rows = await inbox.add_message(
+            texts = words.texts(named=stranger or held.several_writers)
+            rows = await inbox.add(
                 connection,
                 session=session,
                 team=message.team,
                 channel=message.channel,
                 ts=message.ts,
                 user=message.user,
-                source=message.text,
-                texts=words.texts(named=stranger or held.several_writers),
+                items=[packed(item) for item in text_items(message.text, texts)],
                 state="waiting" if held.live else "failed",
                 error=None if held.live else "The conversation was over already.",
             )
@@ -162,7 +164,7 @@ class Intake:
             word = Word.STATUS  # it tells that the conversation has ended
         bot = self._deps.workspaces.bot_user_id(message.team)
 
-        async def items(connection: Transaction) -> list[NewOutbox]:
+        async def answer(connection: Transaction) -> list[NewOutbox]:
             row = await sessions.session_by_id(connection, thread.session)
             if word is Word.END:
                 said = notices.other_workspace()
@@ -172,33 +174,36 @@ class Intake:
                 said = notices.word_help(bot)
             return [notice(said)]
 
-        return await self._keep(thread, message, "word", Disposition.WORD, items)
+        return await self._keep(thread, message, items.Word(), Disposition.WORD, answer)
 
     async def _session(self, session: SessionId) -> SessionRow | None:
         async with self._deps.database.read() as connection:
             return await sessions.session_by_id(connection, session)
 
     async def _keep(
-        self, thread: Thread, message: ThreadMessage, kind: str, kept: Disposition, items: Items
+        self,
+        thread: Thread,
+        message: ThreadMessage,
+        item: items.Note | items.Word,
+        kept: Disposition,
+        answer: Answer,
     ) -> Disposition:
         """Note a message that is not for LivePerson, and answer it, once."""
 
         async def work(connection: Transaction) -> tuple[bool, WorkerId | None]:
-            rows = await inbox.add_message(
+            rows = await inbox.add(
                 connection,
                 session=thread.session,
                 team=message.team,
                 channel=message.channel,
                 ts=message.ts,
                 user=message.user,
-                source="",  # what stays in Slack is not copied
-                texts=[""],
-                kind=kind,
+                items=[packed(item)],
                 state="kept",
             )
             if not rows:
                 return False, None
-            said = await items(connection)
+            said = await answer(connection)
             return True, await self._say(connection, thread.session, said)
 
         added, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
@@ -212,16 +217,14 @@ class Intake:
             held = await sessions.lock_live(connection, row.id)
             if not held.live:
                 return []
-            rows = await inbox.add_message(
+            rows = await inbox.add(
                 connection,
                 session=row.id,
                 team=row.team_id,
                 channel=row.channel_id,
                 ts=ts,
                 user=user,
-                source="",
-                texts=[""],
-                kind="close",
+                items=[packed(items.Close())],
             )
             await self._wake_owner(connection, row.id, held.owner)
             return rows
@@ -275,7 +278,7 @@ class Intake:
             self._supervisor.claim_soon()
 
 
-def _constant(*items: NewOutbox) -> Items:
+def _constant(*items: NewOutbox) -> Answer:
     async def give(connection: Transaction) -> list[NewOutbox]:
         return list(items)
 

@@ -141,7 +141,7 @@ class Session:
     async def finish(self) -> None:
         """Let what is under way come to its end, and begin nothing more: another owner follows."""
         limit = self._deps.timings.handover
-        await asyncio.gather(self.publisher.pump.finish(limit), self.poster.pump.finish(limit))
+        await asyncio.gather(self.publisher.finish(limit), self.poster.pump.finish(limit))
         await self._deps.ledger.written(limit)
 
     def look(self) -> None:
@@ -212,7 +212,7 @@ class Session:
         return (
             row.conversation_id is None
             and row.opening_since is None
-            and any(each.kind == "close" for each in self.publisher.waiting)
+            and self.publisher.will_be_asked_to_close
         )
 
     async def _attach(self, connection: Connection) -> None:
@@ -269,7 +269,7 @@ class Session:
             await self.reader.absorb()
             self._bell.clear()
             await self._bell.heard(1.0)  # it takes effect, and is told, soon
-        if self.publisher.in_doubt is not None:
+        if self.publisher.failed_at:
             await self._certainty.look_for_doubtful(connection)
         await self.publisher.settled()
 

@@ -20,7 +20,7 @@ from bridge.relay.delivery.publisher import Publisher
 from bridge.relay.delivery.reader import Reader
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.deps import Timings
-from bridge.store.rows import InboxRow
+from bridge.relay.shared.items import Queued
 
 log = structlog.get_logger(__name__)
 
@@ -122,18 +122,17 @@ class Certainty:
         except ReplayMissing:
             if self._bears_uncertainty():
                 raise
-            await self._publisher.give_up(
-                self._go_on(),
-                "LivePerson does not tell whether it has arrived.",
-                "Ask the agent, or send it again.",
-            )
+            await self._publisher.leave_in_doubt(self._go_on())
         else:
             self._uncertain_since = None
         self._delivery.resolve()
         await self._reader.absorb()
 
     async def read_to_the_end(self, connection: Connection) -> None:
-        """The conversation is closed: read what it still holds."""
+        """The conversation is closed: read what it still holds.
+
+        If it cannot be read, what is in doubt stays so: `ending` tells it.
+        """
         try:
             await self._reader.read_again(connection, certain=True)
         except (RequestRefused, Transient) as error:  # it may not be read any more
@@ -141,7 +140,8 @@ class Certainty:
                 raise
             log.info("session.end_unread", error=error.code, detail=str(error))
             self._delivery.give_up()
-        self._delivery.resolve()
+        else:
+            self._delivery.resolve()
         await self._reader.absorb()
 
     def _bears_uncertainty(self) -> bool:
@@ -151,7 +151,7 @@ class Certainty:
             self._uncertain_since = now
         return now - self._uncertain_since < self._timings.certainty
 
-    def _go_on(self) -> list[InboxRow]:
+    def _go_on(self) -> list[Queued]:
         """Go on with a dialog as it is known; gives the messages that stay in doubt."""
         log.error("session.replay_missing")
         self._uncertain_since = None

@@ -6,10 +6,15 @@ import structlog
 
 from bridge.content.rendered import Rendered
 from bridge.ids import WorkerId
-from bridge.relay.delivery.messages import not_delivered
+from bridge.relay.delivery.messages import (
+    UNCERTAIN,
+    not_delivered,
+    perhaps_not_delivered,
+)
 from bridge.relay.delivery.publisher import Publisher
 from bridge.relay.session.decisions import Observed
 from bridge.relay.shared.crashpoints import crash_point
+from bridge.relay.shared.items import Queued, queued
 from bridge.relay.shared.record import Record, notice
 from bridge.relay.shared.state import OPERATOR, State
 from bridge.slack.views import notices
@@ -48,6 +53,7 @@ async def finish(
     row = record.row
     written = publisher.unwritten()
     confirmed = {each for each, _, _ in written}
+    doubtful = {each.id for each in publisher.in_doubt}
     values = {
         "state": state.value,
         "live": False,
@@ -63,15 +69,24 @@ async def finish(
         await sessions.change_session(connection, row.id, row.epoch, **values)
         for item, dialog, sequence in written:
             await inbox.mark_sent(connection, item, dialog, sequence)
-        left = await inbox.waiting(connection, row.id)
-        lost = [each for each in left if each.kind == "message" and each.id not in confirmed]
-        await inbox.mark_failed(connection, [each.id for each in lost], reason)
+        left = [queued(each) for each in await inbox.waiting(connection, row.id)]
+        lost: list[Queued] = []
+        unsure: list[Queued] = []
         for each in left:
-            if each.kind == "close":
+            if each.item.fulfilled_at_end:
                 await inbox.mark_sent(connection, each.id, None, None)
+            elif each.id not in confirmed:
+                (unsure if each.id in doubtful else lost).append(each)
+        await inbox.mark_failed(connection, [each.id for each in lost], reason)
+        await inbox.mark_failed(connection, [each.id for each in unsure], UNCERTAIN)
         # If this is run again although it had been committed, nothing is lost any more, and the
         # words are the same ones: nothing is said twice.
-        over = not_delivered(lost, "The conversation is over.", "Start again to send it.")
+        over = [
+            *not_delivered(lost, "The conversation is over.", "Start again to send it."),
+            *perhaps_not_delivered(
+                unsure, "The conversation is over: start again to ask, or to send it."
+            ),
+        ]
         return await outbox.add(connection, row.id, [*said, *over])
 
     said = [] if told is None else [notice(told)]

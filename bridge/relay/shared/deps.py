@@ -75,5 +75,7 @@ class SessionDeps:
     connecting: Gate = field(default_factory=Gate)
     loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     """Bounds how many sessions read their rows at once, after a start."""
+    preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
+    """Bounds how many sessions do at once what an item needs before it can leave: slow work."""
     to_read: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when threads of this worker's sessions may have been marked as to be read."""

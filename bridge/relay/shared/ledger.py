@@ -81,9 +81,14 @@ class Ledger:
         self._task: asyncio.Task[None] | None = None
 
     def sent(
-        self, session: SessionRow, row: InboxId, dialog: str, sequence: int | None, done: Done
+        self,
+        session: SessionRow,
+        row: InboxId,
+        dialog: str | None,
+        sequence: int | None,
+        done: Done,
     ) -> None:
-        """LivePerson has a message, under this sequence if it told one. `done`: it is noted."""
+        """LivePerson has it, under this sequence if it told one. `done`: it is noted."""
         self._sent.append(
             {
                 "row": row,

@@ -192,6 +192,12 @@ def not_delivered(reason: str, remedy: str | None) -> Rendered:
     return _aside(f"⚠️ {_sentences('What is marked ⚠️ was not delivered.', reason, remedy)}")
 
 
+def perhaps_not_delivered(remedy: str) -> Rendered:
+    """Messages, each marked with a reaction, of which nobody can tell whether they have arrived."""
+    told = "What is marked ⚠️ was perhaps not delivered: LivePerson does not tell."
+    return _aside(f"⚠️ {_sentences(told, remedy)}")
+
+
 def files_not_relayed(names: Sequence[str]) -> Rendered:
     """Files were attached; only the words go to the agent."""
     shown = [f"“{shorten(one_line(name), 60)}”" for name in names[:3] if one_line(name)]

@@ -5,84 +5,14 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.ids import InboxId, MessageTs, UserId
+from bridge.ids import InboxId
 from bridge.liveperson.dialog import Gap
-from bridge.relay.delivery.machine import PENDING_WEIGHT, Delivery, Step
-from bridge.relay.delivery.own_words import marker_of, resembles
-from bridge.store.handover import Handover
-from bridge.store.rows import DialogPosition, DialogRow, InboxRow
+from bridge.relay.delivery.machine import PENDING_WEIGHT, Step
+from bridge.relay.shared.items import Close, Text
+from bridge.relay.shared.own_words import marker_of, resembles
+from bridge.store.rows import DialogPosition
 from tests.liveperson.changes import own, receipt, said
-
-
-def row(number: int, text: str | None = "hello", kind: str = "message") -> InboxRow:
-    return InboxRow(
-        id=InboxId(number),
-        message_ts=MessageTs(f"{number}.000000"),
-        kind=kind,
-        part=0,
-        user_id=UserId("U"),
-        source=text or "",
-        text=text,
-    )
-
-
-def left(
-    *rows: InboxRow,
-    cursor: int = -1,
-    unnumbered: tuple[InboxRow, ...] = (),
-    own_numbers: tuple[int, ...] = (),
-    gaps: str | None = None,
-) -> Handover:
-    dialog = DialogRow(dialog_id="d", dialog_type="MAIN", state="OPEN", cursor=cursor, gaps=gaps)
-    return Handover(
-        incoming=list(rows),
-        unnumbered=list(unnumbered),
-        outgoing=[],
-        dialogs=[dialog],
-        own={"d": set(own_numbers)},
-    )
-
-
-def fresh(*rows: InboxRow) -> Delivery:
-    """A session that has been opened, with messages that wait, and a connection."""
-    delivery = Delivery("s")
-    delivery.consumer_id = "us"
-    delivery.add_dialog("d")
-    delivery.add(rows)
-    delivery.attach("d")
-    return delivery
-
-
-def taken_over(former: Handover) -> Delivery:
-    """A session whose former owner has ended."""
-    delivery = Delivery("s")
-    delivery.consumer_id = "us"
-    delivery.take_over(former)
-    return delivery
-
-
-def publish(delivery: Delivery) -> InboxRow:
-    """Have the next message leave."""
-    todo = delivery.next()
-    assert todo is not None
-    assert todo[0] is Step.PUBLISH
-    delivery.leaves(todo[1])
-    return todo[1]
-
-
-def note(delivery: Delivery) -> tuple[str, int | None]:
-    """Have the store say that the next one was sent; gives the number that is noted."""
-    todo = delivery.next()
-    assert todo is not None
-    assert todo[0] is Step.NOTE
-    number = delivery.begin_note(todo[1])
-    assert delivery.noted(todo[1], number)
-    return number
-
-
-def ids(rows: list[InboxRow]) -> list[int]:
-    return [int(each.id) for each in rows]
-
+from tests.relay.delivery.steps import fresh, ids, left, note, publish, row, taken_over
 
 # One after the other
 
@@ -107,13 +37,30 @@ def test_what_comes_later_and_belongs_before_leaves_before() -> None:
     assert publish(delivery).id == 1
 
 
-def test_a_message_without_its_words_is_prepared_first() -> None:
-    delivery = fresh(row(1, text=None))
-    todo = delivery.next()
-    assert todo is not None
-    assert todo[0] is Step.PREPARE
+def test_nothing_overtakes_what_is_not_ready() -> None:
+    delivery = fresh(row(1, Text("hello <@U2>")), row(2, "later"))
+    assert delivery.next() is None
+    assert delivery.unready is not None
+    assert delivery.unready.id == 1
     delivery.renew(InboxId(1), [row(1, "Ana: hello")])
-    assert publish(delivery).text == "Ana: hello"
+    assert delivery.unready is None
+    assert publish(delivery).item == Text("Ana: hello", "Ana: hello")
+
+
+def test_what_has_left_is_noted_while_another_is_not_ready() -> None:
+    delivery = fresh(row(1), row(2, Text("hello <@U2>")))
+    publish(delivery)
+    delivery.answered(0)
+    assert note(delivery) == ("d", 0)
+    assert ids(delivery.waiting) == [2]
+
+
+def test_what_is_made_ready_is_so_before_its_turn_and_keeps_its_place() -> None:
+    delivery = fresh(row(1), row(2, Text("hello <@U2>")), row(3, Close()))
+    publish(delivery)
+    delivery.renew(InboxId(2), [row(2, "hello @Ben")])
+    assert ids(delivery.waiting) == [1, 2, 3]
+    assert delivery.in_flight is not None
 
 
 def test_nothing_leaves_while_a_verdict_is_looked_at() -> None:
@@ -275,9 +222,10 @@ def test_a_masked_text_resembles_what_was_sent(shown: str, text: str, alike: boo
 # What is in doubt
 
 
-def test_after_a_takeover_whatever_has_words_is_in_doubt() -> None:
-    delivery = taken_over(left(row(1), row(2, text=None), row(3, kind="close")))
+def test_after_a_takeover_whatever_could_leave_is_in_doubt() -> None:
+    delivery = taken_over(left(row(1), row(2, Text("hello <@U2>")), row(3, Close())))
     assert delivery.doubtful
+    assert ids(delivery.in_doubt) == [1]
     with pytest.raises(AssertionError):
         delivery.attach("d")
     delivery.dialogs["d"].barrier(0)

@@ -7,9 +7,13 @@ import asyncio
 import pytest
 from sqlalchemy import Table, select
 
+from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
 from bridge.relay.posting import hold
+from bridge.store import inbox
+from bridge.store.connection import Transaction
 from bridge.store.database import open_database
-from bridge.store.models import INBOX, OUTBOX
+from bridge.store.models import INBOX, OUTBOX, SESSIONS
+from bridge.store.rows import NewInbox
 from tests.e2e.world import ANA, BEN, CHANNEL, Thread, World, next_or_tick, said
 
 sqlite_only = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
@@ -165,3 +169,60 @@ async def test_what_is_closed_on_both_sides_at_once_is_told_once(world: World) -
     await thread.press("lp_end")
     await thread.card_shows("lp_again", timeout=30)
     assert told(thread, "ended") == 1
+
+
+@sqlite_only
+async def test_a_message_in_doubt_at_an_end_that_cannot_be_read_may_have_arrived(
+    world: World, encryption_key: str
+) -> None:
+    """Its answer was lost, and LivePerson shows nothing any more; the next one never left."""
+    thread, conversation = await world.talking()
+    faults = world.liveperson.faults
+    faults.swallow_answer("ms.PublishEvent", drop=True)
+    faults.http_status("ums", 503, times=None)
+    unsure = await thread.say("one")
+    await world.until(lambda: said(world, conversation) == ["one"])
+    lost = await thread.say("two")
+    await world.liveperson.close(conversation.id)
+    faults.clear()
+    faults.refuse_request("ms.SubscribeMessagingEvents", 400, times=None)
+    await thread.card_shows("lp_again", timeout=30)
+    await thread.shows("was perhaps not delivered")
+    await thread.shows("was not delivered. The conversation is over.")
+    for ts in (unsure, lost):
+        await world.until(lambda ts=ts: "warning" in world.slack.reactions(CHANNEL, ts))  # type: ignore[misc]
+    async with (
+        open_database(world.env["DATABASE_URL"], keys=[encryption_key]) as database,
+        database.read() as connection,
+    ):
+        query = select(INBOX.c.message_ts, INBOX.c.error).order_by(INBOX.c.id)
+        reasons = {row.message_ts: row.error for row in await connection.execute(query)}
+    assert "does not tell" in reasons[unsure]
+    assert "does not tell" not in reasons[lost]
+
+
+@sqlite_only
+async def test_an_item_of_a_later_version_is_told_on_its_message_and_stops_no_other(
+    world: World, encryption_key: str
+) -> None:
+    thread, conversation = await world.talking()
+    stamp = await thread.say("// something new")
+    async with open_database(world.env["DATABASE_URL"], keys=[encryption_key]) as database:
+
+        async def work(connection: Transaction) -> None:
+            session = (await connection.execute(select(SESSIONS.c.id))).scalar_one()
+            await inbox.add(
+                connection,
+                session=SessionId(session),
+                team=TeamId("T0SANDBOX"),
+                channel=ChannelId(CHANNEL),
+                ts=MessageTs(stamp),
+                user=UserId(ANA),
+                items=[NewInbox(kind="hologram", payload="{}")],
+            )
+
+        await database.writer.run(work)
+    await world.until(lambda: "warning" in world.slack.reactions(CHANNEL, stamp))
+    await thread.say("something old")
+    await world.until(lambda: said(world, conversation) == ["something old"])
+    await thread.shows("This version of the bridge cannot send it.")

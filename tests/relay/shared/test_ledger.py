@@ -10,6 +10,7 @@ from sqlalchemy import select
 from structlog.testing import capture_logs
 
 from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
+from bridge.relay.shared.items import Text, packed
 from bridge.relay.shared.ledger import Ledger, PendingReceipt
 from bridge.store import inbox
 from bridge.store.connection import Transaction
@@ -28,15 +29,14 @@ async def prepared(database: Database, count: int) -> tuple[SessionRow, list[Inb
         session = await add_session(connection, values, WorkerId("w"))
         rows: list[InboxRow] = []
         for number in range(count):
-            rows += await inbox.add_message(
+            rows += await inbox.add(
                 connection,
                 session=SessionId("s1"),
                 team=TeamId("T"),
                 channel=ChannelId("C"),
                 ts=MessageTs(f"1.{number:06d}"),
                 user=UserId("U"),
-                source="hello",
-                texts=["hello"],
+                items=[packed(Text("hello", "hello"))],
             )
         return session, rows
 

@@ -1,0 +1,187 @@
+"""What waits for LivePerson, by kind: what is stored of it, and what follows from its type.
+
+A row of the inbox is a `kind` and a `payload`; the store knows no more of it. Each kind has a
+struct here: the payload is its JSON. The struct also declares, once, all that the rest of the relay
+goes by: whether it becomes an event of the dialog, whether that event has a number, what it needs
+before it can leave, how it is recognised when it comes back, what a transcript says of it.
+Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Final
+
+import msgspec
+
+from bridge.ids import InboxId, MessageTs, UserId
+from bridge.liveperson.events import Event, TextEvent
+from bridge.relay.shared.own_words import resembles
+from bridge.store.rows import InboxRow, NewInbox
+
+
+class Item(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One thing of the inbox. What is declared here is what holds of most kinds."""
+
+    kind: ClassVar[str]
+    """The row's `kind`, and part of its identity: it never changes."""
+    published: ClassVar[bool] = False
+    """Becomes an event of the dialog. So it may have arrived although its answer is lost, and the
+    dialog is where it is looked for before it is sent again."""
+    numbered: ClassVar[bool] = True
+    """LivePerson gives its event a number, sooner or later: in the answer or with the echo."""
+    repeatable: ClassVar[bool] = False
+    """Twice does no harm: what cannot be proven to have arrived is sent again."""
+    fulfilled_at_end: ClassVar[bool] = False
+    """Asks for what has come about once the conversation is over."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can leave; else it is made ready first, in the session's slow lane."""
+        return True
+
+    @property
+    def words(self) -> str:
+        """What a transcript says of it."""
+        return f"({self.kind})"
+
+    def may_be(self, event: Event) -> bool:
+        """Whether an event of ours is of its sort at all: LivePerson may have changed the rest."""
+        return False
+
+    def equals(self, event: Event) -> bool:
+        """Whether an event of ours shows exactly this."""
+        return False
+
+    def looks_like(self, event: Event) -> bool:
+        """Whether an event can be this one as LivePerson has masked or tidied it."""
+        return False
+
+
+class Text(Item, frozen=True):
+    """A message, or a part of a long one."""
+
+    kind: ClassVar[str] = "text"
+    published: ClassVar[bool] = True
+
+    source: str = ""
+    """As Slack sent it (mrkdwn); empty in further parts."""
+    text: str | None = None
+    """As LivePerson gets it; None until the names in it are known."""
+
+    @property
+    def ready(self) -> bool:
+        """The names in it are known."""
+        return self.text is not None
+
+    @property
+    def words(self) -> str:
+        """The text as LivePerson gets it, if it is known."""
+        return self.source if self.text is None else self.text
+
+    def may_be(self, event: Event) -> bool:
+        """Any text may be a masked one."""
+        return isinstance(event, TextEvent)
+
+    def equals(self, event: Event) -> bool:
+        """It has the same words."""
+        return isinstance(event, TextEvent) and event.message == self.text
+
+    def looks_like(self, event: Event) -> bool:
+        """It has these words, but for what LivePerson masks."""
+        return isinstance(event, TextEvent) and resembles(event.message, self.text or "")
+
+
+class Close(Item, frozen=True):
+    """End the conversation. LivePerson is asked again if its answer is lost: that does no harm."""
+
+    kind: ClassVar[str] = "close"
+    fulfilled_at_end: ClassVar[bool] = True
+
+    @property
+    def words(self) -> str:
+        """What was asked for."""
+        return "(end the conversation)"
+
+
+class Note(Item, frozen=True):
+    """Stays among colleagues: kept, so that it is answered once, and without its words."""
+
+    kind: ClassVar[str] = "note"
+
+    @property
+    def words(self) -> str:
+        """Not what was written: that is not copied."""
+        return "(stays in Slack)"
+
+
+class Word(Item, frozen=True):
+    """A word for the bridge itself (`status`, `help`): kept, so that it is answered once."""
+
+    kind: ClassVar[str] = "word"
+
+    @property
+    def words(self) -> str:
+        """Not which one."""
+        return "(a word for the bridge)"
+
+
+class Unknown(Item, frozen=True):
+    """A row that this version cannot read: it is told on the message, and stops no other."""
+
+    kind: ClassVar[str] = "unknown"
+
+    @property
+    def words(self) -> str:
+        """That it cannot be read."""
+        return "(unreadable)"
+
+
+KINDS: Final[tuple[type[Item], ...]] = (Text, Close, Note, Word)
+"""Every kind that is stored."""
+DECODERS: Final[dict[str, msgspec.json.Decoder[Item]]] = {
+    each.kind: msgspec.json.Decoder(each) for each in KINDS
+}
+_ENCODER = msgspec.json.Encoder()
+_UNKNOWN: Final = Unknown()
+
+
+class Queued(msgspec.Struct, frozen=True):
+    """A row of the inbox whose item has been read."""
+
+    id: InboxId
+    message_ts: MessageTs
+    user_id: UserId
+    kind: str
+    payload: str
+    """Both as they are stored."""
+    order: tuple[tuple[int, int], int, int]
+    """Its place in the thread."""
+    item: Item
+
+
+def packed(item: Item) -> NewInbox:
+    """An item as the inbox keeps it."""
+    return NewInbox(kind=item.kind, payload=_ENCODER.encode(item).decode())
+
+
+def unpacked(kind: str, payload: str) -> Item:
+    """What a row of the inbox holds; `Unknown` if this version cannot tell."""
+    decoder = DECODERS.get(kind)
+    try:
+        return _UNKNOWN if decoder is None else decoder.decode(payload)
+    except msgspec.MsgspecError:
+        return _UNKNOWN
+
+
+def queued(row: InboxRow) -> Queued:
+    """A row with its item read."""
+    item = unpacked(row.kind, row.payload)
+    return Queued(row.id, row.message_ts, row.user_id, row.kind, row.payload, row.order, item)
+
+
+def text_items(source: str, texts: Sequence[str] | None) -> list[Text]:
+    """A message's parts, in order; one that is not ready where the texts are not known yet."""
+    if texts is None:
+        return [Text(source)]
+    return [Text("" if part else source, text) for part, text in enumerate(texts)]

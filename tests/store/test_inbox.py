@@ -1,0 +1,104 @@
+"""The inbox: what waits gets its final payload once, whatever commits nobody heard of."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+
+from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
+from bridge.store import inbox
+from bridge.store.connection import Transaction
+from bridge.store.database import Database
+from bridge.store.models import INBOX
+from bridge.store.rows import InboxRow, NewInbox
+from bridge.store.sessions import add_session
+
+SESSION = SessionId("s1")
+TS = MessageTs("1.000001")
+
+
+def item(payload: str, kind: str = "text") -> NewInbox:
+    return NewInbox(kind=kind, payload=payload)
+
+
+async def add(connection: Transaction, ts: MessageTs, *items: NewInbox) -> list[InboxRow]:
+    return await inbox.add(
+        connection,
+        session=SESSION,
+        team=TeamId("T"),
+        channel=ChannelId("C"),
+        ts=ts,
+        user=UserId("U"),
+        items=items,
+    )
+
+
+async def prepared(database: Database) -> InboxRow:
+    """A session in which one thing waits that is not ready, and a later one that is."""
+
+    async def work(connection: Transaction) -> InboxRow:
+        values = {"id": "s1", "request_key": "k", "team_id": "T", "channel_id": "C"}
+        values |= {"opener_id": "U", "account": "1", "state": "active"}
+        await add_session(connection, values, WorkerId("w"))
+        await add(connection, MessageTs("2.000001"), item("later"))
+        return (await add(connection, TS, item("raw")))[0]
+
+    return await database.writer.run(work)
+
+
+async def replace(database: Database, row: InboxRow, *items: NewInbox) -> list[tuple[str, int]]:
+    """Make it ready; gives what waits of it."""
+    rows = await database.writer.run(
+        lambda connection: inbox.replace(
+            connection, SESSION, TS, row.id, before=row.payload, items=items
+        )
+    )
+    return [(each.payload, each.part) for each in rows]
+
+
+async def waiting(database: Database) -> list[tuple[str, int]]:
+    async with database.read() as connection:
+        rows = await inbox.waiting(connection, SESSION)
+    return [(each.payload, each.part) for each in rows]
+
+
+async def test_a_row_becomes_its_parts_in_its_place(database: Database) -> None:
+    row = await prepared(database)
+    assert await replace(database, row, item("one"), item("two")) == [("one", 0), ("two", 1)]
+    assert await waiting(database) == [("one", 0), ("two", 1), ("later", 0)]
+
+
+async def test_what_was_made_ready_is_not_made_ready_in_other_words(database: Database) -> None:
+    """The first commit took effect, and nobody heard of it; meanwhile a name has changed."""
+    row = await prepared(database)
+    await replace(database, row, item("one"), item("two"))
+    again = await replace(database, row, item("one and"), item("a half"), item("two"))
+    assert again == [("one", 0), ("two", 1)]
+    assert await waiting(database) == [("one", 0), ("two", 1), ("later", 0)]
+
+
+async def test_what_is_over_is_not_made_ready(database: Database) -> None:
+    row = await prepared(database)
+    await database.writer.run(
+        lambda connection: connection.execute(
+            update(INBOX).where(INBOX.c.id == row.id).values(state="failed")
+        )
+    )
+    assert await replace(database, row, item("one"), item("two")) == []
+    async with database.read() as connection:
+        found = await connection.execute(select(INBOX.c.payload).order_by(INBOX.c.id))
+        assert [each.payload for each in found] == ["later", "raw"]
+
+
+async def test_parts_of_different_kinds_keep_their_order(database: Database) -> None:
+    await prepared(database)
+    await database.writer.run(
+        lambda connection: add(
+            connection, MessageTs("3.000001"), item("receipt", "press"), item("words")
+        )
+    )
+    async with database.read() as connection:
+        rows = await inbox.waiting(connection, SESSION)
+    assert [(each.kind, each.payload, each.part) for each in rows[-2:]] == [
+        ("press", "receipt", 0),
+        ("text", "words", 1),
+    ]
