@@ -8,9 +8,9 @@ import uuid
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
+from bridge.backoff import Backoff
 from bridge.chat.follower import Follower, Happening
 from bridge.chat.terminal import Lines, Screen
-from bridge.liveperson.backoff import Backoff
 from bridge.liveperson.catch_up import CatchUp, Patience, ReplayMissing
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.domains import CONFIGURATION, IDP, MESSAGING, DomainDirectory

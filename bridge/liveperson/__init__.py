@@ -15,7 +15,6 @@ Every failure is a `LivePersonError` that says what happened and what to do.
 
 from __future__ import annotations
 
-from bridge.liveperson.backoff import Backoff
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.domains import DomainDirectory, Domains
 from bridge.liveperson.errors import LivePersonError, Permanent, Transient
@@ -42,7 +41,6 @@ __all__ = [
     "AccountId",
     "AgentId",
     "AgentProfile",
-    "Backoff",
     "ClientProperties",
     "Connection",
     "ConsumerId",

@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
+from bridge.backoff import Backoff
 from bridge.store.connection import Transaction, WriteConnection
 from bridge.store.errors import StoreUnavailable
 from bridge.store.lanes import Lane
@@ -192,7 +193,7 @@ class Writer:
     async def _write(self, batch: list[_Item]) -> None:
         """Write `batch`: try until it is written, or nobody waits for it any more."""
         isolated = False
-        pause = FIRST_PAUSE
+        backoff = Backoff(first=FIRST_PAUSE, cap=LONGEST_PAUSE, jitter=0.5)
         try:
             while batch := [item for item in batch if not item.future.done()]:
                 try:
@@ -203,8 +204,7 @@ class Writer:
                         )
                 except Exception as error:  # noqa: BLE001 - told to those who wait for it
                     if await self._clean_up(batch, error):
-                        await asyncio.sleep(pause)
-                        pause = min(pause * 2, LONGEST_PAUSE)
+                        await asyncio.sleep(backoff.next())
                     elif isolated or len(batch) == 1:
                         self._deliver(batch, [_Raised(error)] * len(batch))
                     else:

@@ -1,4 +1,4 @@
-"""Account numbers, backoff, the cache, errors."""
+"""Account numbers, the cache, errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.liveperson import Backoff, LivePersonError, Permanent, Transient, parse_account
+from bridge.liveperson import LivePersonError, Permanent, Transient, parse_account
 from bridge.liveperson import errors as errors_module
 from bridge.liveperson.cache import Cache
 from bridge.liveperson.errors import (
@@ -51,22 +51,6 @@ def test_parse_account_gives_digits_or_says_no(text: str) -> None:
         assert 1 <= len(account) <= 20
         assert set(account) <= set("0123456789")
     assert said is None or said.isprintable()
-
-
-def test_backoff_doubles_up_to_its_cap_with_full_jitter() -> None:
-    most = Backoff(rng=lambda: 1.0)
-    assert [most.next() for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
-    most.reset()
-    assert most.next() == 1
-    assert Backoff(rng=lambda: 0.0).next() == 0
-
-
-@given(st.lists(st.one_of(st.none(), st.floats(0, 1e4)), max_size=2_000))
-def test_backoff_never_waits_less_than_it_is_told(waits: list[float | None]) -> None:
-    backoff = Backoff()
-    for wait in waits:
-        least = wait or 0.0
-        assert least <= backoff.next(wait) <= least + 60
 
 
 @pytest.mark.parametrize(

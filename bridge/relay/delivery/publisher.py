@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
+from bridge.backoff import Backoff
 from bridge.ids import InboxId, UserId
 from bridge.liveperson.connection import Connection, Wait
 from bridge.liveperson.errors import (
@@ -48,6 +49,7 @@ class Publisher:
     """Publishes what waits, while there is a connection."""
 
     __slots__ = (
+        "_backoff",
         "_connection",
         "_delivery",
         "_deps",
@@ -79,6 +81,7 @@ class Publisher:
         self._wait: Wait | None = None
         self._connection: Connection | None = None
         self._failures: dict[InboxId, int] = {}
+        self._backoff = Backoff(first=1.5, cap=12.0, jitter=0.5)
         self.closer: UserId | None = None
         """Who asked to end the conversation."""
         self.refusal: Verdict | None = None
@@ -271,8 +274,8 @@ class Publisher:
         except RequestRefused as refused:
             error = refused
         except ServerFailed as failed:
-            if (failures := self._failed_once_more(row)) < FAILURES:
-                await asyncio.sleep(min(2.0 ** (failures - 1), 8.0))
+            if self._failed_once_more(row) < FAILURES:
+                await asyncio.sleep(self._backoff.next())
                 return
             error = failed
         crash_point("close.answered")
@@ -310,14 +313,15 @@ class Publisher:
 
     async def _failed_again(self, row: InboxRow, error: ServerFailed) -> None:
         """Try a message again later; after some tries let the others pass."""
-        failures = self._failed_once_more(row)
-        if failures >= FAILURES:
+        if self._failed_once_more(row) >= FAILURES:
             await self.give_up([row], *refused_words(error))
         else:
-            await asyncio.sleep(min(2.0 ** (failures - 1), 8.0))
+            await asyncio.sleep(self._backoff.next())
 
     def _failed_once_more(self, row: InboxRow) -> int:
         """Count LivePerson's failures at a message."""
+        if row.id not in self._failures:
+            self._backoff.reset()
         failures = self._failures.get(row.id, 0) + 1
         self._failures = {row.id: failures}  # of one at a time: the others wait behind it
         return failures

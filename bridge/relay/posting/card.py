@@ -7,9 +7,9 @@ import hashlib
 import msgspec
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.content.rendered import Rendered
 from bridge.ids import MessageTs
-from bridge.liveperson.backoff import Backoff
 from bridge.relay.posting.form import Form
 from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.posting import Posting, retry_after

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.content.rendered import Rendered
 from bridge.ids import ChannelId, MessageTs
-from bridge.liveperson.backoff import Backoff
 from bridge.relay.posting.form import Form
 from bridge.relay.posting.hold import Hold
 from bridge.relay.shared.deps import SessionDeps

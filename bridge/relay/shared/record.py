@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.content.rendered import Rendered
-from bridge.liveperson.backoff import Backoff
 from bridge.relay.shared.deps import SessionDeps
 from bridge.slack.web.sender import Mark, Post
 from bridge.store import outbox, sessions
