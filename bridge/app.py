@@ -22,6 +22,7 @@ from aiohttp import web
 
 from bridge.backoff import Backoff
 from bridge.config import Settings
+from bridge.errors import Permanent
 from bridge.ids import WorkerId
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
@@ -57,7 +58,7 @@ SLACK_PATIENCE = 60.0
 """Seconds between tries to reach Slack at the start, at most."""
 
 
-class AlreadyRunning(Exception):  # noqa: N818 - reads as what it says
+class AlreadyRunning(Permanent):
     """Another bridge uses this SQLite database."""
 
     remedy = "Stop the other one, or give this one its own DATABASE_URL."

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("bridge", "sandbox/lp_sandbox", "benchmarks", "tests")
 OURS = ("bridge", "lp_sandbox", "benchmarks", "tests")
 
-LEAVES = ("bridge.backoff",)
+LEAVES = ("bridge.backoff", "bridge.errors", "bridge.seldom")
 """Small modules that import nothing of ours: every room of the bridge may use them. LivePerson's
 client stays usable alone with them."""
 LIVEPERSON = ("bridge.liveperson",)
@@ -23,6 +23,8 @@ STORE = ("bridge.store", "bridge.ids")
 ALLOWED: dict[str, tuple[str, ...]] = {
     "bridge": (),
     "bridge.backoff": (),
+    "bridge.errors": (),
+    "bridge.seldom": (),
     "bridge.ids": (),
     "bridge.config": (),
     "bridge.liveperson": (),

@@ -11,13 +11,15 @@ from typing import Literal, TypedDict
 from bridge.backoff import Backoff
 from bridge.chat.follower import Follower, Happening
 from bridge.chat.terminal import Lines, Screen
-from bridge.liveperson.catch_up import CatchUp, Patience, ReplayMissing
+from bridge.liveperson.catch_up import CatchUp, Patience
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.domains import CONFIGURATION, IDP, MESSAGING, DomainDirectory
 from bridge.liveperson.errors import (
     ConnectionLost,
     IdentityExpired,
     IdentityLost,
+    OutcomeUnknown,
+    ReplayMissing,
     RequestRefused,
     RequestTimeout,
     ServerFailed,
@@ -25,6 +27,7 @@ from bridge.liveperson.errors import (
     Throttled,
     TokenExpired,
     Transient,
+    UnreadableAnswer,
 )
 from bridge.liveperson.events import TextEvent
 from bridge.liveperson.identity import Credentials, IdentityProvider, Mode
@@ -323,7 +326,7 @@ class Talk:
                 conversation = follower.conversation
             sequence = await ums.publish_text(conversation, said.text, external_id=said.external_id)
             follower.arrived(sequence)
-        except RequestTimeout as error:
+        except (RequestTimeout, UnreadableAnswer) as error:
             raise _given_up(error) from error
 
     async def _end(self, ums: Connection) -> None:
@@ -357,6 +360,6 @@ class Talk:
         return (known or ROLE_NAMES.get(role or "", "Agent")).replace("\n", " ")
 
 
-def _given_up(error: RequestTimeout) -> ConnectionLost:
+def _given_up(error: OutcomeUnknown) -> ConnectionLost:
     """No answer: the connection may be half open, and a new one shows what has been done."""
     return ConnectionLost(None, str(error).rstrip("."))

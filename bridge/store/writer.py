@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 from bridge.backoff import Backoff
 from bridge.store.connection import Transaction, WriteConnection
-from bridge.store.errors import StoreUnavailable
+from bridge.store.errors import CommitUnknown, StoreUnavailable
 from bridge.store.lanes import Lane
 from bridge.store.outages import Outage, describe, outage
 
@@ -61,11 +61,14 @@ class _Item:
         """The deadline has passed."""
         if not self.future.done():
             self.future.set_exception(
-                StoreUnavailable(
-                    f"The database did not take it in {seconds:g} s: {writer.trouble or 'busy'}.",
-                    certain=not self.begun,
+                self.unavailable(
+                    f"The database did not take it in {seconds:g} s: {writer.trouble or 'busy'}."
                 )
             )
+
+    def unavailable(self, what: str) -> StoreUnavailable:
+        """The error for whoever waits: once its commit has begun, it may have been written."""
+        return (CommitUnknown if self.begun else StoreUnavailable)(what)
 
 
 class _Raised:
@@ -283,7 +286,7 @@ class Writer:
     def _refuse(self, batch: Iterable[_Item], what: str) -> None:
         for item in batch:
             if not item.future.done():
-                item.future.set_exception(StoreUnavailable(what, certain=not item.begun))
+                item.future.set_exception(item.unavailable(what))
 
 
 async def _plainly(connection: Transaction, work: Work[Any]) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge import errors
 from bridge.liveperson import LivePersonError, Permanent, Transient, parse_account
 from bridge.liveperson import errors as errors_module
 from bridge.liveperson.cache import Cache
@@ -17,6 +18,8 @@ from bridge.liveperson.errors import (
     IdentityExpired,
     InvalidAccount,
     RequestRefused,
+    RequestTimeout,
+    ServerFailed,
     Throttled,
     TokenExpired,
     connection_lost,
@@ -82,6 +85,23 @@ def test_every_error_has_a_code_of_its_own_and_a_remedy() -> None:
     assert all(kind.remedy.endswith(".") for kind in kinds)
     for kind in set(kinds) - {LivePersonError, Permanent, Transient}:
         assert issubclass(kind, Permanent) != issubclass(kind, Transient)
+        assert issubclass(kind, errors.Permanent) != issubclass(kind, errors.Transient)
+
+
+@pytest.mark.parametrize(
+    ("error", "unknown"),
+    [
+        (RequestRefused("ms.PublishEvent", 400, "no"), False),
+        (Throttled("slower"), False),
+        (ServerFailed("ms.PublishEvent", 500, "oops"), True),
+        (RequestTimeout("no answer"), True),
+        (connection_lost(4401, "", at_once=False), True),
+    ],
+)
+def test_the_type_tells_whether_a_request_may_have_taken_effect(
+    error: LivePersonError, *, unknown: bool
+) -> None:
+    assert isinstance(error, errors.OutcomeUnknown) is unknown
 
 
 def test_foreign_words_in_errors_are_short_and_printable() -> None:

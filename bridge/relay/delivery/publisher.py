@@ -13,9 +13,8 @@ from bridge.backoff import Backoff
 from bridge.ids import InboxId, UserId
 from bridge.liveperson.connection import Connection, Wait
 from bridge.liveperson.errors import (
-    ConnectionLost,
+    OutcomeUnknown,
     RequestRefused,
-    RequestTimeout,
     ServerFailed,
     Throttled,
     TokenExpired,
@@ -202,7 +201,7 @@ class Publisher:
         except ServerFailed as error:
             if self._delivery.unknown():  # not done, they say: the session looks
                 self._give_verdict(Verdict(row, error))
-        except (RequestTimeout, ConnectionLost):
+        except OutcomeUnknown:
             if self._delivery.unknown():
                 raise
         else:
