@@ -27,6 +27,9 @@ from bridge.liveperson.errors import (
 from bridge.liveperson.ids import AccountId
 from bridge.liveperson.rest import Unreachable, call
 
+ALLOWED_HOSTS = ("*.liveperson.net", "*.lpsnmedia.net")
+"""LivePerson's own."""
+CSDS_URL = "https://api.liveperson.net"
 IDP = "idp"
 MESSAGING = "asyncMessagingEnt"
 FORGET_SECONDS = 60.0

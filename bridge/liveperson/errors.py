@@ -131,6 +131,16 @@ class RequestRefused(Permanent):
         self.body = words
 
 
+class ConversationClosed(Permanent):
+    """The conversation is over: what was still to be said there is not delivered."""
+
+    code = "conversation_closed"
+    remedy = "Open a new conversation."
+
+    def __init__(self) -> None:
+        super().__init__("The conversation is closed.")
+
+
 class Transient(LivePersonError, errors.Transient):  # noqa: N818 - the name is the trouble
     """Wait, then try again."""
 
@@ -164,6 +174,23 @@ class Throttled(Transient):
 
     code = "throttled"
     remedy = "LivePerson asks us to slow down. Wait a little and try again."
+
+
+class NotDelivered(Transient):
+    """LivePerson failed at a message again and again: it is proven not to be in the dialog."""
+
+    code = "not_delivered"
+    remedy = "LivePerson has trouble. Say it again later."
+
+
+class DeliveryUnknown(OutcomeUnknown):
+    """LivePerson does not show whether a message has arrived; it is not sent again."""
+
+    code = "delivery_unknown"
+    remedy = "Ask the agent whether it has arrived, or say it again."
+
+    def __init__(self) -> None:
+        super().__init__("LivePerson does not tell whether the message has arrived.")
 
 
 class ServerFailed(OutcomeUnknown):
