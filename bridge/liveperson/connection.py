@@ -1,4 +1,4 @@
-"""One websocket to LivePerson's messaging service (UMS, protocol §3).
+"""One websocket to LivePerson's messaging service (UMS, docs/liveperson-protocol.md §3).
 
 Matches responses to requests, hands notifications on, keeps itself alive, and says what its end
 means. It does not reconnect: that takes decisions (what to send again) which are its owner's.

@@ -1,4 +1,4 @@
-"""Which host serves what for an account (CSDS, protocol §1), and which hosts we would talk to."""
+"""Which host serves what (CSDS, docs/liveperson-protocol.md §1), and to which we would talk."""
 
 from __future__ import annotations
 

@@ -312,7 +312,7 @@ def given_up(close_code: int, reason: str) -> ConnectionLost:
 
 
 def connection_lost(close_code: int | None, reason: str, *, at_once: bool) -> ConnectionLost:
-    """Tell what a closed websocket means. Codes: protocol §3."""
+    """Tell what a closed websocket means. Codes: docs/liveperson-protocol.md §3."""
     kind = {4401: TokenExpired, 4407: IdentityExpired}.get(
         close_code or 0, ClosedAtOnce if at_once else ConnectionLost
     )

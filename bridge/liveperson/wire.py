@@ -1,4 +1,4 @@
-"""The frames that LivePerson sends, decoded once into typed values (protocol §3).
+"""The frames that LivePerson sends, as typed values (docs/liveperson-protocol.md §4 and §6).
 
 Reads tolerantly: unknown fields and values are ignored, a bare element may stand for an array of
 one, and an element that makes no sense does not spoil the others. But what comes out fits: ids can
