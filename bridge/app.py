@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import math
 import resource
@@ -19,7 +20,9 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from bridge.backoff import Backoff
 from bridge.config import Settings
+from bridge.errors import Permanent
 from bridge.ids import WorkerId
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
@@ -55,7 +58,7 @@ SLACK_PATIENCE = 60.0
 """Seconds between tries to reach Slack at the start, at most."""
 
 
-class AlreadyRunning(Exception):  # noqa: N818 - reads as what it says
+class AlreadyRunning(Permanent):
     """Another bridge uses this SQLite database."""
 
     remedy = "Stop the other one, or give this one its own DATABASE_URL."
@@ -279,22 +282,21 @@ async def _introduce(workspaces: Workspaces, stop: asyncio.Event) -> bool:
 
     Raises `SlackRefused`: the token is wrong, and a person has to act.
     """
-    wait = 1.0
+    backoff = Backoff(cap=SLACK_PATIENCE, jitter=0.5)
     while not stop.is_set():
         try:
             identity = await workspaces.start()
         except SlackRefused:
             raise
         except SlackError as error:
-            log.warning("slack.unreachable", error=str(error), retry_in=wait)
+            wait = backoff.next(error.retry_after)
+            log.warning("slack.unreachable", error=str(error), retry_in=round(wait, 1))
         else:
             log.info("slack.identity", team=identity.team_name, host=urlsplit(identity.url).netloc)
             return True
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):
                 await stop.wait()
-        except TimeoutError:
-            wait = min(wait * 2, SLACK_PATIENCE)
     return False
 
 

@@ -1,7 +1,7 @@
 """`lp-bridge …`: what is typed, and how mistakes are told.
 
 Each command loads what it needs by itself, so that `lp-bridge --help` answers at once. Errors that
-carry a remedy are told in one message, with exit status 2. Any other is a bug and keeps its
+explain themselves are told in one message, with exit status 2. Any other is a bug and keeps its
 traceback.
 """
 
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from bridge.errors import ExplainedError
 from bridge.ops import collector
 
 if TYPE_CHECKING:
@@ -212,11 +213,8 @@ def _run(work: Coroutine[Any, Any, int], settings: Settings | None = None) -> No
             f"Cannot listen on {settings.host}, port {settings.port}: {why}.\n"
             "Set HOST and PORT to an address of this machine that is free."
         )
-    except Exception as error:
-        remedy = getattr(error, "remedy", None)
-        if not isinstance(remedy, str):
-            raise
-        _fail(f"{error}\n{remedy}")
+    except ExplainedError as error:
+        _fail(f"{error}\n{error.remedy}")
     sys.exit(status)
 
 

@@ -17,7 +17,7 @@ from benchmarks.scale.fleet import (
     TIMINGS,
 )
 from benchmarks.scale.servers import Steps
-from bridge.liveperson.backoff import Backoff
+from bridge.backoff import Backoff
 
 if TYPE_CHECKING:
     from benchmarks.scale.worker import Worker

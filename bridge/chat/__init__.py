@@ -1,7 +1,6 @@
 """`lp-bridge chat ACCOUNT`: talk to LivePerson from the terminal, without Slack.
 
-Also the smallest example of what an owner of a `Connection` has to decide: what to do when it is
-lost, and whether a message whose answer is lost has arrived.
+A small example of a program over `LivePerson`, the high-level face of `bridge.liveperson`.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ async def chat(
     """
     typed, out = streams(stdin, stdout)
     screen = Screen(out)
-    routing = Routing(skill_id=skill, campaign_id=campaign, engagement_id=engagement)
+    routing = Routing(skill=skill, campaign=campaign, engagement=engagement)
     task, hurried = asyncio.current_task(), asyncio.Event()
 
     def hurry() -> None:

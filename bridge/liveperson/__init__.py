@@ -1,24 +1,75 @@
 """A consumer-side client of LivePerson messaging. Knows nothing of Slack or of a database.
 
-    async with http_session() as http:
-        directory = DomainDirectory(http, csds_url=CSDS_URL, allowed_hosts=ALLOWED_HOSTS)
-        account = parse_account("12345678")
-        credentials = await IdentityProvider(directory).sign_in(account)
-        async with Connection.open(directory, account, credentials, on_notification=print) as ums:
-            conversation = await ums.request_conversation()
-            await ums.subscribe_events(conversation, 0)
-            await ums.publish_text(conversation, "Hello")
-            await ums.wait_closed()
+    async with LivePerson.open(account="12345678") as consumer:
+        async with consumer.conversation() as conversation:
+            await conversation.say("Hello")
+            async for event in conversation:
+                if isinstance(event, Message):
+                    print(event.text)
+
+`LivePerson` stays connected, keeps the order and repeats nothing: docs/liveperson-library.md. Below
+it lies `Connection`, one websocket, for whoever decides about all that himself, as the bridge does.
 
 Every failure is a `LivePersonError` that says what happened and what to do.
 """
 
 from __future__ import annotations
 
-from bridge.liveperson.backoff import Backoff
+from bridge.liveperson.catch_up import CatchUp, Patience
+from bridge.liveperson.client import LivePerson
 from bridge.liveperson.connection import Connection
-from bridge.liveperson.domains import DomainDirectory, Domains
-from bridge.liveperson.errors import LivePersonError, Permanent, Transient
+from bridge.liveperson.conversation import Conversation
+from bridge.liveperson.dialog import Dialog, Gap
+from bridge.liveperson.domains import ALLOWED_HOSTS, CSDS_URL, DomainDirectory, Domains
+from bridge.liveperson.errors import (
+    AccountNotFound,
+    ClosedAtOnce,
+    ConnectionLost,
+    ConnectorMissing,
+    ConversationClosed,
+    DeliveryUnknown,
+    DomainsUnavailable,
+    HostNotAllowed,
+    IdentityExpired,
+    IdentityLost,
+    InvalidAccount,
+    LivePersonError,
+    NotDelivered,
+    OutcomeUnknown,
+    Permanent,
+    ProtocolViolation,
+    ReplayMissing,
+    RequestRefused,
+    RequestTimeout,
+    ServerFailed,
+    ServiceMissing,
+    SignInRefused,
+    SignInUnavailable,
+    SocketRefused,
+    Throttled,
+    TokenExpired,
+    Transient,
+    UnreadableAnswer,
+)
+from bridge.liveperson.events import FileEvent, RichEvent, TextEvent, UnknownEvent
+from bridge.liveperson.happenings import (
+    AgentJoined,
+    AgentLeft,
+    Closed,
+    Connected,
+    ConnectionEvent,
+    ConversationEvent,
+    DialogClosed,
+    DialogOpened,
+    Incomplete,
+    Message,
+    Receipt,
+    Reconnecting,
+    SignedIn,
+    TryingAgain,
+    Typing,
+    WaitingForAgent,
+)
 from bridge.liveperson.identity import Credentials, IdentityProvider, Mode
 from bridge.liveperson.ids import (
     AccountId,
@@ -31,32 +82,82 @@ from bridge.liveperson.ids import (
 from bridge.liveperson.profiles import AgentProfile, ProfileDirectory
 from bridge.liveperson.requests import ClientProperties
 from bridge.liveperson.rest import http_session
-
-ALLOWED_HOSTS = ("*.liveperson.net", "*.lpsnmedia.net")
-"""LivePerson's own."""
-CSDS_URL = "https://api.liveperson.net"
+from bridge.liveperson.resume import ConversationState
+from bridge.liveperson.timings import Timings
 
 __all__ = [
     "ALLOWED_HOSTS",
     "CSDS_URL",
     "AccountId",
+    "AccountNotFound",
     "AgentId",
+    "AgentJoined",
+    "AgentLeft",
     "AgentProfile",
-    "Backoff",
+    "CatchUp",
     "ClientProperties",
+    "Closed",
+    "ClosedAtOnce",
+    "Connected",
     "Connection",
+    "ConnectionEvent",
+    "ConnectionLost",
+    "ConnectorMissing",
     "ConsumerId",
+    "Conversation",
+    "ConversationClosed",
+    "ConversationEvent",
     "ConversationId",
+    "ConversationState",
     "Credentials",
+    "DeliveryUnknown",
+    "Dialog",
+    "DialogClosed",
     "DialogId",
+    "DialogOpened",
     "DomainDirectory",
     "Domains",
+    "DomainsUnavailable",
+    "FileEvent",
+    "Gap",
+    "HostNotAllowed",
+    "IdentityExpired",
+    "IdentityLost",
     "IdentityProvider",
+    "Incomplete",
+    "InvalidAccount",
+    "LivePerson",
     "LivePersonError",
+    "Message",
     "Mode",
+    "NotDelivered",
+    "OutcomeUnknown",
+    "Patience",
     "Permanent",
     "ProfileDirectory",
+    "ProtocolViolation",
+    "Receipt",
+    "Reconnecting",
+    "ReplayMissing",
+    "RequestRefused",
+    "RequestTimeout",
+    "RichEvent",
+    "ServerFailed",
+    "ServiceMissing",
+    "SignInRefused",
+    "SignInUnavailable",
+    "SignedIn",
+    "SocketRefused",
+    "TextEvent",
+    "Throttled",
+    "Timings",
+    "TokenExpired",
     "Transient",
+    "TryingAgain",
+    "Typing",
+    "UnknownEvent",
+    "UnreadableAnswer",
+    "WaitingForAgent",
     "http_session",
     "parse_account",
 ]

@@ -13,23 +13,13 @@ from dataclasses import dataclass
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.dialog import Dialog
 from bridge.liveperson.errors import (
+    ReplayMissing,
     RequestRefused,
     RequestTimeout,
     ServerFailed,
     Throttled,
-    Transient,
 )
 from bridge.liveperson.ids import DialogId
-
-
-class ReplayMissing(Transient):
-    """LivePerson has taken the request to show a dialog again, and does not show it."""
-
-    code = "replay_missing"
-    remedy = "The connection is made anew by itself; if this goes on, ask LivePerson."
-
-    def __init__(self) -> None:
-        super().__init__("LivePerson does not show what the dialog holds.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One websocket to LivePerson's messaging service (UMS, protocol §3).
+"""One websocket to LivePerson's messaging service (UMS, docs/liveperson-protocol.md §3).
 
 Matches responses to requests, hands notifications on, keeps itself alive, and says what its end
 means. It does not reconnect: that takes decisions (what to send again) which are its owner's.
@@ -191,8 +191,8 @@ class Connection:
         """Have `callback` called once the websocket is closed (soon, if it is already)."""
         self._closed.add_done_callback(lambda _: callback())
 
-    # Requests. Each raises RequestRefused (4xx), Throttled (429) or ServerFailed (5xx), after which
-    # it is not done, or RequestTimeout or ConnectionLost, after which it may be done or not.
+    # Requests. Each raises RequestRefused (4xx) or Throttled (429), after which it is not done, or
+    # an OutcomeUnknown (ServerFailed, RequestTimeout, ConnectionLost): it may be done or not.
 
     async def get_clock(self) -> int:
         """Ask for the server's time, in milliseconds since 1970 (0 if it does not say).

@@ -1,4 +1,4 @@
-"""Which host serves what for an account (CSDS, protocol §1), and which hosts we would talk to."""
+"""Which host serves what (CSDS, docs/liveperson-protocol.md §1), and to which we would talk."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ from bridge.liveperson.errors import (
 from bridge.liveperson.ids import AccountId
 from bridge.liveperson.rest import Unreachable, call
 
+ALLOWED_HOSTS = ("*.liveperson.net", "*.lpsnmedia.net")
+"""LivePerson's own."""
+CSDS_URL = "https://api.liveperson.net"
 IDP = "idp"
 MESSAGING = "asyncMessagingEnt"
 FORGET_SECONDS = 60.0

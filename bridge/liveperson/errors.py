@@ -4,14 +4,18 @@ Every error says what happened (`str(error)`, one plain sentence), has a stable 
 for whoever is to act, and `retry_after` (seconds) where LivePerson wants to be left alone for a
 while. None of them carries a token.
 
-- `Permanent`: asking again changes nothing until a person acts.
-- `Transient`: wait, then try again. After `RequestTimeout`, and after `ConnectionLost` while a
-  request was in flight, it is unknown whether LivePerson did what was asked.
+The type says what follows, in the words of `bridge.errors`:
+
+- `Permanent`: not done, and asking again changes nothing until a person acts.
+- `Transient`: wait, then try again.
+- `OutcomeUnknown`, a `Transient`: a request may have taken effect. Look before asking again.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
+
+from bridge import errors
 
 VIOLATION = 1008
 TOO_BIG = 1009
@@ -26,7 +30,7 @@ def shown(text: str) -> str:
     return line if len(line) <= SHOWN else line[: SHOWN - 1] + "…"
 
 
-class LivePersonError(Exception):
+class LivePersonError(errors.ExplainedError):
     """The base of them all."""
 
     code: ClassVar[str] = "liveperson"
@@ -41,8 +45,8 @@ class LivePersonError(Exception):
             self.remedy = remedy
 
 
-class Permanent(LivePersonError):  # noqa: N818  # reads as what it says
-    """Asking again changes nothing until a person acts."""
+class Permanent(LivePersonError, errors.Permanent):  # noqa: N818 - the name is the trouble
+    """Not done, and asking again changes nothing until a person acts."""
 
     code = "permanent"
 
@@ -127,11 +131,28 @@ class RequestRefused(Permanent):
         self.body = words
 
 
-class Transient(LivePersonError):  # noqa: N818  # reads as what it says
+class ConversationClosed(Permanent):
+    """The conversation is over: what was still to be said there is not delivered."""
+
+    code = "conversation_closed"
+    remedy = "Open a new conversation."
+
+    def __init__(self) -> None:
+        super().__init__("The conversation is closed.")
+
+
+class Transient(LivePersonError, errors.Transient):  # noqa: N818 - the name is the trouble
     """Wait, then try again."""
 
     code = "transient"
     remedy = "Wait a little and try again."
+
+
+class OutcomeUnknown(Transient, errors.OutcomeUnknown):
+    """A request may have taken effect, or not: look before asking again."""
+
+    code = "outcome_unknown"
+    remedy = "Look whether it was done, and ask again if not."
 
 
 class DomainsUnavailable(Transient):
@@ -155,8 +176,28 @@ class Throttled(Transient):
     remedy = "LivePerson asks us to slow down. Wait a little and try again."
 
 
-class ServerFailed(Transient):
-    """A request on the websocket was answered with a 5xx code: not done."""
+class NotDelivered(Transient):
+    """LivePerson failed at a message again and again: it is proven not to be in the dialog."""
+
+    code = "not_delivered"
+    remedy = "LivePerson has trouble. Say it again later."
+
+
+class DeliveryUnknown(OutcomeUnknown):
+    """LivePerson does not show whether a message has arrived; it is not sent again."""
+
+    code = "delivery_unknown"
+    remedy = "Ask the agent whether it has arrived, or say it again."
+
+    def __init__(self) -> None:
+        super().__init__("LivePerson does not tell whether the message has arrived.")
+
+
+class ServerFailed(OutcomeUnknown):
+    """A request on the websocket was answered with a 5xx code.
+
+    It says "not done". What failed may have failed after it was done, so nobody relies on that.
+    """
 
     code = "server_failed"
     remedy = "LivePerson has trouble. Wait a little and try again."
@@ -171,21 +212,34 @@ class ServerFailed(Transient):
         self.body = words
 
 
-class RequestTimeout(Transient):
-    """No answer in time: it is unknown whether LivePerson did what was asked."""
+class RequestTimeout(OutcomeUnknown):
+    """No answer in time."""
 
     code = "request_timeout"
     remedy = "Reconnect, look whether it was done, and ask again if not."
 
 
-class UnreadableAnswer(RequestTimeout):
+class UnreadableAnswer(OutcomeUnknown):
     """LivePerson answered "done", but not in a form that can be read."""
 
     code = "unreadable_answer"
 
 
-class ConnectionLost(Transient):
-    """The websocket is closed, or could not be opened."""
+class ReplayMissing(Transient):
+    """LivePerson has taken the request to show a dialog again, and does not show it."""
+
+    code = "replay_missing"
+    remedy = "The connection is made anew by itself; if this goes on, ask LivePerson."
+
+    def __init__(self) -> None:
+        super().__init__("LivePerson does not show what the dialog holds.")
+
+
+class ConnectionLost(OutcomeUnknown):
+    """The websocket is closed, or could not be opened: what was asked over it may be done or not.
+
+    Where nothing had been asked yet, nothing was done.
+    """
 
     code = "connection_lost"
     remedy = "Check the network. The connection is tried again by itself."
@@ -258,7 +312,7 @@ def given_up(close_code: int, reason: str) -> ConnectionLost:
 
 
 def connection_lost(close_code: int | None, reason: str, *, at_once: bool) -> ConnectionLost:
-    """Tell what a closed websocket means. Codes: protocol §3."""
+    """Tell what a closed websocket means. Codes: docs/liveperson-protocol.md §3."""
     kind = {4401: TokenExpired, 4407: IdentityExpired}.get(
         close_code or 0, ClosedAtOnce if at_once else ConnectionLost
     )

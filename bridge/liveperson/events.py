@@ -1,4 +1,4 @@
-"""What can stand in a dialog: the events of LivePerson, as typed values (protocol §3)."""
+"""What can stand in a dialog: events, as typed values (docs/liveperson-protocol.md §5)."""
 
 from __future__ import annotations
 

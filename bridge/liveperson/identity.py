@@ -1,4 +1,4 @@
-"""Who asks: a consumer's token, obtained and renewed (IDP, protocol §2)."""
+"""Who asks: a consumer's token, obtained and renewed (IDP, docs/liveperson-protocol.md §2)."""
 
 from __future__ import annotations
 

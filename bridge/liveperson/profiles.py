@@ -1,4 +1,4 @@
-"""Agents as consumers see them: nickname, full name, picture (protocol §3, "public profile")."""
+"""Agents as consumers see them: name and picture (docs/liveperson-protocol.md §8)."""
 
 from __future__ import annotations
 

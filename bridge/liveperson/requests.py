@@ -1,4 +1,4 @@
-"""The requests that a consumer sends on the websocket, as LivePerson's schemas have them."""
+"""The requests that a consumer sends (docs/liveperson-protocol.md §4), as the schemas have them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open the websocket, and say what a refusal means (protocol §3)."""
+"""Open the websocket, and say what a refusal means (docs/liveperson-protocol.md §3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frames that LivePerson sends, decoded once into typed values (protocol §3).
+"""The frames that LivePerson sends, as typed values (docs/liveperson-protocol.md §4 and §6).
 
 Reads tolerantly: unknown fields and values are ignored, a bare element may stand for an array of
 one, and an element that makes no sense does not spoil the others. But what comes out fits: ids can
@@ -20,10 +20,11 @@ from bridge.liveperson import bounds, shapes
 from bridge.liveperson.bounds import identifier, moment, number
 from bridge.liveperson.errors import VIOLATION, ProtocolViolation
 from bridge.liveperson.events import Event, read_event
-from bridge.liveperson.seldom import Seldom
+from bridge.seldom import Seldom
 
 T = TypeVar("T")
-_dropped = Seldom(logging.getLogger(__name__))
+logger = logging.getLogger(__name__)
+_dropped = Seldom(1)
 
 
 class BadFrame(ValueError):  # noqa: N818  # the field's word
@@ -207,8 +208,10 @@ def _limited(changes: Any) -> list[Any]:
 def _usable(what: str, changes: list[T | None]) -> tuple[T, ...]:
     """Leave out what has no place: an id that nobody could keep is none of our conversations'."""
     found = tuple(change for change in changes if change is not None)
-    if len(found) < len(changes):
-        _dropped.warning("%d %s from LivePerson have no place", len(changes) - len(found), what)
+    if len(found) < len(changes) and (before := _dropped.ask()) is not None:
+        more = f" (and {before} times before)" if before else ""
+        dropped = len(changes) - len(found)
+        logger.warning("%d %s from LivePerson have no place%s", dropped, what, more)
     return found
 
 

@@ -17,6 +17,7 @@ from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.response import BoltResponse
 
+from bridge.errors import Transient
 from bridge.ids import TeamId
 from bridge.slack.listeners import register_listeners
 from bridge.slack.listeners.service import Service
@@ -105,7 +106,7 @@ def build_bolt_app(workspaces: Workspaces, service: Service) -> AsyncApp:
 
 async def answer_failure(error: Exception, body: Body) -> BoltResponse:
     """Log what went wrong; tell a person who waits for a command, and have the rest retried."""
-    if isinstance(error, SlackError) or getattr(error, "passing", False):
+    if isinstance(error, SlackError | Transient):
         log.warning("slack_request_failed", kind=kind_of(body), error=str(error))
     else:
         log.error("slack_request_failed", kind=kind_of(body), exc_info=error)

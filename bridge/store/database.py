@@ -25,6 +25,7 @@ from bridge.store.engine import (
     prepare_sqlite,
 )
 from bridge.store.errors import (
+    CommitUnknown,
     KeyMissing,
     StoreError,
     StoreUnavailable,
@@ -89,9 +90,7 @@ class Database:
             _heed_cancellation(error)
             if isinstance(error, StoreError) or outage(error) is None:
                 raise
-            raise StoreUnavailable(
-                f"The database does not take writes: {describe(error)}.", certain=False
-            ) from error
+            raise CommitUnknown(f"The database does not take writes: {describe(error)}.") from error
 
     async def check(self) -> None:
         """Make sure that the database answers, is migrated, and opens with our keys.

@@ -5,8 +5,10 @@ No message carries a database address: one may hold a password.
 
 from __future__ import annotations
 
+from bridge.errors import ExplainedError, OutcomeUnknown, Permanent, Transient
 
-class StoreError(Exception):
+
+class StoreError(ExplainedError):
     """Something is wrong with the database. `remedy` is a plain sentence: what to do."""
 
     remedy = "See the log for what the database said."
@@ -17,29 +19,26 @@ class StoreError(Exception):
             self.remedy = remedy
 
 
-class BadDatabaseUrl(StoreError):  # noqa: N818 - the name is the trouble
+class BadDatabaseUrl(StoreError, Permanent):  # noqa: N818 - the name is the trouble
     """DATABASE_URL cannot be used as it stands."""
 
     remedy = "Set DATABASE_URL to sqlite:///FILE or to postgresql://USER:PASSWORD@HOST/DATABASE."
 
 
-class StoreUnavailable(StoreError):  # noqa: N818 - the name is the trouble
+class StoreUnavailable(StoreError, Transient):  # noqa: N818 - the name is the trouble
     """The database could not be asked, or did not answer in time. Try again later.
 
-    `certain` tells whether nothing was written (True), or whether it may have been (False): the
-    connection broke while the commit was on its way, or the deadline passed meanwhile.
+    Nothing was written, unless it is a `CommitUnknown`.
     """
 
     remedy = "Check that the database runs and that DATABASE_URL points at it."
-    passing = True
-    """Asked again later, it may go well: who asked is told so, and nothing is wrong with us."""
-
-    def __init__(self, what: str, *, certain: bool = True, remedy: str | None = None) -> None:
-        super().__init__(what, remedy=remedy)
-        self.certain = certain
 
 
-class NumberTaken(StoreError):  # noqa: N818 - the name is the trouble
+class CommitUnknown(StoreUnavailable, OutcomeUnknown):
+    """It may have been written: the connection broke, or the deadline passed, during the commit."""
+
+
+class NumberTaken(StoreError, Permanent):  # noqa: N818 - the name is the trouble
     """Two messages of a session cannot have the same number in a dialog: nothing was written.
 
     The code never asks for that knowingly. Whoever did has to look again.
@@ -51,7 +50,7 @@ class NumberTaken(StoreError):  # noqa: N818 - the name is the trouble
         super().__init__("Another message of this session has that number already.")
 
 
-class NameTaken(StoreError):  # noqa: N818 - the name is the trouble
+class NameTaken(StoreError, Permanent):  # noqa: N818 - the name is the trouble
     """Another living process is the worker of this name."""
 
     remedy = "Give each bridge its own BRIDGE_WORKER_ID, or leave it unset; or stop the other one."
@@ -60,7 +59,7 @@ class NameTaken(StoreError):  # noqa: N818 - the name is the trouble
         super().__init__(f"Another bridge that runs is called {worker} too.")
 
 
-class NotMigrated(StoreError):  # noqa: N818 - the name is the trouble
+class NotMigrated(StoreError, Permanent):  # noqa: N818 - the name is the trouble
     """The database does not have the tables of this version."""
 
     remedy = "Run `lp-bridge db upgrade`."
@@ -72,7 +71,7 @@ class TooNew(NotMigrated):
     remedy = "Install that version, or a later one."
 
 
-class KeyMissing(StoreError):  # noqa: N818 - the name is the trouble
+class KeyMissing(StoreError, Permanent):  # noqa: N818 - the name is the trouble
     """There is no encryption key, but the database needs one."""
 
     remedy = (
@@ -81,7 +80,7 @@ class KeyMissing(StoreError):  # noqa: N818 - the name is the trouble
     )
 
 
-class BadKey(StoreError):  # noqa: N818 - the name is the trouble
+class BadKey(StoreError, Permanent):  # noqa: N818 - the name is the trouble
     """An encryption key is malformed, its file cannot be used, or it opens nothing."""
 
     remedy = (

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import text
 
+from bridge.backoff import Backoff
 from bridge.store.connection import Transaction
 from bridge.store.database import Database
 from bridge.store.outages import describe
@@ -84,13 +85,13 @@ class Wakeups:
         return self._listening.is_set()
 
     async def _run(self) -> None:
-        pause = FIRST_PAUSE
+        backoff = Backoff(first=FIRST_PAUSE, cap=LONGEST_PAUSE, jitter=0.5)
         first = True
         while True:
             try:
                 async with await self._connect() as connection:
                     self._listening.set()
-                    pause = FIRST_PAUSE
+                    backoff.reset()
                     if not first:
                         log.info("Listening to the database again")
                         for gap in self._on_gap:
@@ -100,8 +101,7 @@ class Wakeups:
             except (psycopg.Error, OSError, TimeoutError) as error:
                 log.warning("No wake-ups from the database: %s", describe(error))
             self._listening.clear()
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE)
+            await asyncio.sleep(backoff.next())
 
     async def _connect(self) -> psycopg.AsyncConnection[tuple[object, ...]]:
         # The same arguments as the engine's own connections get.

@@ -21,8 +21,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
+from bridge.backoff import Backoff
 from bridge.store.connection import Transaction, WriteConnection
-from bridge.store.errors import StoreUnavailable
+from bridge.store.errors import CommitUnknown, StoreUnavailable
 from bridge.store.lanes import Lane
 from bridge.store.outages import Outage, describe, outage
 
@@ -60,11 +61,14 @@ class _Item:
         """The deadline has passed."""
         if not self.future.done():
             self.future.set_exception(
-                StoreUnavailable(
-                    f"The database did not take it in {seconds:g} s: {writer.trouble or 'busy'}.",
-                    certain=not self.begun,
+                self.unavailable(
+                    f"The database did not take it in {seconds:g} s: {writer.trouble or 'busy'}."
                 )
             )
+
+    def unavailable(self, what: str) -> StoreUnavailable:
+        """The error for whoever waits: once its commit has begun, it may have been written."""
+        return (CommitUnknown if self.begun else StoreUnavailable)(what)
 
 
 class _Raised:
@@ -192,7 +196,7 @@ class Writer:
     async def _write(self, batch: list[_Item]) -> None:
         """Write `batch`: try until it is written, or nobody waits for it any more."""
         isolated = False
-        pause = FIRST_PAUSE
+        backoff = Backoff(first=FIRST_PAUSE, cap=LONGEST_PAUSE, jitter=0.5)
         try:
             while batch := [item for item in batch if not item.future.done()]:
                 try:
@@ -203,8 +207,7 @@ class Writer:
                         )
                 except Exception as error:  # noqa: BLE001 - told to those who wait for it
                     if await self._clean_up(batch, error):
-                        await asyncio.sleep(pause)
-                        pause = min(pause * 2, LONGEST_PAUSE)
+                        await asyncio.sleep(backoff.next())
                     elif isolated or len(batch) == 1:
                         self._deliver(batch, [_Raised(error)] * len(batch))
                     else:
@@ -283,7 +286,7 @@ class Writer:
     def _refuse(self, batch: Iterable[_Item], what: str) -> None:
         for item in batch:
             if not item.future.done():
-                item.future.set_exception(StoreUnavailable(what, certain=not item.begun))
+                item.future.set_exception(item.unavailable(what))
 
 
 async def _plainly(connection: Transaction, work: Work[Any]) -> Any:

@@ -1,4 +1,4 @@
-"""Account numbers, backoff, the cache, errors."""
+"""Account numbers, the cache, errors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.liveperson import Backoff, LivePersonError, Permanent, Transient, parse_account
+from bridge import errors
+from bridge.liveperson import LivePersonError, Permanent, Transient, parse_account
 from bridge.liveperson import errors as errors_module
 from bridge.liveperson.cache import Cache
 from bridge.liveperson.errors import (
@@ -17,6 +18,8 @@ from bridge.liveperson.errors import (
     IdentityExpired,
     InvalidAccount,
     RequestRefused,
+    RequestTimeout,
+    ServerFailed,
     Throttled,
     TokenExpired,
     connection_lost,
@@ -53,22 +56,6 @@ def test_parse_account_gives_digits_or_says_no(text: str) -> None:
     assert said is None or said.isprintable()
 
 
-def test_backoff_doubles_up_to_its_cap_with_full_jitter() -> None:
-    most = Backoff(rng=lambda: 1.0)
-    assert [most.next() for _ in range(8)] == [1, 2, 4, 8, 16, 32, 60, 60]
-    most.reset()
-    assert most.next() == 1
-    assert Backoff(rng=lambda: 0.0).next() == 0
-
-
-@given(st.lists(st.one_of(st.none(), st.floats(0, 1e4)), max_size=2_000))
-def test_backoff_never_waits_less_than_it_is_told(waits: list[float | None]) -> None:
-    backoff = Backoff()
-    for wait in waits:
-        least = wait or 0.0
-        assert least <= backoff.next(wait) <= least + 60
-
-
 @pytest.mark.parametrize(
     ("code", "at_once", "kind"),
     [
@@ -98,6 +85,23 @@ def test_every_error_has_a_code_of_its_own_and_a_remedy() -> None:
     assert all(kind.remedy.endswith(".") for kind in kinds)
     for kind in set(kinds) - {LivePersonError, Permanent, Transient}:
         assert issubclass(kind, Permanent) != issubclass(kind, Transient)
+        assert issubclass(kind, errors.Permanent) != issubclass(kind, errors.Transient)
+
+
+@pytest.mark.parametrize(
+    ("error", "unknown"),
+    [
+        (RequestRefused("ms.PublishEvent", 400, "no"), False),
+        (Throttled("slower"), False),
+        (ServerFailed("ms.PublishEvent", 500, "oops"), True),
+        (RequestTimeout("no answer"), True),
+        (connection_lost(4401, "", at_once=False), True),
+    ],
+)
+def test_the_type_tells_whether_a_request_may_have_taken_effect(
+    error: LivePersonError, *, unknown: bool
+) -> None:
+    assert isinstance(error, errors.OutcomeUnknown) is unknown
 
 
 def test_foreign_words_in_errors_are_short_and_printable() -> None:

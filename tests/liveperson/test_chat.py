@@ -258,7 +258,7 @@ async def test_closed_while_away(sandbox: LivePersonSandbox, at: Type) -> None:
         sandbox.faults.drop_sockets()
         await typist.out.until("Reconnecting")
         await sandbox.close(conversation)
-        await typist.out.until("The conversation was closed.")
+        await typist.out.until("The conversation was closed by the agent.")
 
 
 async def test_leaving_without_a_connection(sandbox: LivePersonSandbox, at: Type) -> None:

@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.ids import InboxId, UserId
 from bridge.liveperson.connection import Connection, Wait
 from bridge.liveperson.errors import (
-    ConnectionLost,
+    OutcomeUnknown,
     RequestRefused,
-    RequestTimeout,
     ServerFailed,
     Throttled,
     TokenExpired,
@@ -64,6 +64,7 @@ class Publisher:
     """Publishes what waits, while there is a connection."""
 
     __slots__ = (
+        "_backoff",
         "_connection",
         "_delivery",
         "_deps",
@@ -96,6 +97,7 @@ class Publisher:
         self._wait: Wait | None = None
         self._connection: Connection | None = None
         self._failures: dict[InboxId, int] = {}
+        self._backoff = Backoff(first=1.5, cap=12.0, jitter=0.5)
         self.closer: UserId | None = None
         """Who asked to end the conversation."""
         self.refusal: Verdict | None = None
@@ -236,7 +238,7 @@ class Publisher:
         except ServerFailed as error:
             if self._delivery.unknown():  # not done, they say: the session looks
                 self._give_verdict(Verdict(row, error))
-        except (RequestTimeout, ConnectionLost):
+        except OutcomeUnknown:
             if self._delivery.unknown():
                 raise
         else:
@@ -315,8 +317,8 @@ class Publisher:
         except RequestRefused as refused:
             error = refused
         except ServerFailed as failed:
-            if (failures := self._failed_once_more(row)) < FAILURES:
-                await asyncio.sleep(min(2.0 ** (failures - 1), 8.0))
+            if self._failed_once_more(row) < FAILURES:
+                await asyncio.sleep(self._backoff.next())
                 return
             error = failed
         crash_point("close.answered")
@@ -357,14 +359,15 @@ class Publisher:
 
     async def _failed_again(self, row: Queued, error: ServerFailed) -> None:
         """Try a message again later; after some tries let the others pass."""
-        failures = self._failed_once_more(row)
-        if failures >= FAILURES:
+        if self._failed_once_more(row) >= FAILURES:
             await self.give_up([row], *refused_words(error))
         else:
-            await asyncio.sleep(min(2.0 ** (failures - 1), 8.0))
+            await asyncio.sleep(self._backoff.next())
 
     def _failed_once_more(self, row: Queued) -> int:
         """Count LivePerson's failures at a message."""
+        if row.id not in self._failures:
+            self._backoff.reset()
         failures = self._failures.get(row.id, 0) + 1
         self._failures = {row.id: failures}  # of one at a time: the others wait behind it
         return failures

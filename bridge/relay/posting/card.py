@@ -7,12 +7,12 @@ import hashlib
 import msgspec
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.content.rendered import Rendered
 from bridge.ids import MessageTs
-from bridge.liveperson.backoff import Backoff
 from bridge.relay.posting.form import Form
 from bridge.relay.posting.hold import ThreadGoneError
-from bridge.relay.posting.posting import Posting, retry_after
+from bridge.relay.posting.posting import Posting
 from bridge.relay.shared.channels import CHANNEL, THREAD
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
@@ -126,7 +126,7 @@ class Card:
                 row.team_id, row.channel_id, row.thread_ts, self._form.post, check=check
             )
         except (SlackUnknown, SlackUnavailable) as error:  # an update is the same twice
-            return backoff.next(retry_after(error))
+            return backoff.next(error.retry_after)
         except SlackRefused as error:
             if self._form.plainer(error):
                 return 0.0

@@ -13,9 +13,9 @@ from typing import Final
 
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.content.rendered import Rendered
 from bridge.ids import ChannelId
-from bridge.liveperson.backoff import Backoff
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.channels import CHANNEL, MOVED
 from bridge.relay.shared.deps import SessionDeps

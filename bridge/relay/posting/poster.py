@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.ids import MessageTs
-from bridge.liveperson.backoff import Backoff
 from bridge.relay.posting.card import Card
 from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.posting import Posting

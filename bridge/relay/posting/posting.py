@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.content.rendered import Rendered
 from bridge.ids import ChannelId, MessageTs
-from bridge.liveperson.backoff import Backoff
 from bridge.relay.posting.form import Form
 from bridge.relay.posting.hold import Hold
 from bridge.relay.shared.deps import SessionDeps
@@ -92,9 +92,9 @@ class Posting:
             except SlackUnknown as error:
                 doubtful = True  # it may still be on its way into the thread: look after a while
                 least = self._deps.timings.before_look
-                await asyncio.sleep(max(least, backoff.next(retry_after(error))))
+                await asyncio.sleep(max(least, backoff.next(error.retry_after)))
             except SlackUnavailable as error:
-                await asyncio.sleep(backoff.next(retry_after(error)))
+                await asyncio.sleep(backoff.next(error.retry_after))
             except SlackRefused as error:
                 # While the look-up is refused nothing is known, so nothing is posted and no other
                 # form of it helps: only waiting does.
@@ -118,7 +118,7 @@ class Posting:
             except (SlackUnknown, SlackUnavailable) as error:
                 if asyncio.get_running_loop().time() > give_up:
                     raise SlackRefused(str(error), code=error.code) from error
-                await asyncio.sleep(backoff.next(retry_after(error)))
+                await asyncio.sleep(backoff.next(error.retry_after))
             except SlackRefused as error:
                 if not concerns_words_too(error):
                     raise
@@ -151,7 +151,7 @@ class Posting:
                 await tell()
             except SlackError as failure:
                 if isinstance(failure, SlackUnknown | SlackUnavailable) and left:
-                    await asyncio.sleep(backoff.next(retry_after(failure)))
+                    await asyncio.sleep(backoff.next(failure.retry_after))
                     continue
                 log.warning("session.not_told", session=self._record.row.id, error=failure.code)
                 return False
@@ -169,8 +169,3 @@ def concerns_words_too(error: SlackRefused) -> bool:
     if error.concern is Concern.INSTALLATION:
         return error.code != "missing_scope"  # reactions have a scope of their own
     return error.code in {"not_in_channel", "channel_not_found", "is_archived"}
-
-
-def retry_after(error: SlackError) -> float | None:
-    """How long Slack asked us to wait, if it did."""
-    return getattr(error, "retry_after", None)

@@ -12,9 +12,8 @@ import time
 
 import structlog
 
-from bridge.liveperson.catch_up import ReplayMissing
 from bridge.liveperson.connection import Connection
-from bridge.liveperson.errors import RequestRefused, Transient
+from bridge.liveperson.errors import ReplayMissing, RequestRefused, Transient
 from bridge.relay.delivery.machine import Delivery
 from bridge.relay.delivery.publisher import Publisher
 from bridge.relay.delivery.reader import Reader

@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from bridge.liveperson.backoff import Backoff
+from bridge.backoff import Backoff
 from bridge.liveperson.errors import LivePersonError
 from bridge.relay.shared.deps import Timings
 from bridge.relay.shared.record import Record, notice

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.ids import InboxId, MessageTs, OutboxId
-from bridge.liveperson.backoff import Backoff
 from bridge.relay.shared.bell import Bell
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Transaction

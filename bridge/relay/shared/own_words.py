@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from difflib import SequenceMatcher
-
 from bridge.ids import InboxId
+from bridge.liveperson.masking import resembles
+
+__all__ = ["is_marker", "marker_of", "resembles"]
 
 MARKER = "lpb-"
 """How the bridge's own names for its messages begin."""
-ALIKE = 0.6
-"""The part of a text's letters that a masked one still has in their places."""
-COMPARED = 600
-"""Letters that are compared: the time that it takes grows with their square."""
-_MASK = re.compile(r"[*#•]|(?i:x){2}")
-_LOOSE = re.compile(r"[\W\d_]|(.)\1{2,}")
-"""What a mask takes away or puts there: figures, signs, and rows of the same letter."""
 
 
 def marker_of(row: InboxId) -> str:
@@ -26,12 +19,3 @@ def marker_of(row: InboxId) -> str:
 def is_marker(marker: str) -> bool:
     """Whether it is one of the bridge's."""
     return marker.startswith(MARKER)
-
-
-def resembles(shown: str, text: str) -> bool:
-    """Whether a text in the dialog can be ours as LivePerson has masked or tidied it."""
-    ours, theirs = _LOOSE.sub("", text).casefold(), _LOOSE.sub("", shown).casefold()
-    if ours == theirs:
-        return bool(ours) or shown == text or _MASK.search(shown) is not None
-    matcher = SequenceMatcher(None, ours[:COMPARED], theirs[:COMPARED], autojunk=False)
-    return matcher.quick_ratio() >= ALIKE and matcher.ratio() >= ALIKE

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.content.rendered import Rendered
-from bridge.liveperson.backoff import Backoff
 from bridge.relay.shared.deps import SessionDeps
 from bridge.slack.web.sender import Mark, Post
 from bridge.store import outbox, sessions
 from bridge.store.connection import Transaction
-from bridge.store.errors import StoreUnavailable
+from bridge.store.errors import CommitUnknown, StoreUnavailable
 from bridge.store.rows import NewOutbox, OutboxRow, SessionRow
 from bridge.store.sessions import FencedError
 
@@ -62,7 +62,7 @@ class Record:
                 result = await self._deps.database.writer.run(fenced)
             except StoreUnavailable as error:
                 log.warning("session.store_unavailable", session=session, error=str(error))
-                certain = certain and error.certain
+                certain = certain and not isinstance(error, CommitUnknown)
                 backoff = backoff or Backoff(first=0.1, cap=5.0)
                 await asyncio.sleep(backoff.next())
                 continue

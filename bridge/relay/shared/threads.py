@@ -12,6 +12,7 @@ import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from bridge.errors import Transient
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, ts_key
 from bridge.relay.types import ThreadMessage
 from bridge.store import sessions
@@ -32,11 +33,11 @@ def key_of(message: ThreadMessage) -> Key:
     return message.team, message.channel, message.thread_ts
 
 
-class UndecidedError(Exception):
-    """A card of this channel is being posted; whether it is this thread is not known yet."""
+class UndecidedError(Transient):
+    """A card of this channel is being posted; whether it is this thread is not known yet.
 
-    passing = True
-    """Nothing is wrong: asked again, it will be known."""
+    Nothing is wrong: asked again, it will be known.
+    """
 
 
 @dataclass(frozen=True, slots=True)

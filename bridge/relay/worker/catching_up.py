@@ -17,8 +17,8 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, ts_key
-from bridge.liveperson.backoff import Backoff
 from bridge.relay.posting.hold import CREDENTIALS_WAIT
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.record import notice

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.ids import SessionId
-from bridge.liveperson.backoff import Backoff
 from bridge.relay.session import ending
 from bridge.relay.session.actor import Session
 from bridge.relay.shared.deps import SessionDeps

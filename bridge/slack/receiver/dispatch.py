@@ -17,7 +17,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 
 from bridge.slack.receiver import shapes
 from bridge.slack.receiver.requests import BadRequest, Body
-from bridge.slack.receiver.seldom import Seldom
+from bridge.slack.receiver.seldom_log import SeldomLog
 from bridge.slack.web.errors import SlackError
 from bridge.slack.web.workspaces import Workspaces
 
@@ -58,7 +58,7 @@ def bolt_dispatch(app: AsyncApp, workspaces: Workspaces, *, deadline: float = DE
     Bolt gets nothing that it would stumble over, nothing of a workspace that the bridge is not
     installed in, and no address for answers but Slack's: it would post to whatever address it gets.
     """
-    seldom = Seldom(log)
+    seldom = SeldomLog(log)
 
     async def dispatch(body: Body, headers: Mapping[str, str]) -> Reply:
         kind = kind_of(body)

@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 import structlog
 from aiohttp import web
 
-from bridge.slack.receiver.seldom import Seldom
+from bridge.slack.receiver.seldom_log import SeldomLog
 
 LOOK_EVERY: Final = 1.0
 """Seconds between looks at all connections: one timer, none for each request."""
@@ -179,7 +179,7 @@ class Doors:
         """By aiohttp's protocol, which a request knows."""
         self._held = 0
         self._look: asyncio.TimerHandle | None = None
-        self._seldom = Seldom(log)
+        self._seldom = SeldomLog(log)
         self.now: Callable[[], float] = asyncio.get_running_loop().time
 
     def door(self, inner: asyncio.Protocol) -> Door:

@@ -20,12 +20,13 @@ from typing import Annotated, Any, Final
 import msgspec
 import structlog
 
+from bridge.errors import Transient
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
 from bridge.relay.types import ThreadMessage, Writer
 from bridge.slack.listeners.service import Service
 from bridge.slack.receiver.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.receiver.requests import Body, is_clean, parse_json
-from bridge.slack.receiver.seldom import Seldom
+from bridge.slack.receiver.seldom_log import SeldomLog
 from bridge.slack.receiver.shapes import Id
 from bridge.slack.web.directory import SLACKBOT
 from bridge.slack.web.errors import SlackError
@@ -95,7 +96,7 @@ class MessageFastPath:
         self._workspaces = workspaces
         self._service = service
         self._otherwise = otherwise
-        self._seldom = Seldom(log)
+        self._seldom = SeldomLog(log)
 
     async def __call__(self, body: Body, headers: Mapping[str, str]) -> Reply:
         """Handle a request that is parsed already: a `Dispatch`."""
@@ -198,7 +199,7 @@ def _file_names(files: list[Any]) -> tuple[str, ...]:
 
 
 def _failed(error: Exception) -> Reply:
-    if isinstance(error, SlackError) or getattr(error, "passing", False):
+    if isinstance(error, SlackError | Transient):
         log.warning("slack_request_failed", kind="event message", error=str(error))
     else:
         log.error("slack_request_failed", kind="event message", exc_info=error)

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bridge.slack.receiver.doors import Doors, Limits
-from bridge.slack.receiver.seldom import Seldom
+from bridge.slack.receiver.seldom_log import SeldomLog
 
 LINGER: Final = 1.0
 """Seconds in which a body that nobody wants is read on, so that its sender sees the answer."""
@@ -69,7 +69,7 @@ class _Log(logging.Logger):
     def __init__(self) -> None:
         super().__init__("bridge.slack.receiver.http.aiohttp", logging.INFO)
         self.parent = logging.getLogger()
-        self._seldom = Seldom(log)
+        self._seldom = SeldomLog(log)
 
     def exception(self, msg: object, *args: object, **options: Any) -> None:
         """Log a request that is not HTTP in one line, and a mistake of ours with its traceback."""

@@ -14,7 +14,7 @@ from aiohttp import web
 from bridge.slack.receiver.dispatch import Dispatch, Reply
 from bridge.slack.receiver.fast_path import MessageFastPath
 from bridge.slack.receiver.requests import MAX_BYTES, BadRequest, Body, Verifier, parse
-from bridge.slack.receiver.seldom import Seldom
+from bridge.slack.receiver.seldom_log import SeldomLog
 
 PATH: Final = "/slack/events"
 READ_DEADLINE: Final = 10.0
@@ -69,7 +69,7 @@ class Ingress:
         self._front = front
         self.max_bytes = max_bytes
         self.read_deadline = read_deadline
-        self._seldom = Seldom(log)
+        self._seldom = SeldomLog(log)
 
     def try_sync(self, raw: bytes, headers: RequestHeaders) -> Reply | Coroutine[Any, Any, Reply]:
         """Answer one request, or give what answers it; 200 only after everything in it is safe.

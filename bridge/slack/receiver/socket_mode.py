@@ -8,13 +8,13 @@ Facts: https://docs.slack.dev/apis/events-api/using-socket-mode/
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable
 from typing import Any, Final
 
 import aiohttp
 import structlog
 
+from bridge.backoff import Backoff
 from bridge.slack.receiver.dispatch import Dispatch, Reply
 from bridge.slack.receiver.requests import BadRequest, Body, checked, parse_json
 from bridge.slack.web.calls import call
@@ -51,12 +51,12 @@ class SocketMode:
         ping_interval: float = 10.0,
         hello_timeout: float = 10.0,
         grace: float = 5.0,
-        first_wait: float = 0.5,
-        rng: Callable[[], float] = random.random,
+        first_wait: float = 1.0,
     ) -> None:
         """Take the app token (`xapp-…`, scope `connections:write`). Times are in seconds.
 
-        `grace` is how long requests in flight may take to finish when a socket ends.
+        `grace` is how long requests in flight may take to finish when a socket ends. `first_wait`
+        is the longest wait after a first failure; further ones double it.
         """
         self._dispatch = dispatch
         self._app_token = app_token
@@ -65,8 +65,7 @@ class SocketMode:
         self._ping_interval = ping_interval
         self._hello_timeout = hello_timeout
         self._grace = grace
-        self._first_wait = first_wait
-        self._rng = rng
+        self._backoff = Backoff(first=first_wait, cap=LONGEST_WAIT, jitter=0.5)
         self._live: set[_Link] = set()
         self._connected = asyncio.Event()
         self._connected_at = 0.0
@@ -123,23 +122,21 @@ class SocketMode:
             await asyncio.wait({task})
 
     async def _run(self) -> None:
-        failures, loop = 0, asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
         async with asyncio.TaskGroup() as links:
             while True:
                 try:
                     link = await self._open()
                 except (SlackError, aiohttp.ClientError, TimeoutError, OSError) as error:
-                    failures += 1
-                    await self._wait(failures, error)
+                    await self._wait(error)
                     continue
                 links.create_task(link.serve(), name="socket mode link")
                 opened = loop.time()
                 await link.retired.wait()
                 if loop.time() - opened >= STABLE:
-                    failures = 0
+                    self._backoff.reset()
                 else:  # a socket that ends as soon as it opens must not be dialled in a circle
-                    failures += 1
-                    await self._wait(failures, None)
+                    await self._wait(None)
 
     async def _open(self) -> _Link:
         address, self._address = self._address, None  # each is good for one socket
@@ -162,13 +159,10 @@ class SocketMode:
             raise AppTokenRefused(said, code=error.code) from None
         return str(answer.get("url") or "")
 
-    async def _wait(self, failures: int, error: Exception | None) -> None:
-        ceiling = min(LONGEST_WAIT, self._first_wait * 2 ** min(failures, 16))
-        delay = ceiling * (0.5 + 0.5 * self._rng())
+    async def _wait(self, error: Exception | None) -> None:
+        delay = self._backoff.next(error.retry_after if isinstance(error, SlackError) else None)
         if isinstance(error, SlackRefused):
             delay = REFUSED_WAIT
-        elif isinstance(error, SlackError) and error.retry_after is not None:
-            delay = max(delay, error.retry_after)
         # Neither address nor text of the error: both can contain the ticket.
         log.warning(
             "socket_mode_not_connected",

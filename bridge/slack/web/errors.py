@@ -1,8 +1,8 @@
 """What can go wrong when Slack is asked for something, by what it means for the asker.
 
 Three kinds, because only three decisions follow: see what the refusal is about (`SlackRefused`; its
-`concern` tells), wait and ask again (`SlackUnavailable`), or look first whether it was done
-(`SlackUnknown`).
+`concern` tells, also whether it passes), wait and ask again (`SlackUnavailable`, a `Transient`), or
+look first whether it was done (`SlackUnknown`, an `OutcomeUnknown`). The words: `bridge.errors`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from bridge.errors import ExplainedError, OutcomeUnknown, Permanent, Transient
 from bridge.slack.web.concerns import Concern, concern_of
 
 
-class SlackError(Exception):
+class SlackError(ExplainedError):
     """A Slack call failed. `str(error)` is one sentence, without a secret."""
 
     def __init__(self, message: str, *, code: str, retry_after: float | None = None) -> None:
@@ -57,7 +58,7 @@ class SlackRefused(SlackError):  # noqa: N818 - says who refused
         return concern_of(self.code)
 
 
-class AppTokenRefused(SlackRefused):
+class AppTokenRefused(SlackRefused, Permanent):
     """Slack does not take the app token: Socket Mode cannot connect."""
 
     @property
@@ -66,13 +67,13 @@ class AppTokenRefused(SlackRefused):
         return APP_LEVEL_REMEDY
 
 
-class SlackUnavailable(SlackError):  # noqa: N818 - the name is the decision
+class SlackUnavailable(SlackError, Transient):  # noqa: N818 - the name is the trouble
     """It was certainly not done, and may work later (after `retry_after` seconds, if given)."""
 
     _fallback_remedy = "Nothing to do: it is tried again by itself."
 
 
-class SlackUnknown(SlackError):  # noqa: N818 - the name is the decision
+class SlackUnknown(SlackError, OutcomeUnknown):  # noqa: N818 - the name is the trouble
     """No answer, or one that does not tell: it may have been done. Look before asking again."""
 
     _fallback_remedy = "Nothing to do: the bridge looks whether it was done and goes on from there."

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from bridge.slack.receiver.doors import Limits
 from bridge.slack.receiver.fast_path import MessageFastPath
-from bridge.slack.receiver.seldom import AT_MOST, WINDOW, Seldom
+from bridge.slack.receiver.seldom_log import AT_MOST, WINDOW, SeldomLog
 from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.receiver.test_http import Wire, request
 from tests.slack.support import Relay, as_json, event, http_front
@@ -209,7 +209,7 @@ def test_what_was_left_out_is_counted() -> None:
     with capture_logs() as logs:
         import structlog
 
-        seldom = Seldom(structlog.get_logger(), clock=lambda: now)
+        seldom = SeldomLog(structlog.get_logger(), clock=lambda: now)
         for _ in range(AT_MOST + 7):
             seldom.warning("refused", reason="unsigned")
         now = WINDOW

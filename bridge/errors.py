@@ -1,0 +1,37 @@
+"""The words in which every error of the bridge says what follows from it.
+
+It imports nothing, so every room may use it. The three families (`liveperson.errors`,
+`store.errors` and `slack.web.errors`) inherit these words. Whoever talks to one of them catches
+that family's errors; whoever stands above them all, such as a listener, need not know the families.
+
+An error answers three questions:
+
+- *What happened, and what is to be done?* `str(error)` and `remedy`, a plain sentence each.
+- *Does it pass?* `Transient`: asked again later, it may go well. `Permanent`: not until a person
+  has acted.
+- *Is the outcome certain?* `OutcomeUnknown`: what was asked may have been done; look before asking
+  again. After every other error it was certainly not done.
+"""
+
+from __future__ import annotations
+
+
+class ExplainedError(Exception):
+    """It says what happened (`str(error)`) and what to do; neither carries a secret."""
+
+    @property
+    def remedy(self) -> str:
+        """What a person can do about it: one plain sentence."""
+        return "See the log for what happened."
+
+
+class Permanent(ExplainedError):  # noqa: N818 - reads as what it says
+    """Not done, and asking again changes nothing until a person acts."""
+
+
+class Transient(ExplainedError):  # noqa: N818 - reads as what it says
+    """Wait, then try again. Not done, unless it is an `OutcomeUnknown`."""
+
+
+class OutcomeUnknown(Transient):
+    """It may have been done, or not: look before asking again."""
