@@ -20,7 +20,8 @@ import msgspec
 from sqlalchemy import func, select
 
 from bridge.config import Settings
-from bridge.ids import MessageTs, SessionId, ts_key
+from bridge.ids import OPERATOR, MessageTs, SessionId, ts_key
+from bridge.relay.shared.channels import CHANNEL
 from bridge.store import inbox
 from bridge.store import sessions as queries
 from bridge.store.database import Database, open_database
@@ -123,9 +124,6 @@ async def show_session(settings: Settings, session: str) -> int:
 
 async def close_session(settings: Settings, session: str) -> int:
     """Ask the session's owner to end it, as the card's button does. Raise `StoreError`."""
-    from bridge.relay.shared.channels import CHANNEL
-    from bridge.relay.shared.state import OPERATOR
-
     # In thread order it comes after all that has been written so far, and so it leaves last.
     key = MessageTs(f"{time.time():.6f}")
     name = SessionId(session.strip())

@@ -42,7 +42,9 @@ def relay() -> Relay:
 @pytest.fixture
 def dispatch(workspaces: Workspaces, relay: Relay) -> MessageFastPath:
     return MessageFastPath(
-        workspaces, relay, bolt_dispatch(build_bolt_app(workspaces, relay), workspaces)
+        workspaces,
+        relay.service,
+        bolt_dispatch(build_bolt_app(workspaces, relay.service), workspaces),
     )
 
 

@@ -14,9 +14,10 @@ from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.record import mark, notice
 from bridge.relay.shared.threads import Thread, key_of
-from bridge.relay.types import Disposition, ThreadMessage, Writer
 from bridge.relay.worker.supervisor import Supervisor
+from bridge.slack.port import ThreadMessage, Writer
 from bridge.slack.views import notices
+from bridge.state import State
 from bridge.store import inbox, outbox, people, sessions
 from bridge.store.connection import Transaction
 from bridge.store.rows import InboxRow, NewOutbox, SessionRow
@@ -41,7 +42,7 @@ class Intake:
         self._deps = deps
         self._supervisor = supervisor
 
-    async def message(self, message: ThreadMessage) -> Disposition:
+    async def message(self, message: ThreadMessage) -> None:
         """Take a thread message: committed when this returns.
 
         Raises `UndecidedError`, `StoreUnavailable`, or `SlackError` while Slack does not say who
@@ -49,31 +50,32 @@ class Intake:
         """
         thread = await self._deps.threads.find(key_of(message))
         if thread is None:
-            return Disposition.FOREIGN
+            return
         if not await self._by_person(message):
             await self._leave_out(thread, message)
-            return Disposition.LEFT_OUT
+            return
         bot = self._deps.workspaces.bot_user_id(message.team)
         if (word := word_for_bridge(message.text, bot)) is not None:
-            return await self._word(thread, message, word)
+            await self._word(thread, message, word)
+            return
         if message.text.lstrip().startswith(NOTE_PREFIX):
-            return await self._keep(
-                thread, message, "note", Disposition.NOTE, _constant(mark(message.ts, "lock"))
-            )
+            await self._keep(thread, message, "note", _constant(mark(message.ts, "lock")))
+            return
         words = wording(message.text, message.user, self._deps, message.team)
         if is_blank(message.text) or (words.plain is not None and is_blank(words.plain)):
             files = message.files
             told = notices.files_not_relayed(files) if files else notices.nothing_to_relay()
             items = _constant(mark(message.ts), notice(told))
-            return await self._keep(thread, message, "note", Disposition.NOTE, items)
-        return await self._relay(thread, message, words)
+            await self._keep(thread, message, "note", items)
+            return
+        await self._relay(thread, message, words)
 
     async def _by_person(self, message: ThreadMessage) -> bool:
         if message.writer is Writer.THROUGH_APP:
             return await self._deps.names.is_person(message.team, message.user)
         return message.writer is Writer.PERSON
 
-    async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording) -> Disposition:
+    async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording) -> None:
         session = thread.session
         stranger = message.user != thread.opener
 
@@ -117,9 +119,6 @@ class Intake:
             self._supervisor.deliver(session, rows)
         if not held.live or said or not rows:  # known: its first wake-up may have been lost
             self._wake(session, held.owner)
-        if not rows:
-            return Disposition.DUPLICATE
-        return Disposition.ACCEPTED if held.live else Disposition.CLOSED
 
     async def _closed_answer(
         self, connection: Transaction, session: SessionId, ts: MessageTs
@@ -152,13 +151,13 @@ class Intake:
             self._deps.threads.note(key_of(message), replace(thread, apps_told=True))
             self._wake(session, owner)
 
-    async def _word(self, thread: Thread, message: ThreadMessage, word: Word) -> Disposition:
+    async def _word(self, thread: Thread, message: ThreadMessage, word: Word) -> None:
         stranger = message.home not in (None, message.team)
         if word is Word.END and not stranger:
             row = await self._session(thread.session)
             if row is not None and row.live:
                 await self.close(row, message.user, message.ts)
-                return Disposition.WORD
+                return
             word = Word.STATUS  # it tells that the conversation has ended
         bot = self._deps.workspaces.bot_user_id(message.team)
 
@@ -167,23 +166,21 @@ class Intake:
             if word is Word.END:
                 said = notices.other_workspace()
             elif word is Word.STATUS and row is not None:
-                said = notices.status(row.label or row.account, row.state, row.agent_name)
+                said = notices.status(row.label or row.account, State(row.state), row.agent_name)
             else:
                 said = notices.word_help(bot)
             return [notice(said)]
 
-        return await self._keep(thread, message, "word", Disposition.WORD, items)
+        await self._keep(thread, message, "word", items)
 
     async def _session(self, session: SessionId) -> SessionRow | None:
         async with self._deps.database.read() as connection:
             return await sessions.session_by_id(connection, session)
 
-    async def _keep(
-        self, thread: Thread, message: ThreadMessage, kind: str, kept: Disposition, items: Items
-    ) -> Disposition:
+    async def _keep(self, thread: Thread, message: ThreadMessage, kind: str, items: Items) -> None:
         """Note a message that is not for LivePerson, and answer it, once."""
 
-        async def work(connection: Transaction) -> tuple[bool, WorkerId | None]:
+        async def work(connection: Transaction) -> WorkerId | None:
             rows = await inbox.add_message(
                 connection,
                 session=thread.session,
@@ -197,13 +194,11 @@ class Intake:
                 state="kept",
             )
             if not rows:
-                return False, None
-            said = await items(connection)
-            return True, await self._say(connection, thread.session, said)
+                return None
+            return await self._say(connection, thread.session, await items(connection))
 
-        added, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+        owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         self._wake(thread.session, owner)
-        return kept if added else Disposition.DUPLICATE
 
     async def close(self, row: SessionRow, user: UserId, ts: MessageTs) -> None:
         """Have a session ended, after what was written before `ts`."""

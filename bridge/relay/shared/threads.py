@@ -13,7 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, ts_key
-from bridge.relay.types import ThreadMessage
+from bridge.slack.port import ThreadMessage
 from bridge.store import sessions
 from bridge.store.database import Database
 

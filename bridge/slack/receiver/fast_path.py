@@ -21,8 +21,7 @@ import msgspec
 import structlog
 
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
-from bridge.relay.types import ThreadMessage, Writer
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service, ThreadMessage, Writer
 from bridge.slack.receiver.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.receiver.requests import Body, is_clean, parse_json
 from bridge.slack.receiver.seldom import Seldom

@@ -150,7 +150,7 @@ async def test_a_mistake_of_ours_is_not_the_clients(
     def mistaken(*_: object) -> bool:
         raise KeyError("ours")
 
-    monkeypatch.setattr(relay, "foreign", mistaken)
+    monkeypatch.setattr(relay.service, "foreign", mistaken)
     with capture_logs() as logs:
         wire.send(request(as_json(event())))
         assert (await wire.answer())[0] == 500

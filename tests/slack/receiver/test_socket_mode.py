@@ -125,7 +125,7 @@ async def test_stopping_waits_no_longer_than_its_grace(
     async with asyncio.timeout(5):
         await relay.began.wait()
         await client.stop()
-    assert relay.messages == {}
+    assert relay.messages == []
     assert [task for task in asyncio.all_tasks() if "socket mode" in task.get_name()] == []
 
 
