@@ -62,7 +62,7 @@ class Refused:
     text: str
 
 
-class Writer(StrEnum):
+class WriterKind(StrEnum):
     """Who has written a message, as far as the event tells."""
 
     PERSON = "person"
@@ -85,7 +85,7 @@ class ThreadMessage:
     """As Slack sent it: mrkdwn."""
     files: tuple[str, ...] = ()
     """Names of attached files."""
-    writer: Writer = Writer.PERSON
+    writer: WriterKind = WriterKind.PERSON
     home: TeamId | None = None
     """The workspace that the writer belongs to, where Slack tells."""
 

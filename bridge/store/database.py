@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from bridge.ids import WorkerId
 from bridge.store import workers
 from bridge.store.connection import Transaction
+from bridge.store.driver_errors import describe, unavailable
 from bridge.store.encryption import KeyRing, bind, key_from_file
 from bridge.store.engine import (
     begin,
@@ -33,7 +34,6 @@ from bridge.store.errors import (
 from bridge.store.lanes import InlineLane, Lane, LoopLane
 from bridge.store.migrate import require_current
 from bridge.store.models import SESSIONS
-from bridge.store.outages import describe, outage
 from bridge.store.writer import Writer
 
 READ_SECONDS = 10.0
@@ -72,7 +72,7 @@ class Database:
                 yield connection
         except Exception as error:
             _heed_cancellation(error)
-            if isinstance(error, StoreError) or outage(error) is None:
+            if isinstance(error, StoreError) or unavailable(error) is None:
                 raise
             raise StoreUnavailable(f"The database cannot be read: {describe(error)}.") from error
 
@@ -89,7 +89,7 @@ class Database:
                 return await work(connection)
         except Exception as error:
             _heed_cancellation(error)
-            if isinstance(error, StoreError) or outage(error) is None:
+            if isinstance(error, StoreError) or unavailable(error) is None:
                 raise
             raise StoreUnavailable(
                 f"The database does not take writes: {describe(error)}.", certain=False

@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from bridge.store.connection import Transaction
 from bridge.store.database import Database
-from bridge.store.outages import describe
+from bridge.store.driver_errors import describe
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +77,6 @@ class Wakeups:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
-
-    @property
-    def listening(self) -> bool:
-        """Whether wake-ups arrive at present."""
-        return self._listening.is_set()
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE

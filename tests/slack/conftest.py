@@ -53,6 +53,6 @@ async def front(
     slack: SlackSandbox, dispatch: MessageFastPath, http: aiohttp.ClientSession
 ) -> AsyncIterator[Poster]:
     """The bridge over HTTP; the stand-in delivers there."""
-    async with http_front(dispatch, front=dispatch) as url:
+    async with http_front(dispatch, fast_path=dispatch) as url:
         slack.events_url = url
         yield Poster(http, url)

@@ -29,7 +29,7 @@ from bridge.slack.port import (
 )
 from bridge.slack.receiver.dispatch import Dispatch
 from bridge.slack.receiver.doors import Limits
-from bridge.slack.receiver.http import FrontRunner
+from bridge.slack.receiver.http import BoundedRunner
 from bridge.slack.receiver.ingress import PATH, Ingress
 from bridge.slack.receiver.requests import Verifier
 
@@ -119,7 +119,7 @@ async def http_front(
     app = web.Application()
     Ingress(dispatch, Verifier(SECRET), **options).add_routes(app)
     health.add_routes(app, {})
-    runner = FrontRunner(app, limits=limits, shutdown_timeout=1.0)
+    runner = BoundedRunner(app, limits=limits, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

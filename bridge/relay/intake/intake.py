@@ -8,14 +8,14 @@ from dataclasses import replace
 from bridge.content.markup import is_blank
 from bridge.ids import MessageTs, SessionId, UserId, WorkerId
 from bridge.relay.delivery.messages import Wording, wording
-from bridge.relay.intake.words import Word, word_for_bridge
+from bridge.relay.intake.mentions import MentionWord, word_for_bridge
 from bridge.relay.shared.channels import CHANNEL, FREE, channel_of
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.record import mark, notice
 from bridge.relay.shared.threads import Thread, key_of
 from bridge.relay.worker.supervisor import Supervisor
-from bridge.slack.port import ThreadMessage, Writer
+from bridge.slack.port import ThreadMessage, WriterKind
 from bridge.slack.views import notices
 from bridge.state import State
 from bridge.store import inbox, outbox, people, sessions
@@ -71,9 +71,9 @@ class Intake:
         await self._relay(thread, message, words)
 
     async def _by_person(self, message: ThreadMessage) -> bool:
-        if message.writer is Writer.THROUGH_APP:
+        if message.writer is WriterKind.THROUGH_APP:
             return await self._deps.names.is_person(message.team, message.user)
-        return message.writer is Writer.PERSON
+        return message.writer is WriterKind.PERSON
 
     async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording) -> None:
         session = thread.session
@@ -151,21 +151,21 @@ class Intake:
             self._deps.threads.note(key_of(message), replace(thread, apps_told=True))
             self._wake(session, owner)
 
-    async def _word(self, thread: Thread, message: ThreadMessage, word: Word) -> None:
+    async def _word(self, thread: Thread, message: ThreadMessage, word: MentionWord) -> None:
         stranger = message.home not in (None, message.team)
-        if word is Word.END and not stranger:
+        if word is MentionWord.END and not stranger:
             row = await self._session(thread.session)
             if row is not None and row.live:
                 await self.close(row, message.user, message.ts)
                 return
-            word = Word.STATUS  # it tells that the conversation has ended
+            word = MentionWord.STATUS  # it tells that the conversation has ended
         bot = self._deps.workspaces.bot_user_id(message.team)
 
         async def items(connection: Transaction) -> list[NewOutbox]:
             row = await sessions.session_by_id(connection, thread.session)
-            if word is Word.END:
+            if word is MentionWord.END:
                 said = notices.other_workspace()
-            elif word is Word.STATUS and row is not None:
+            elif word is MentionWord.STATUS and row is not None:
                 said = notices.status(row.label or row.account, State(row.state), row.agent_name)
             else:
                 said = notices.word_help(bot)

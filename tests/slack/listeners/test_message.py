@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from bridge.ids import TeamId
-from bridge.slack.port import ThreadMessage, Writer
-from bridge.slack.receiver import fast_path as fronts
+from bridge.slack.port import ThreadMessage, WriterKind
+from bridge.slack.receiver import fast_path
 from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.support import TEAM, Poster, Relay, event
 
@@ -17,12 +17,12 @@ THREAD = "1700000000.000100"
 
 
 def thread_message(body: object, team: TeamId) -> ThreadMessage | None:
-    """What the front reads out of a body; None too where it leaves it to Bolt."""
+    """What the fast path reads out of a body; None too where it leaves it to Bolt."""
     try:
-        envelope = msgspec.convert(body, fronts.Envelope)
+        envelope = msgspec.convert(body, fast_path.Envelope)
     except msgspec.ValidationError:
         return None
-    return fronts.thread_message(envelope.event, team)
+    return fast_path.thread_message(envelope.event, team)
 
 
 def test_a_reply_is_read_whole() -> None:
@@ -78,15 +78,15 @@ def test_everything_else_does_not_count(fields: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("fields", "writer"),
     [
-        ({}, Writer.PERSON),
-        ({"bot_id": "B0OTHER"}, Writer.THROUGH_APP),
-        ({"bot_id": "B0OTHER", "subtype": "file_share"}, Writer.THROUGH_APP),
-        ({"bot_id": "B0OTHER", "user": None}, Writer.APP),
-        ({"subtype": "bot_message", "bot_id": "B0OTHER", "user": None}, Writer.APP),
-        ({"subtype": "bot_message"}, Writer.APP),
+        ({}, WriterKind.PERSON),
+        ({"bot_id": "B0OTHER"}, WriterKind.THROUGH_APP),
+        ({"bot_id": "B0OTHER", "subtype": "file_share"}, WriterKind.THROUGH_APP),
+        ({"bot_id": "B0OTHER", "user": None}, WriterKind.APP),
+        ({"subtype": "bot_message", "bot_id": "B0OTHER", "user": None}, WriterKind.APP),
+        ({"subtype": "bot_message"}, WriterKind.APP),
     ],
 )
-def test_an_app_is_told_from_a_person(fields: dict[str, object], writer: Writer) -> None:
+def test_an_app_is_told_from_a_person(fields: dict[str, object], writer: WriterKind) -> None:
     message = thread_message(event(**fields), TEAM)
     assert message is not None
     assert message.writer is writer

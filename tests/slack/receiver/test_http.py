@@ -44,10 +44,10 @@ class Wire:
 
 @asynccontextmanager
 async def server(
-    front: MessageFastPath, *, limits: Limits | None = None, **options: Any
+    fast_path: MessageFastPath, *, limits: Limits | None = None, **options: Any
 ) -> AsyncIterator[int]:
     """The bridge's HTTP side as `bridge.app` builds it; gives its port."""
-    async with http_front(front, limits=limits, front=front, **options) as url:
+    async with http_front(fast_path, limits=limits, fast_path=fast_path, **options) as url:
         yield URL(url).port or 0
 
 
