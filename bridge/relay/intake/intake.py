@@ -101,7 +101,7 @@ class Intake:
             elif rows and message.files:
                 said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
             if said:
-                await self._say(connection, session, said)
+                await self._say(connection, session, said, held)
             else:
                 await self._wake_owner(connection, session, held.owner)
             if rows and held.live and self._supervisor.shares(session):
@@ -141,10 +141,10 @@ class Intake:
         told = replace(notice(notices.apps_not_relayed()), dialog_id=APPS)
 
         async def work(connection: Transaction) -> tuple[bool, WorkerId | None]:
-            live = (await sessions.lock_live(connection, session)).live
-            if not live or not await outbox.add(connection, session, [told]):
-                return live, None
-            return live, await self._say(connection, session, [])
+            held = await sessions.lock_live(connection, session)
+            if not held.live or not await outbox.add(connection, session, [told]):
+                return held.live, None
+            return True, await self._say(connection, session, [], held)
 
         live, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         if live:
@@ -226,10 +226,22 @@ class Intake:
         self._supervisor.deliver(row.id, rows)
 
     async def _say(
-        self, connection: Transaction, session: SessionId, items: list[NewOutbox]
+        self,
+        connection: Transaction,
+        session: SessionId,
+        items: list[NewOutbox],
+        held: Locked | None = None,
     ) -> WorkerId | None:
-        """Add to the outbox of a session, and wake whoever owns it, or may. Returns who does."""
-        owner = await sessions.call_for_attention(connection, session)
+        """Add to the outbox of a session, and wake whoever owns it, or may. Returns who does.
+
+        `held`: what `lock_live` has given in this transaction. A live session has its owner's
+        attention until it is over and all that was added before is posted; its row, which several
+        may hold together, is left as it is.
+        """
+        if held is not None and held.live:
+            owner = held.owner
+        else:
+            owner = await sessions.call_for_attention(connection, session)
         await outbox.add(connection, session, items)
         if owner is None:
             await notify(connection, CHANNEL, FREE)
