@@ -40,7 +40,7 @@ from bridge.relay.worker.supervisor import Supervisor
 from bridge.slack.app import build_bolt_app
 from bridge.slack.receiver.dispatch import Dispatch, bolt_dispatch
 from bridge.slack.receiver.fast_path import MessageFastPath
-from bridge.slack.receiver.http import FrontRunner
+from bridge.slack.receiver.http import BoundedRunner
 from bridge.slack.receiver.ingress import Ingress
 from bridge.slack.receiver.requests import Verifier
 from bridge.slack.receiver.socket_mode import SocketMode
@@ -112,18 +112,18 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         )
         await supervisor.take_name(stop)
         service = BridgeService(deps, supervisor, presence)
-        front = MessageFastPath(
+        fast_path = MessageFastPath(
             workspaces, service, bolt_dispatch(build_bolt_app(workspaces, service), workspaces)
         )
 
-        catching_up = CatchingUp(deps, presence, service, front.missed)
+        catching_up = CatchingUp(deps, presence, service, fast_path.missed)
 
-        socket_mode = _socket_mode(settings, front, http)
+        socket_mode = _socket_mode(settings, fast_path, http)
         if socket_mode is not None:
             presence.reachable_by(lambda: socket_mode.connected_since)
             socket_mode.on_connected(presence.news.set)
         runner = await _listen(
-            settings, front, _probes(database, workspaces, socket_mode, supervisor)
+            settings, fast_path, _probes(database, workspaces, socket_mode, supervisor)
         )
         stack.push_async_callback(runner.cleanup)
         if not await _introduce(workspaces, stop):
@@ -257,15 +257,15 @@ def _probes(
 
 async def _listen(
     settings: Settings,
-    front: MessageFastPath,
+    fast_path: MessageFastPath,
     probes: Mapping[str, health.Probe],
 ) -> web.AppRunner:
     app = web.Application()
     if settings.slack_signing_secret:
-        ingress = Ingress(front, Verifier(settings.slack_signing_secret), front=front)
+        ingress = Ingress(fast_path, Verifier(settings.slack_signing_secret), fast_path=fast_path)
         ingress.add_routes(app)
     health.add_routes(app, probes)
-    runner = FrontRunner(app, handle_signals=False, shutdown_timeout=5.0)
+    runner = BoundedRunner(app, handle_signals=False, shutdown_timeout=5.0)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port, reuse_address=True).start()
     return runner

@@ -37,7 +37,7 @@ _TOKENS = {
 }
 _CHANNEL = re.compile(r"#[^\s#@,<>]{1,80}|[CGD][A-Z0-9]{2,}", re.ASCII)
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
-Words = tuple[str, ...]
+CommaList = tuple[str, ...]
 Secret = Annotated[str | None, Field(repr=False)]
 
 
@@ -100,11 +100,11 @@ class Settings(BaseModel):
     slack_api_url: str = "https://slack.com/api/"
 
     liveperson_csds_url: str = "https://api.liveperson.net"
-    liveperson_allowed_hosts: Words = ("*.liveperson.net", "*.lpsnmedia.net")
+    liveperson_allowed_hosts: CommaList = ("*.liveperson.net", "*.lpsnmedia.net")
 
-    bridge_accounts: Words = ()
+    bridge_accounts: CommaList = ()
     bridge_config: Path | None = None
-    bridge_encryption_keys: Words = Field(default=(), repr=False)
+    bridge_encryption_keys: CommaList = Field(default=(), repr=False)
     bridge_worker_id: str | None = Field(default=None, max_length=128)
     bridge_max_sessions: int = Field(default=10_000, ge=1)
     bridge_open_per_person: int = Field(default=10, ge=0)

@@ -15,6 +15,8 @@ ChannelId = NewType("ChannelId", str)
 """A Slack channel or direct message, `C…`, `G…` or `D…`."""
 UserId = NewType("UserId", str)
 """A Slack user, `U…` or `W…`."""
+OPERATOR = UserId("operator")
+"""Who ends a conversation from the command line, where Slack's users have their ids."""
 MessageTs = NewType("MessageTs", str)
 """A message's timestamp, its identity within its channel: `1700000000.000100`."""
 

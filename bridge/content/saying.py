@@ -13,7 +13,7 @@ from typing import Any, Final
 from bridge.content.markup import escape
 
 Block = dict[str, Any]
-Words = tuple[str, str]
+TextObject = tuple[str, str]
 """The type of a text object, and its text: `plain_text` or `mrkdwn`."""
 
 PARAGRAPH: Final = 3_000
@@ -51,7 +51,7 @@ _UNSAFE: Final = re.compile(r"[<>|\s]")
 _REFERENCE: Final = re.compile(r"&(?:amp|lt|gt);|<[^<>]{1,2900}>|.", re.DOTALL)
 
 
-def words_of(blocks: Iterable[Any], *, labels: bool = False) -> list[Words]:
+def words_of(blocks: Iterable[Any], *, labels: bool = False) -> list[TextObject]:
     """All words, in reading order; with `labels`, those on buttons too."""
     return [words for block in blocks for words in _words(block, labels)]
 
@@ -71,7 +71,7 @@ def buttons_of(blocks: Iterable[Any]) -> list[Block]:
     return rows
 
 
-def paragraphs(words: Iterable[Words]) -> list[Block]:
+def paragraphs(words: Iterable[TextObject]) -> list[Block]:
     """Words as sections, as few as they fit into."""
     shown: list[Block] = []
     kind, text = "", ""
@@ -110,7 +110,7 @@ def _pieces(text: str) -> list[str]:
     return [*pieces, current] if current else pieces
 
 
-def _words(value: Any, labels: bool) -> Iterator[Words]:
+def _words(value: Any, labels: bool) -> Iterator[TextObject]:
     if isinstance(value, list):
         for each in value:
             yield from _words(each, labels)
@@ -118,7 +118,7 @@ def _words(value: Any, labels: bool) -> Iterator[Words]:
         yield from _of_object(value, labels)
 
 
-def _of_object(value: Block, labels: bool) -> Iterator[Words]:
+def _of_object(value: Block, labels: bool) -> Iterator[TextObject]:
     kind = value.get("type")
     if kind in ("plain_text", "mrkdwn") and isinstance(value.get("text"), str):
         yield kind, value["text"]
@@ -143,7 +143,7 @@ def _text_object(value: Any) -> Any:
     return {"type": "plain_text", "text": escape(value)} if isinstance(value, str) else value
 
 
-def _image(value: Block) -> Iterator[Words]:
+def _image(value: Block) -> Iterator[TextObject]:
     if isinstance(title := value.get("title"), dict):
         yield from _words(title, False)
     if isinstance(alt := value.get("alt_text"), str) and alt.strip():
@@ -154,7 +154,7 @@ def _image(value: Block) -> Iterator[Words]:
         yield ("mrkdwn", f"<{escape(url)}>") if safe else ("plain_text", escape(url))
 
 
-def _label(value: Block) -> Iterator[Words]:
+def _label(value: Block) -> Iterator[TextObject]:
     for name in ("text", "placeholder"):
         if isinstance(text := value.get(name), dict) and isinstance(text.get("text"), str):
             url = value.get("url")
@@ -178,7 +178,7 @@ def _interactive(value: Any) -> Iterator[Block]:
 # -- rich text ---------------------------------------------------------------------------------
 
 
-def _rich_text(block: Block) -> Iterator[Words]:
+def _rich_text(block: Block) -> Iterator[TextObject]:
     """A rich text's paragraphs; literal, unless people or channels are named in it."""
     for element in block.get("elements") or ():
         kind = "mrkdwn" if _names(element) else "plain_text"

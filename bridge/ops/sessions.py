@@ -20,7 +20,9 @@ import msgspec
 from sqlalchemy import func, select
 
 from bridge.config import Settings
-from bridge.ids import MessageTs, SessionId, ts_key
+from bridge.ids import OPERATOR, MessageTs, SessionId, ts_key
+from bridge.relay.shared.channels import CHANNEL
+from bridge.relay.shared.items import Close, packed, unpacked
 from bridge.store import inbox
 from bridge.store import sessions as queries
 from bridge.store.database import Database, open_database
@@ -118,10 +120,6 @@ async def show_session(settings: Settings, session: str) -> int:
 
 async def close_session(settings: Settings, session: str) -> int:
     """Ask the session's owner to end it, as the card's button does. Raise `StoreError`."""
-    from bridge.relay.shared.channels import CHANNEL
-    from bridge.relay.shared.items import Close, packed
-    from bridge.relay.shared.state import OPERATOR
-
     # In thread order it comes after all that has been written so far, and so it leaves last.
     key = MessageTs(f"{time.time():.6f}")
     name = SessionId(session.strip())
@@ -161,8 +159,6 @@ async def close_session(settings: Settings, session: str) -> int:
 
 def transcript(came: Sequence[Any], went: Sequence[Any]) -> list[Line]:
     """Merge inbox and outbox rows in time order; each side keeps its own order."""
-    from bridge.relay.shared.items import unpacked
-
     ordered = sorted(came, key=lambda row: (ts_key(row.message_ts), row.part, row.id))
     ups = [
         Line(row.created_at, "→", row.user_id, unpacked(row.kind, row.payload).words, _mark(row))

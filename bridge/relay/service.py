@@ -15,20 +15,19 @@ from bridge.relay.intake.targets import accounts_for, resolve
 from bridge.relay.shared.channels import CHANNEL, MOVED
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.state import State
-from bridge.relay.types import (
+from bridge.relay.worker.presence import Presence
+from bridge.relay.worker.supervisor import Supervisor
+from bridge.slack.port import (
     Accounts,
     Click,
     ConnectCommand,
     Connecting,
-    Disposition,
     Refused,
     SessionSummary,
     ThreadMessage,
 )
-from bridge.relay.worker.presence import Presence
-from bridge.relay.worker.supervisor import Supervisor
 from bridge.slack.views import refusals
+from bridge.state import State
 from bridge.store import people, sessions
 from bridge.store import presence as unheard
 from bridge.store.connection import Transaction
@@ -140,10 +139,10 @@ class BridgeService:
         """Whether a thread is known to be none of ours; False if that is to be found out."""
         return self._deps.threads.foreign((team, channel, thread_ts))
 
-    async def message(self, message: ThreadMessage) -> Disposition:
+    async def message(self, message: ThreadMessage) -> None:
         """Take a thread message: committed when this returns. Raises as `Intake.message` does."""
         try:
-            return await self._intake.message(message)
+            await self._intake.message(message)
         except Exception:
             self._presence.refused(message.team, message.channel, message.thread_ts, message.ts)
             raise
@@ -218,7 +217,7 @@ class BridgeService:
                 opener=row.opener_id,
                 account=row.account,
                 label=row.label or row.account,
-                state=row.state,
+                state=State(row.state),
                 agent=row.agent_name,
                 created_at=row.created_at,
             )

@@ -20,7 +20,7 @@ from slack_bolt.response import BoltResponse
 from bridge.errors import Transient
 from bridge.ids import TeamId
 from bridge.slack.listeners import register_listeners
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service
 from bridge.slack.receiver.dispatch import kind_of
 from bridge.slack.receiver.requests import Body
 from bridge.slack.web.errors import SlackError, SlackRefused

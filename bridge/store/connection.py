@@ -223,7 +223,7 @@ class Statement:
     @cached_property
     def _prepared(self) -> tuple[str, dict[str, Any]]:
         """The SQL for PostgreSQL, and those of its parameters that are constants."""
-        from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+        from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg  # noqa: PLC0415
 
         statement: Any = self._on("postgresql")
         compiled: Any = statement.compile(dialect=cast("Any", PGDialect_psycopg)())

@@ -14,7 +14,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from bridge.ids import WorkerId
+from bridge.store import workers
 from bridge.store.connection import Transaction
+from bridge.store.driver_errors import describe, unavailable
 from bridge.store.encryption import KeyRing, bind, key_from_file
 from bridge.store.engine import (
     begin,
@@ -32,7 +34,7 @@ from bridge.store.errors import (
 )
 from bridge.store.lanes import InlineLane, Lane, LoopLane
 from bridge.store.migrate import require_current
-from bridge.store.outages import describe, outage
+from bridge.store.models import SESSIONS
 from bridge.store.writer import Writer
 
 READ_SECONDS = 10.0
@@ -71,7 +73,7 @@ class Database:
                 yield connection
         except Exception as error:
             _heed_cancellation(error)
-            if isinstance(error, StoreError) or outage(error) is None:
+            if isinstance(error, StoreError) or unavailable(error) is None:
                 raise
             raise StoreUnavailable(f"The database cannot be read: {describe(error)}.") from error
 
@@ -88,7 +90,7 @@ class Database:
                 return await work(connection)
         except Exception as error:
             _heed_cancellation(error)
-            if isinstance(error, StoreError) or outage(error) is None:
+            if isinstance(error, StoreError) or unavailable(error) is None:
                 raise
             raise CommitUnknown(f"The database does not take writes: {describe(error)}.") from error
 
@@ -116,8 +118,6 @@ class Database:
 
         Raise `StoreUnavailable`.
         """
-        from bridge.store import workers
-
         name = WorkerId(f"doctor-{token_hex(8)}")
         try:
             await self.at_once(lambda it: workers.pretend(it, name), deadline=deadline)
@@ -128,13 +128,10 @@ class Database:
 
     async def _check_keys(self, connection: AsyncConnection) -> None:
         """Try the keys on a secret of the newest session that still needs one, and the oldest."""
-        from bridge.store.models import Session
-
-        table = Session.__table__
-        secret = table.c.credentials
-        for order in (table.c.active_at, table.c.active_at.desc()):
+        secret, active_at = SESSIONS.c.credentials, SESSIONS.c.active_at
+        for order in (active_at, active_at.desc()):
             found = await connection.execute(
-                select(secret).where(table.c.live, secret.is_not(None)).order_by(order).limit(1)
+                select(secret).where(SESSIONS.c.live, secret.is_not(None)).order_by(order).limit(1)
             )
             found.first()
 

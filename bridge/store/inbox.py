@@ -9,9 +9,9 @@ from sqlalchemy import BigInteger, bindparam, func, literal_column, select, upda
 
 from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
 from bridge.store.connection import Statement, Transaction
+from bridge.store.driver_errors import unique_violation
 from bridge.store.errors import NumberTaken
 from bridge.store.models import INBOX, WAITING
-from bridge.store.outages import unique_violation
 from bridge.store.rows import InboxRow, NewInbox
 from bridge.store.sessions import insert_new, now_ms, owner_of, still_owned
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from sqlalchemy import Connection, exc, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bridge.store.driver_errors import Unavailable, describe, unavailable
 from bridge.store.engine import connect_to_write, make_engine, normalise_url, prepare_file
 from bridge.store.errors import NotMigrated, StoreError, StoreUnavailable, TooNew
-from bridge.store.outages import Outage, describe, outage
 
 HEAD = "0009"
 """The newest revision in `migrations/versions`; a test holds the two together."""
@@ -53,11 +53,11 @@ async def upgrade(url: str) -> tuple[str | None, str]:
                 try:
                     return await _upgrade(engine), HEAD
                 except exc.DBAPIError as error:
-                    if outage(error) is not Outage.BUSY:
+                    if unavailable(error) is not Unavailable.BUSY:
                         raise
                     await asyncio.sleep(0.1)
     except Exception as error:
-        if isinstance(error, StoreError) or outage(error) is None:
+        if isinstance(error, StoreError) or unavailable(error) is None:
             raise
         raise StoreUnavailable(f"The database cannot be upgraded: {describe(error)}.") from error
     finally:
@@ -110,8 +110,9 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _run_scripts(connection: Connection) -> None:
-    from alembic import command
-    from alembic.config import Config
+    # Only who migrates pays for Alembic: a tenth of a second, and its memory for good.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     # Alembic reads it as an INI value, where a per cent sign begins an interpolation.

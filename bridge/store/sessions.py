@@ -84,8 +84,15 @@ _EPOCH = Statement(
 _LIVE = Statement(
     lambda _: (
         select(SESSIONS.c.live, SESSIONS.c.owner, SESSIONS.c.several_writers)
-        .where(SESSIONS.c.id == bindparam("session"))
+        .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.live)
         .with_for_update(read=True)
+    )
+)
+_OVER = Statement(
+    lambda _: (
+        select(SESSIONS.c.live, SESSIONS.c.owner, SESSIONS.c.several_writers)
+        .where(SESSIONS.c.id == bindparam("session"))
+        .with_for_update(key_share=True)
     )
 )
 
@@ -199,8 +206,13 @@ class Locked(NamedTuple):
 
 
 async def lock_live(connection: Transaction, session: SessionId) -> Locked:
-    """Hold a session as it is, until the transaction ends."""
-    for live, owner, several in await _LIVE.run(connection, session=session):
+    """Hold a session as it is, until the transaction ends.
+
+    A live one is shared with others who hold it: none of them may change its row, for they would
+    wait for each other. One that is over is held alone: who asks will `call_for_attention` there.
+    """
+    found = await _LIVE.run(connection, session=session)
+    for live, owner, several in found or await _OVER.run(connection, session=session):
         return Locked(bool(live), owner, bool(several))
     return Locked()
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 from bridge.backoff import Backoff
 from bridge.store.connection import Transaction
 from bridge.store.database import Database
-from bridge.store.outages import describe
+from bridge.store.driver_errors import describe
 
 log = logging.getLogger(__name__)
 
@@ -78,11 +78,6 @@ class Wakeups:
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
-
-    @property
-    def listening(self) -> bool:
-        """Whether wake-ups arrive at present."""
-        return self._listening.is_set()
 
     async def _run(self) -> None:
         backoff = Backoff(first=FIRST_PAUSE, cap=LONGEST_PAUSE, jitter=0.5)

@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 
 from bridge.backoff import Backoff
 from bridge.store.connection import Transaction, WriteConnection
+from bridge.store.driver_errors import Unavailable, describe, unavailable
 from bridge.store.errors import CommitUnknown, StoreUnavailable
 from bridge.store.lanes import Lane
-from bridge.store.outages import Outage, describe, outage
 
 T = TypeVar("T")
 Work = Callable[[Transaction], Awaitable[T]]
@@ -240,8 +240,8 @@ class Writer:
 
     async def _clean_up(self, batch: list[_Item], error: Exception) -> bool:
         """Undo a failed attempt. Return whether the database was to blame, and not a work."""
-        kind = outage(error)
-        if kind is Outage.DOWN:
+        kind = unavailable(error)
+        if kind is Unavailable.DOWN:
             await self._let_go(broken=True)
         else:
             await self._roll_back()
@@ -252,7 +252,7 @@ class Writer:
             if trouble != self.trouble:
                 log.warning("The database does not take writes: %s", trouble)
             self.trouble = trouble
-        if self._committing and kind is Outage.DOWN:
+        if self._committing and kind is Unavailable.DOWN:
             self._refuse(batch, f"The connection was lost during a commit: {self.trouble}.")
         for item in batch:
             item.begun = False
@@ -305,6 +305,6 @@ async def _in_savepoint(connection: WriteConnection, work: Work[Any]) -> Any:
         async with connection.begin_nested():
             return await _plainly(connection, work)
     except Exception as error:
-        if outage(error) is not None:
+        if unavailable(error) is not None:
             raise
         return _Raised(error)

@@ -15,8 +15,8 @@ from bridge.app import bound_port, running
 from bridge.config import load
 from bridge.ids import ChannelId, TeamId
 from bridge.relay.intake.intake import Intake
-from bridge.relay.types import Disposition, ThreadMessage
 from bridge.relay.worker import catching_up
+from bridge.slack.port import ThreadMessage
 from bridge.slack.receiver.fast_path import MessageFastPath
 from bridge.slack.receiver.ingress import PATH
 from bridge.store.database import Database
@@ -250,10 +250,10 @@ async def test_a_message_that_can_never_be_taken_hides_no_other(
     await lost(other.thread, *WORDS)
     take, missed = Intake.message, MessageFastPath.missed
 
-    async def refuse(self: Intake, message: ThreadMessage) -> Disposition:
+    async def refuse(self: Intake, message: ThreadMessage) -> None:
         if message.text == "two" and message.channel == poisoned.thread.channel:
             raise ValueError
-        return await take(self, message)
+        await take(self, message)
 
     async def fail(
         self: MessageFastPath, team: TeamId, channel: ChannelId, message: dict[str, object]

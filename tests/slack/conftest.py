@@ -42,7 +42,9 @@ def relay() -> Relay:
 @pytest.fixture
 def dispatch(workspaces: Workspaces, relay: Relay) -> MessageFastPath:
     return MessageFastPath(
-        workspaces, relay, bolt_dispatch(build_bolt_app(workspaces, relay), workspaces)
+        workspaces,
+        relay.service,
+        bolt_dispatch(build_bolt_app(workspaces, relay.service), workspaces),
     )
 
 
@@ -51,6 +53,6 @@ async def front(
     slack: SlackSandbox, dispatch: MessageFastPath, http: aiohttp.ClientSession
 ) -> AsyncIterator[Poster]:
     """The bridge over HTTP; the stand-in delivers there."""
-    async with http_front(dispatch, front=dispatch) as url:
+    async with http_front(dispatch, fast_path=dispatch) as url:
         slack.events_url = url
         yield Poster(http, url)

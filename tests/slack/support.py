@@ -5,33 +5,31 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import inspect
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 import aiohttp
 from aiohttp import web
 
-from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
+from bridge.ids import ChannelId, SessionId, TeamId, UserId
 from bridge.ops import health
-from bridge.relay.types import (
+from bridge.slack.port import (
     AccountInfo,
     Accounts,
-    Click,
     ConnectCommand,
     Connecting,
-    Disposition,
-    Refused,
-    SessionSummary,
+    Service,
     ThreadMessage,
 )
 from bridge.slack.receiver.dispatch import Dispatch
 from bridge.slack.receiver.doors import Limits
-from bridge.slack.receiver.http import FrontRunner
+from bridge.slack.receiver.http import BoundedRunner
 from bridge.slack.receiver.ingress import PATH, Ingress
 from bridge.slack.receiver.requests import Verifier
 
@@ -40,68 +38,77 @@ TEAM = TeamId("T0SANDBOX")
 SUPPORT = ChannelId("C0SUPPORT")
 ANA = UserId("U0ANA")
 
+Answer = TypeVar("Answer")
+Given = TypeVarTuple("Given")
+
 
 class Relay:
-    """A relay that keeps everything in memory: whatever listeners hand over can be read here."""
+    """Stands behind `service` in the relay's place: notes what is asked, answers as it is told.
+
+    A new verb of `Service` needs no line here, except for an answer other than None.
+    """
 
     def __init__(self) -> None:
-        self.commands: list[ConnectCommand] = []
-        self.messages: dict[tuple[str, str], ThreadMessage] = {}
-        self.ended: list[tuple[str, Click]] = []
-        self.moved: list[tuple[str, str]] = []
-        self.listed: list[SessionSummary] = []
-        self.known = [AccountInfo("12345678", "Sandbox Telecom", "telecom")]
+        self.service = cast("Service", _Verbs(self._asked))
         self.down: Exception | None = None
         """Raised instead of committing."""
         self.hold: asyncio.Event | None = None
         """Commits wait for it."""
         self.began = asyncio.Event()
         """Set when a commit was asked for."""
-        self.refuse_end: Refused | None = None
+        self._calls: list[tuple[str, tuple[Any, ...]]] = []
+        self._answers: dict[str, object] = {
+            "connect": Connecting(SessionId("s1"), "Account 12345678"),
+            "foreign": False,
+            "sessions": [],
+            "accounts": Accounts(
+                named=(AccountInfo("12345678", "Sandbox Telecom", "telecom"),), others=False
+            ),
+        }
 
-    async def _commit(self) -> None:
+    def answer(self, verb: Callable[..., Awaitable[Answer]]) -> Callable[[Answer], None]:
+        """Have a verb answered so from now on: `relay.answer(Service.end)(Refused("No."))`."""
+        return lambda answer: self._answers.update({verb.__name__: answer})
+
+    def asked(self, verb: Callable[[Service, *Given], object]) -> list[tuple[*Given]]:
+        """What `verb` was called with, each time that it was committed."""
+        return [given for name, given in self._calls if name == verb.__name__]
+
+    @property
+    def commands(self) -> list[ConnectCommand]:
+        return [command for (command,) in self.asked(Service.connect)]
+
+    @property
+    def messages(self) -> list[ThreadMessage]:
+        return [message for (message,) in self.asked(Service.message)]
+
+    @property
+    def texts(self) -> list[str]:
+        return [message.text for message in self.messages]
+
+    def _asked(self, verb: str, given: tuple[Any, ...]) -> Any:
+        if not inspect.iscoroutinefunction(getattr(Service, verb)):
+            return self._answers.get(verb)
+        return self._commit(verb, given)
+
+    async def _commit(self, verb: str, given: tuple[Any, ...]) -> Any:
         self.began.set()
         if self.hold is not None:
             await self.hold.wait()
         if self.down is not None:
             raise self.down
+        self._calls.append((verb, given))
+        return self._answers.get(verb)
 
-    async def connect(self, command: ConnectCommand) -> Connecting | Refused:
-        await self._commit()
-        self.commands.append(command)
-        if not command.target:
-            return Refused("Which account? Type `/lp connect 12345678`.")
-        return Connecting(SessionId("s1"), f"Account {command.target}")
 
-    def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:
-        return False
+class _Verbs:
+    """Every verb of `Service`, whatever they are."""
 
-    async def message(self, message: ThreadMessage) -> Disposition:
-        await self._commit()
-        key = (message.channel, message.ts)
-        known = key in self.messages
-        self.messages[key] = message
-        return Disposition.DUPLICATE if known else Disposition.ACCEPTED
+    def __init__(self, asked: Callable[[str, tuple[Any, ...]], Any]) -> None:
+        self._asked = asked
 
-    async def end(self, session: SessionId, click: Click) -> Refused | None:
-        await self._commit()
-        self.ended.append((session, click))
-        return self.refuse_end
-
-    async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
-        await self._commit()
-        self.moved.append((old, new))
-
-    async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
-        await self._commit()
-        return self.listed
-
-    def accounts(self, channel: ChannelId, channel_name: str | None) -> Accounts:
-        return Accounts(named=tuple(self.known), others=False)
-
-    @property
-    def texts(self) -> list[str]:
-        return [message.text for message in self.messages.values()]
+    def __getattr__(self, verb: str) -> Callable[..., Any]:
+        return lambda *given: self._asked(verb, given)
 
 
 @asynccontextmanager
@@ -112,7 +119,7 @@ async def http_front(
     app = web.Application()
     Ingress(dispatch, Verifier(SECRET), **options).add_routes(app)
     health.add_routes(app, {})
-    runner = FrontRunner(app, limits=limits, shutdown_timeout=1.0)
+    runner = BoundedRunner(app, limits=limits, shutdown_timeout=1.0)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -88,7 +88,7 @@ class Registrations:
 
 def test_listeners_are_those_of_the_table() -> None:
     app = Registrations()
-    register_listeners(app, Relay())  # type: ignore[arg-type] # notes what Bolt would be told
+    register_listeners(app, Relay().service)  # type: ignore[arg-type] # notes what Bolt would be told
     assert app.named["event"] == {name.partition(".")[0] for name in scopes.EVENTS}
     assert app.named["command"] == set(scopes.COMMANDS)
     assert app.named["action"] == {"lp_end", "lp_again"}

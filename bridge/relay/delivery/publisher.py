@@ -39,9 +39,9 @@ from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.own_words import marker_of
 from bridge.relay.shared.pump import Pump
 from bridge.relay.shared.record import Record, notice
-from bridge.relay.shared.state import State
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import trouble
+from bridge.state import State
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Transaction
 from bridge.store.rows import InboxRow, NewOutbox, OutboxRow

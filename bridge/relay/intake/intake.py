@@ -8,7 +8,7 @@ from dataclasses import replace
 from bridge.content.markup import is_blank
 from bridge.ids import MessageTs, SessionId, UserId, WorkerId
 from bridge.relay.delivery.messages import Wording, wording
-from bridge.relay.intake.words import Word, word_for_bridge
+from bridge.relay.intake.mentions import MentionWord, word_for_bridge
 from bridge.relay.shared import items
 from bridge.relay.shared.channels import CHANNEL, FREE, channel_of
 from bridge.relay.shared.crashpoints import crash_point
@@ -16,9 +16,10 @@ from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.items import packed, text_items
 from bridge.relay.shared.record import mark, notice
 from bridge.relay.shared.threads import Thread, key_of
-from bridge.relay.types import Disposition, ThreadMessage, Writer
 from bridge.relay.worker.supervisor import Supervisor
+from bridge.slack.port import ThreadMessage, WriterKind
 from bridge.slack.views import notices
+from bridge.state import State
 from bridge.store import inbox, outbox, people, sessions
 from bridge.store.connection import Transaction
 from bridge.store.rows import InboxRow, NewOutbox, SessionRow
@@ -43,7 +44,7 @@ class Intake:
         self._deps = deps
         self._supervisor = supervisor
 
-    async def message(self, message: ThreadMessage) -> Disposition:
+    async def message(self, message: ThreadMessage) -> None:
         """Take a thread message: committed when this returns.
 
         Raises `UndecidedError`, `StoreUnavailable`, or `SlackError` while Slack does not say who
@@ -51,31 +52,32 @@ class Intake:
         """
         thread = await self._deps.threads.find(key_of(message))
         if thread is None:
-            return Disposition.FOREIGN
+            return
         if not await self._by_person(message):
             await self._leave_out(thread, message)
-            return Disposition.LEFT_OUT
+            return
         bot = self._deps.workspaces.bot_user_id(message.team)
         if (word := word_for_bridge(message.text, bot)) is not None:
-            return await self._word(thread, message, word)
+            await self._word(thread, message, word)
+            return
         if message.text.lstrip().startswith(NOTE_PREFIX):
-            return await self._keep(
-                thread, message, items.Note(), Disposition.NOTE, _constant(mark(message.ts, "lock"))
-            )
+            await self._keep(thread, message, items.Note(), _constant(mark(message.ts, "lock")))
+            return
         words = wording(message.text, message.user, self._deps, message.team)
         if is_blank(message.text) or (words.plain is not None and is_blank(words.plain)):
             files = message.files
             told = notices.files_not_relayed(files) if files else notices.nothing_to_relay()
             answer = _constant(mark(message.ts), notice(told))
-            return await self._keep(thread, message, items.Note(), Disposition.NOTE, answer)
-        return await self._relay(thread, message, words)
+            await self._keep(thread, message, items.Note(), answer)
+            return
+        await self._relay(thread, message, words)
 
     async def _by_person(self, message: ThreadMessage) -> bool:
-        if message.writer is Writer.THROUGH_APP:
+        if message.writer is WriterKind.THROUGH_APP:
             return await self._deps.names.is_person(message.team, message.user)
-        return message.writer is Writer.PERSON
+        return message.writer is WriterKind.PERSON
 
-    async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording) -> Disposition:
+    async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording) -> None:
         session = thread.session
         stranger = message.user != thread.opener
 
@@ -101,7 +103,7 @@ class Intake:
             elif rows and message.files:
                 said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
             if said:
-                await self._say(connection, session, said)
+                await self._say(connection, session, said, held)
             else:
                 await self._wake_owner(connection, session, held.owner)
             if rows and held.live and self._supervisor.shares(session):
@@ -119,9 +121,6 @@ class Intake:
             self._supervisor.deliver(session, rows)
         if not held.live or said or not rows:  # known: its first wake-up may have been lost
             self._wake(session, held.owner)
-        if not rows:
-            return Disposition.DUPLICATE
-        return Disposition.ACCEPTED if held.live else Disposition.CLOSED
 
     async def _closed_answer(
         self, connection: Transaction, session: SessionId, ts: MessageTs
@@ -144,37 +143,37 @@ class Intake:
         told = replace(notice(notices.apps_not_relayed()), dialog_id=APPS)
 
         async def work(connection: Transaction) -> tuple[bool, WorkerId | None]:
-            live = (await sessions.lock_live(connection, session)).live
-            if not live or not await outbox.add(connection, session, [told]):
-                return live, None
-            return live, await self._say(connection, session, [])
+            held = await sessions.lock_live(connection, session)
+            if not held.live or not await outbox.add(connection, session, [told]):
+                return held.live, None
+            return True, await self._say(connection, session, [], held)
 
         live, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         if live:
             self._deps.threads.note(key_of(message), replace(thread, apps_told=True))
             self._wake(session, owner)
 
-    async def _word(self, thread: Thread, message: ThreadMessage, word: Word) -> Disposition:
+    async def _word(self, thread: Thread, message: ThreadMessage, word: MentionWord) -> None:
         stranger = message.home not in (None, message.team)
-        if word is Word.END and not stranger:
+        if word is MentionWord.END and not stranger:
             row = await self._session(thread.session)
             if row is not None and row.live:
                 await self.close(row, message.user, message.ts)
-                return Disposition.WORD
-            word = Word.STATUS  # it tells that the conversation has ended
+                return
+            word = MentionWord.STATUS  # it tells that the conversation has ended
         bot = self._deps.workspaces.bot_user_id(message.team)
 
         async def answer(connection: Transaction) -> list[NewOutbox]:
             row = await sessions.session_by_id(connection, thread.session)
-            if word is Word.END:
+            if word is MentionWord.END:
                 said = notices.other_workspace()
-            elif word is Word.STATUS and row is not None:
-                said = notices.status(row.label or row.account, row.state, row.agent_name)
+            elif word is MentionWord.STATUS and row is not None:
+                said = notices.status(row.label or row.account, State(row.state), row.agent_name)
             else:
                 said = notices.word_help(bot)
             return [notice(said)]
 
-        return await self._keep(thread, message, items.Word(), Disposition.WORD, answer)
+        await self._keep(thread, message, items.Word(), answer)
 
     async def _session(self, session: SessionId) -> SessionRow | None:
         async with self._deps.database.read() as connection:
@@ -185,12 +184,11 @@ class Intake:
         thread: Thread,
         message: ThreadMessage,
         item: items.Note | items.Word,
-        kept: Disposition,
         answer: Answer,
-    ) -> Disposition:
+    ) -> None:
         """Note a message that is not for LivePerson, and answer it, once."""
 
-        async def work(connection: Transaction) -> tuple[bool, WorkerId | None]:
+        async def work(connection: Transaction) -> WorkerId | None:
             rows = await inbox.add(
                 connection,
                 session=thread.session,
@@ -202,13 +200,11 @@ class Intake:
                 state="kept",
             )
             if not rows:
-                return False, None
-            said = await answer(connection)
-            return True, await self._say(connection, thread.session, said)
+                return None
+            return await self._say(connection, thread.session, await answer(connection))
 
-        added, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+        owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         self._wake(thread.session, owner)
-        return kept if added else Disposition.DUPLICATE
 
     async def close(self, row: SessionRow, user: UserId, ts: MessageTs) -> None:
         """Have a session ended, after what was written before `ts`."""
@@ -234,10 +230,22 @@ class Intake:
         self._supervisor.deliver(row.id, rows)
 
     async def _say(
-        self, connection: Transaction, session: SessionId, items: list[NewOutbox]
+        self,
+        connection: Transaction,
+        session: SessionId,
+        items: list[NewOutbox],
+        held: Locked | None = None,
     ) -> WorkerId | None:
-        """Add to the outbox of a session, and wake whoever owns it, or may. Returns who does."""
-        owner = await sessions.call_for_attention(connection, session)
+        """Add to the outbox of a session, and wake whoever owns it, or may. Returns who does.
+
+        `held`: what `lock_live` has given in this transaction. A live session has its owner's
+        attention until it is over and all that was added before is posted; its row, which several
+        may hold together, is left as it is.
+        """
+        if held is not None and held.live:
+            owner = held.owner
+        else:
+            owner = await sessions.call_for_attention(connection, session)
         await outbox.add(connection, session, items)
         if owner is None:
             await notify(connection, CHANNEL, FREE)

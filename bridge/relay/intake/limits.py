@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.config import Settings
 from bridge.ids import ChannelId, TeamId, UserId
-from bridge.relay.types import Refused
+from bridge.slack.port import Refused
 from bridge.slack.views import refusals
 from bridge.store import people
 from bridge.store.connection import Transaction

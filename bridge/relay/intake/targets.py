@@ -8,7 +8,7 @@ from bridge.config import AccountSettings, Settings
 from bridge.ids import ChannelId
 from bridge.liveperson.errors import InvalidAccount
 from bridge.liveperson.ids import AccountId, parse_account
-from bridge.relay.types import AccountInfo, Accounts, ConnectCommand, Refused
+from bridge.slack.port import AccountInfo, Accounts, ConnectCommand, Refused
 from bridge.slack.views import refusals
 
 

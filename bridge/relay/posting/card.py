@@ -23,6 +23,7 @@ from bridge.slack.views.card import CardModel, card
 from bridge.slack.web.concerns import MISSING, Concern
 from bridge.slack.web.errors import SlackError, SlackRefused, SlackUnavailable, SlackUnknown
 from bridge.slack.web.sender import Post
+from bridge.state import State
 from bridge.store import sessions
 from bridge.store.connection import Transaction
 from bridge.store.wakeups import notify
@@ -160,7 +161,7 @@ class Card:
             session=row.id,
             account=row.account,
             label=row.label,
-            state=row.state,  # type: ignore[arg-type]  # the column holds `State` values
+            state=State(row.state),
             agent_name=row.agent_name,
             agent_avatar=row.agent_avatar,
             opener=row.opener_id,

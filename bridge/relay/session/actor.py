@@ -43,9 +43,9 @@ from bridge.relay.session.outage import Outage
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.record import Record
-from bridge.relay.shared.state import State
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import Trouble, trouble
+from bridge.state import State
 from bridge.store.database import READ_SECONDS
 from bridge.store.handover import handover_of
 from bridge.store.rows import SessionRow

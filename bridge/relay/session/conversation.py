@@ -14,8 +14,8 @@ from bridge.relay.delivery.reader import Reader
 from bridge.relay.session.decisions import Happening, Observed, known_conversation, observe
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.record import Record, notice
-from bridge.relay.shared.state import State
 from bridge.slack.views import notices
+from bridge.state import State
 from bridge.store import outbox, sessions
 from bridge.store.connection import Transaction
 from bridge.store.rows import NewOutbox, OutboxRow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from bridge.content.rendered import Rendered
-from bridge.ids import WorkerId
+from bridge.ids import OPERATOR, WorkerId
 from bridge.relay.delivery.messages import (
     UNCERTAIN,
     not_delivered,
@@ -16,8 +16,8 @@ from bridge.relay.session.decisions import Observed
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.items import Queued, queued
 from bridge.relay.shared.record import Record, notice
-from bridge.relay.shared.state import OPERATOR, State
 from bridge.slack.views import notices
+from bridge.state import State
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Transaction
 from bridge.store.rows import OutboxRow

@@ -10,9 +10,9 @@ from bridge.backoff import Backoff
 from bridge.liveperson.errors import LivePersonError
 from bridge.relay.shared.deps import Timings
 from bridge.relay.shared.record import Record, notice
-from bridge.relay.shared.state import State
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import trouble
+from bridge.state import State
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from bridge.errors import Transient
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, ts_key
-from bridge.relay.types import ThreadMessage
+from bridge.slack.port import ThreadMessage
 from bridge.store import sessions
 from bridge.store.database import Database
 

@@ -12,8 +12,8 @@ from bridge.ids import SessionId
 from bridge.relay.session import ending
 from bridge.relay.session.actor import Session
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.state import State
 from bridge.slack.views import notices
+from bridge.state import State
 from bridge.store import sessions, workers
 from bridge.store.connection import Transaction
 from bridge.store.errors import StoreError, StoreUnavailable

@@ -38,7 +38,7 @@ AT_ONCE = 100
 REMEMBERED = 10_000
 """Threads with refused messages that are remembered; beyond that, Slack's tries must do."""
 
-Refused = dict[tuple[TeamId, ChannelId, MessageTs], int]
+Unstored = dict[tuple[TeamId, ChannelId, MessageTs], int]
 """Threads, and since when (ms) each is to be read."""
 
 
@@ -54,7 +54,7 @@ class Presence:
         """Set when threads of this worker's sessions may have been marked."""
         self._beaten = -math.inf
         self._steady_since = 0.0
-        self._refused: Refused = {}
+        self._refused: Unstored = {}
         self._reading: tuple[TeamId, ChannelId, MessageTs] | None = None
         self._began: tuple[tuple[float, float], int] | None = None
 
@@ -176,7 +176,7 @@ class Presence:
         """Mark the threads of messages that could not be stored when they came."""
         while some := dict(list(self._refused.items())[:AT_ONCE]):
 
-            async def work(connection: Transaction, some: Refused = some) -> None:
+            async def work(connection: Transaction, some: Unstored = some) -> None:
                 for (team, channel, thread), since in some.items():
                     await presence.mark_thread(connection, team, channel, thread, since)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slack_bolt.app.async_app import AsyncApp
 
 from bridge.slack.listeners import actions, commands, events
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service
 
 
 def register_listeners(app: AsyncApp, service: Service) -> None:

@@ -9,7 +9,7 @@ import structlog
 
 from bridge.content.rendered import Rendered
 from bridge.ids import MessageTs
-from bridge.relay.types import Connecting, Refused
+from bridge.slack.port import Connecting, Refused
 from bridge.slack.text import escape
 from bridge.slack.views import blocks
 from bridge.slack.web.errors import SlackError

@@ -9,7 +9,7 @@ from typing import Any, Final
 from slack_bolt.context.async_context import AsyncBoltContext
 
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
-from bridge.relay.types import Click
+from bridge.slack.port import Click
 from bridge.slack.receiver.requests import Body
 
 _TS: Final = re.compile(r"\d{1,12}\.\d{1,9}", re.ASCII)

@@ -58,8 +58,8 @@ class Limits:
         return cls(connections=max(16, min(cls().connections, soft // 4)))
 
 
-class State(Enum):
-    """What a connection is about."""
+class ConnectionPhase(Enum):
+    """Where a connection stands; the value says what keeps us waiting, if it takes too long."""
 
     IDLE = "idle"
     HEAD = "a request that does not arrive"
@@ -71,7 +71,7 @@ class Door(asyncio.Protocol):
 
     __slots__ = (
         *("_doors", "inner", "transport", "request"),
-        *("state", "since", "unread_since", "closing_since"),
+        *("phase", "since", "unread_since", "closing_since"),
         *("asked", "held", "useful"),
     )
 
@@ -80,9 +80,9 @@ class Door(asyncio.Protocol):
         self.inner = inner
         """aiohttp's protocol."""
         self.transport: asyncio.Transport | None = None
-        self.state = State.IDLE
+        self.phase = ConnectionPhase.IDLE
         self.since = 0.0
-        """When it came into this state."""
+        """When it came into this phase."""
         self.request: web.BaseRequest | None = None
         """The one that is being answered."""
         self.asked = 0
@@ -100,12 +100,14 @@ class Door(asyncio.Protocol):
     def arriving(self) -> bool:
         """Whether (the rest of) a request is still to come."""
         request = self.request
-        return self.state is State.HEAD or (request is not None and not request.content.is_eof())
+        return self.phase is ConnectionPhase.HEAD or (
+            request is not None and not request.content.is_eof()
+        )
 
     @property
     def dispensable(self) -> bool:
         """Whether it may go: not with a request that is being answered, unless it sends on."""
-        return self.state is not State.ANSWERING or self.arriving or self.held > MUCH
+        return self.phase is not ConnectionPhase.ANSWERING or self.arriving or self.held > MUCH
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -116,8 +118,8 @@ class Door(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Count, and pass on."""
-        if self.state is State.IDLE:
-            self.state, self.since = State.HEAD, self._doors.now()
+        if self.phase is ConnectionPhase.IDLE:
+            self.phase, self.since = ConnectionPhase.HEAD, self._doors.now()
         self._doors.hold(self, len(data))
         self.inner.data_received(data)
 
@@ -142,13 +144,13 @@ class Door(asyncio.Protocol):
 
     def begin(self, request: web.BaseRequest) -> None:
         """Note that a request's head is there."""
-        self.state, self.since = State.ANSWERING, self._doors.now()
+        self.phase, self.since = ConnectionPhase.ANSWERING, self._doors.now()
         self.request = request
         self.asked += 1
 
     def end(self, request: web.BaseRequest) -> None:
         """Note that it has its answer."""
-        self.state, self.since = State.IDLE, self._doors.now()
+        self.phase, self.since = ConnectionPhase.IDLE, self._doors.now()
         self.request = None
         left = 0
         if self.held > LITTLE:  # more requests, or bodies that nobody has read
@@ -164,9 +166,12 @@ class Door(asyncio.Protocol):
             return "closing" if now - self.closing_since >= limits.unread else None
         if self.unread_since is not None and now - self.unread_since >= limits.unread:
             return "answers that are not read"
-        patience = {State.HEAD: limits.head, State.ANSWERING: limits.answering}.get(self.state)
+        patience = {
+            ConnectionPhase.HEAD: limits.head,
+            ConnectionPhase.ANSWERING: limits.answering,
+        }.get(self.phase)
         if patience is not None and now - self.since >= patience:
-            return str(self.state.value)
+            return str(self.phase.value)
         return None
 
 
@@ -265,4 +270,4 @@ def _least(doors: list[Door]) -> Door | None:
 
 
 def _worth(door: Door) -> tuple[bool, bool, float]:
-    return door.useful, door.state is not State.IDLE, door.since
+    return door.useful, door.phase is not ConnectionPhase.IDLE, door.since

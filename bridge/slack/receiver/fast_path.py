@@ -22,8 +22,7 @@ import structlog
 
 from bridge.errors import Transient
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
-from bridge.relay.types import ThreadMessage, Writer
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service, ThreadMessage, WriterKind
 from bridge.slack.receiver.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.receiver.requests import Body, is_clean, parse_json
 from bridge.slack.receiver.seldom_log import SeldomLog
@@ -152,7 +151,7 @@ class MessageFastPath:
         message = thread_message(envelope.event, identity.team)
         if message is None or message.user == identity.bot_user:
             return DONE
-        if message.writer is not Writer.PERSON and envelope.is_ours(identity.bot):
+        if message.writer is not WriterKind.PERSON and envelope.is_ours(identity.bot):
             return DONE
         if envelope.team not in (None, identity.team):
             self._seldom.warning("slack_request_ignored", reason=FOREIGN, kind="event message")
@@ -172,9 +171,9 @@ def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
     if not (user or event.bot_id):
         return None
     if event.subtype == BOT_MESSAGE or not user:
-        writer = Writer.APP
+        writer = WriterKind.APP
     else:
-        writer = Writer.THROUGH_APP if event.bot_id else Writer.PERSON
+        writer = WriterKind.THROUGH_APP if event.bot_id else WriterKind.PERSON
     home = event.user_team or event.team
     return ThreadMessage(
         team=team,

@@ -24,7 +24,7 @@ READ_AHEAD: Final = 64 * 1024
 log = structlog.get_logger(__name__)
 
 
-class FrontRunner(web.AppRunner):
+class BoundedRunner(web.AppRunner):
     """Runs a web application whose connections are bounded, and whose log repeats no request."""
 
     def __init__(

@@ -59,14 +59,14 @@ class Ingress:
         dispatch: Dispatch,
         verifier: Verifier,
         *,
-        front: MessageFastPath | None = None,
+        fast_path: MessageFastPath | None = None,
         max_bytes: int = MAX_BYTES,
         read_deadline: float = READ_DEADLINE,
     ) -> None:
         """Have `fast_path` take what it can by the bytes alone, and `dispatch` all the rest."""
         self._dispatch = dispatch
         self._verifier = verifier
-        self._front = front
+        self._fast_path = fast_path
         self.max_bytes = max_bytes
         self.read_deadline = read_deadline
         self._seldom = SeldomLog(log)
@@ -78,12 +78,12 @@ class Ingress:
         """
         try:
             self._verifier.verify(raw, headers.timestamp, headers.signature)
-            if self._front is not None and headers.content_type == JSON:
-                found = self._front.read(raw)
+            if self._fast_path is not None and headers.content_type == JSON:
+                found = self._fast_path.read(raw)
                 if isinstance(found, Reply):
                     return found
                 if found is not None:
-                    return self._front.take(found)
+                    return self._fast_path.take(found)
         except BadRequest as refusal:
             # Slack's certificate check carries no signature, and gets nothing but a 200.
             if len(raw) <= SSL_CHECK_BYTES and _is_ssl_check(raw, headers.content_type):

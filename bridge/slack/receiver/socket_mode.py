@@ -67,8 +67,7 @@ class SocketMode:
         self._grace = grace
         self._backoff = Backoff(first=first_wait, cap=LONGEST_WAIT, jitter=0.5)
         self._live: set[_Link] = set()
-        self._connected = asyncio.Event()
-        self._connected_at = 0.0
+        self._connected_at: float | None = None
         self._on_connected: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._address: str | None = None
@@ -77,7 +76,7 @@ class SocketMode:
     @property
     def connected(self) -> bool:
         """Whether Slack can reach us now."""
-        return self._connected.is_set()
+        return self._connected_at is not None
 
     @property
     def connected_since(self) -> float | None:
@@ -85,16 +84,11 @@ class SocketMode:
 
         What is written while none is open is not told us later.
         """
-        return self._connected_at if self.connected else None
+        return self._connected_at
 
     def on_connected(self, callback: Callable[[], None]) -> None:
         """Call `callback()` whenever Slack can reach us again, after a time when it could not."""
         self._on_connected.append(callback)
-
-    async def wait_connected(self, timeout: float) -> None:
-        """Wait until Slack has said hello. Raises `TimeoutError` after so many seconds."""
-        async with asyncio.timeout(timeout):
-            await self._connected.wait()
 
     async def introduce(self) -> None:
         """Ask where to connect, so that a wrong token is known before anything is started.
@@ -178,10 +172,9 @@ class SocketMode:
         else:
             self._live.discard(link)
         if not self._live:
-            self._connected.clear()
+            self._connected_at = None
         elif not self.connected:
             self._connected_at = asyncio.get_running_loop().time()
-            self._connected.set()
             for callback in self._on_connected:
                 callback()
 

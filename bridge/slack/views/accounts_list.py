@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from bridge.content.rendered import Rendered
+from bridge.slack.port import AccountInfo
 from bridge.slack.text import escaped_within, one_line, person_name, shorten
 from bridge.slack.views import blocks
 
@@ -13,18 +13,7 @@ SHOWN = 30
 """Keeps the message within Slack's limits; the rest is counted."""
 
 
-class AccountLine(Protocol):
-    """What a line needs to know (`bridge.relay.types.AccountInfo` has it)."""
-
-    @property
-    def account(self) -> str: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def alias(self) -> str | None: ...
-
-
-def accounts_list(accounts: Sequence[AccountLine], *, any_account: bool = True) -> Rendered:
+def accounts_list(accounts: Sequence[AccountInfo], *, any_account: bool = True) -> Rendered:
     """Return the list; `any_account`: others can be reached too, by their number."""
     if not accounts:
         told = (
@@ -46,7 +35,7 @@ def accounts_list(accounts: Sequence[AccountLine], *, any_account: bool = True) 
     return Rendered(text=escaped_within(told, blocks.TEXT), blocks=shown)
 
 
-def _line(account: AccountLine) -> blocks.Element:
+def _line(account: AccountInfo) -> blocks.Element:
     target = shorten(one_line(account.alias or "") or account.account, 40)
     return blocks.rich_section(
         blocks.words(_name(account), bold=True),
@@ -55,6 +44,6 @@ def _line(account: AccountLine) -> blocks.Element:
     )
 
 
-def _name(account: AccountLine) -> str:
+def _name(account: AccountInfo) -> str:
     label = shorten(person_name(account.label) or "", 40)
     return f"{label} ({account.account})" if label and label != account.account else account.account

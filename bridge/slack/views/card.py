@@ -8,21 +8,23 @@ from bridge.content.rendered import Rendered
 from bridge.ids import UserId
 from bridge.slack.text import escaped_within, person_name, shorten
 from bridge.slack.views import blocks
-from bridge.slack.views.states import State, light, state_words
+from bridge.slack.views.states import light, state_words
+from bridge.state import State
 
 REASON = 600
 """How much of a reason is shown, in characters."""
 
+_EARLY = "You can write already:"
 _TALK = "Reply in this thread to write to the agent. "
 _NOTE = "Begin a message with `//` to keep it among yourselves."
 _HINTS: dict[State, str] = {
-    "connecting": f"You can write already: replies in this thread will be passed on. {_NOTE}",
-    "waiting": f"You can write already: the agent will see your replies in this thread. {_NOTE}",
-    "active": _TALK + _NOTE,
-    "reconnecting": f"You can go on writing: replies are kept and passed on in order. {_NOTE}",
-    "closing": "Replies in this thread are no longer passed on.",
-    "closed": "Replies in this thread are no longer passed on.",
-    "failed": "Replies in this thread are not passed on.",
+    State.CONNECTING: f"{_EARLY} replies in this thread will be passed on. {_NOTE}",
+    State.WAITING: f"{_EARLY} the agent will see your replies in this thread. {_NOTE}",
+    State.ACTIVE: _TALK + _NOTE,
+    State.RECONNECTING: f"You can go on writing: replies are kept and passed on in order. {_NOTE}",
+    State.CLOSING: "Replies in this thread are no longer passed on.",
+    State.CLOSED: "Replies in this thread are no longer passed on.",
+    State.FAILED: "Replies in this thread are not passed on.",
 }
 
 
@@ -61,7 +63,7 @@ def card(model: CardModel) -> Rendered:
     shown.append(blocks.hint(_HINTS[model.state]))
     if not model.live:
         shown.append(blocks.actions(blocks.again_button(model.account)))
-    elif model.state in {"connecting", "waiting", "active", "reconnecting"}:
+    elif model.state is not State.CLOSING:
         end = blocks.button("End conversation", blocks.END, model.session, style="danger")
         shown.append(blocks.actions(end))
     return Rendered(text=summary(model), blocks=shown)

@@ -10,6 +10,7 @@ from bridge.ids import UserId
 from bridge.slack.text import escaped_within, one_line, person_name, shorten
 from bridge.slack.views import blocks
 from bridge.slack.views.states import light, state_words
+from bridge.state import State
 
 WORDS: dict[str, str] = {
     "status": "how the conversation stands",
@@ -212,7 +213,7 @@ def files_not_relayed(names: Sequence[str]) -> Rendered:
     )
 
 
-def status(label: str, state: str, agent: str | None) -> Rendered:
+def status(label: str, state: State, agent: str | None) -> Rendered:
     """Answer the word `status`: how the conversation stands."""
     name = person_name(label) or "LivePerson"
     return _aside(f"{light(state)} {name}: {state_words(state, agent)}")

@@ -1,6 +1,6 @@
 """Answers to `/lp connect` that goes wrong: what is the matter, and what to type instead.
 
-Each is mrkdwn, escaped, ready for `bridge.relay.types.Refused`.
+Each is mrkdwn, escaped, ready for `bridge.slack.port.Refused`.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from bridge.content.links import link_element
 from bridge.content.rendered import Rendered
-from bridge.ids import ChannelId, MessageTs, UserId
+from bridge.ids import ChannelId, MessageTs
+from bridge.slack.port import SessionSummary
 from bridge.slack.text import escaped_within, person_name, shorten
 from bridge.slack.views import blocks
 from bridge.slack.views.states import light
@@ -16,26 +16,9 @@ SHOWN = 15
 """Enough to find one's own; keeps the message within Slack's limits."""
 
 
-class SessionLine(Protocol):
-    """What a line needs to know (`bridge.relay.types.SessionSummary` has it)."""
-
-    @property
-    def channel(self) -> ChannelId: ...
-    @property
-    def thread_ts(self) -> MessageTs | None: ...
-    @property
-    def opener(self) -> UserId: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def agent(self) -> str | None: ...
-    @property
-    def created_at(self) -> int: ...
-
-
-def sessions_list(sessions: Sequence[SessionLine], *, workspace_url: str | None = None) -> Rendered:
+def sessions_list(
+    sessions: Sequence[SessionSummary], *, workspace_url: str | None = None
+) -> Rendered:
     """Return the list; `workspace_url` (auth.test's `url`) makes links to the threads."""
     if not sessions:
         told = "You have no open conversations. Start one with `/lp connect` and an account number."
@@ -50,7 +33,7 @@ def sessions_list(sessions: Sequence[SessionLine], *, workspace_url: str | None 
     return Rendered(text=escaped_within(f"{title}: {named}", blocks.TEXT), blocks=shown)
 
 
-def _line(session: SessionLine, workspace_url: str | None) -> blocks.Element:
+def _line(session: SessionSummary, workspace_url: str | None) -> blocks.Element:
     label = _label(session)
     url = thread_url(workspace_url, session.channel, session.thread_ts)
     line = [
@@ -79,14 +62,14 @@ def thread_url(
     return f"{workspace_url.rstrip('/')}/archives/{channel}/p{thread_ts.replace('.', '')}"
 
 
-def _words(session: SessionLine) -> str:
+def _words(session: SessionSummary) -> str:
     agent = _agent(session)
     return f"{_label(session)}{f' with {agent}' if agent else ''} ({session.state})"
 
 
-def _label(session: SessionLine) -> str:
+def _label(session: SessionSummary) -> str:
     return shorten(person_name(session.label) or "A conversation", 40)
 
 
-def _agent(session: SessionLine) -> str:
+def _agent(session: SessionSummary) -> str:
     return shorten(person_name(session.agent) or "", 40)

@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from bridge.slack.text import person_name
+from bridge.state import State
 
-State = Literal["connecting", "waiting", "active", "reconnecting", "closing", "closed", "failed"]
-
-_LIGHTS: dict[str, str] = {
-    "connecting": "🟡",
-    "waiting": "🟡",
-    "active": "🟢",
-    "reconnecting": "🟠",
-    "closing": "🟠",
-    "closed": "⚪",
-    "failed": "🔴",
+_LIGHTS: dict[State, str] = {
+    State.CONNECTING: "🟡",
+    State.WAITING: "🟡",
+    State.ACTIVE: "🟢",
+    State.RECONNECTING: "🟠",
+    State.CLOSING: "🟠",
+    State.CLOSED: "⚪",
+    State.FAILED: "🔴",
 }
 
-_WORDS: dict[str, str] = {
-    "connecting": "Connecting to LivePerson…",
-    "waiting": "Waiting for an agent",
-    "active": "The conversation is open",
-    "reconnecting": "The connection was lost and is being restored…",
-    "closing": "Ending the conversation…",
-    "closed": "The conversation has ended",
-    "failed": "The conversation could not go on",
+_WORDS: dict[State, str] = {
+    State.CONNECTING: "Connecting to LivePerson…",
+    State.WAITING: "Waiting for an agent",
+    State.ACTIVE: "The conversation is open",
+    State.RECONNECTING: "The connection was lost and is being restored…",
+    State.CLOSING: "Ending the conversation…",
+    State.CLOSED: "The conversation has ended",
+    State.FAILED: "The conversation could not go on",
 }
 
 
-def light(state: str) -> str:
+def light(state: State) -> str:
     """Return the coloured circle of a state."""
-    return _LIGHTS.get(state, "⚪")
+    return _LIGHTS[state]
 
 
-def state_words(state: str, agent: str | None) -> str:
+def state_words(state: State, agent: str | None) -> str:
     """Return a state in a person's words, plain."""
     name = person_name(agent)
-    if state == "active" and name:
+    if state is State.ACTIVE and name:
         return f"Talking with {name}"
-    return _WORDS.get(state, state)
+    return _WORDS[state]

@@ -7,7 +7,7 @@ import pytest
 from bridge.config import AccountSettings, Settings
 from bridge.ids import ChannelId, TeamId, UserId
 from bridge.relay.intake.targets import Target, accounts_for, resolve
-from bridge.relay.types import ConnectCommand, Refused
+from bridge.slack.port import ConnectCommand, Refused
 
 SUPPORT = ChannelId("C0SUPPORT")
 PRIVATE = ChannelId("G0PRIVATE")

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.ids import ChannelId, MessageTs, TeamId, ts_key
-from bridge.relay.types import Refused
+from bridge.slack.port import Refused, Service
 from bridge.slack.web.sender import Post, Sender
 from bridge.slack.web.workspaces import Workspaces
 from lp_sandbox.slack.server import SlackSandbox
@@ -38,7 +38,7 @@ async def card(workspaces: Workspaces) -> MessageTs:
 async def test_end_is_handed_over(slack: SlackSandbox, relay: Relay, card: MessageTs) -> None:
     result = await slack.click("U0BEN", SUPPORT, card, "lp_end")
     assert result.status == 200
-    [(session, click)] = relay.ended
+    [(session, click)] = relay.asked(Service.end)
     assert (session, click.user, click.team, click.home) == ("s1", "U0BEN", TEAM, TEAM)
     assert (click.channel, click.thread_ts) == (SUPPORT, card)
     key = MessageTs(click.key)
@@ -49,7 +49,7 @@ async def test_end_is_handed_over(slack: SlackSandbox, relay: Relay, card: Messa
 async def test_a_refusal_is_told_to_who_clicked(
     slack: SlackSandbox, relay: Relay, card: MessageTs
 ) -> None:
-    relay.refuse_end = Refused("That conversation is over already.")
+    relay.answer(Service.end)(Refused("That conversation is over already."))
     assert (await slack.click("U0BEN", SUPPORT, card, "lp_end")).status == 200
     [told] = slack.ephemerals(SUPPORT, "U0BEN")
     assert told["text"] == "That conversation is over already."

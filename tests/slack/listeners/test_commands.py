@@ -7,8 +7,9 @@ import json
 import pytest
 
 from bridge.ids import ChannelId, MessageTs, SessionId, UserId
-from bridge.relay.types import SessionSummary
 from bridge.slack.app import COMMAND_FAILED
+from bridge.slack.port import Refused, Service, SessionSummary
+from bridge.state import State
 from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.support import Poster, Relay
 
@@ -33,7 +34,8 @@ async def test_connect_is_handed_over_and_answered(slack: SlackSandbox, relay: R
 
 
 @pytest.mark.usefixtures("front")
-async def test_connect_without_an_account_says_why_not(slack: SlackSandbox) -> None:
+async def test_a_refusal_to_connect_says_why(slack: SlackSandbox, relay: Relay) -> None:
+    relay.answer(Service.connect)(Refused("Which account? Type `/lp connect 12345678`."))
     result = await slack.command("U0ANA", "C0SUPPORT", "connect")
     assert result.response is not None
     assert "Which account?" in result.response["text"]
@@ -42,19 +44,18 @@ async def test_connect_without_an_account_says_why_not(slack: SlackSandbox) -> N
 
 @pytest.mark.usefixtures("front")
 async def test_list_names_the_sessions_and_links_to_them(slack: SlackSandbox, relay: Relay) -> None:
-    relay.listed = [
-        SessionSummary(
-            session=SessionId("s1"),
-            channel=ChannelId("C0SUPPORT"),
-            thread_ts=MessageTs("1700000000.000100"),
-            opener=UserId("U0ANA"),
-            account="12345678",
-            label="Sandbox <Telecom>",
-            state="active",
-            agent="Maria",
-            created_at=1_700_000_000_000,
-        )
-    ]
+    session = SessionSummary(
+        session=SessionId("s1"),
+        channel=ChannelId("C0SUPPORT"),
+        thread_ts=MessageTs("1700000000.000100"),
+        opener=UserId("U0ANA"),
+        account="12345678",
+        label="Sandbox <Telecom>",
+        state=State.ACTIVE,
+        agent="Maria",
+        created_at=1_700_000_000_000,
+    )
+    relay.answer(Service.sessions)([session])
     result = await slack.command("U0ANA", "C0SUPPORT", "list")
     shown = json.dumps(result.response)
     assert "Sandbox" in shown

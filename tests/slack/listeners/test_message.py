@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from bridge.ids import TeamId
-from bridge.relay.types import ThreadMessage, Writer
-from bridge.slack.receiver import fast_path as fronts
+from bridge.slack.port import ThreadMessage, WriterKind
+from bridge.slack.receiver import fast_path
 from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.support import TEAM, Poster, Relay, event
 
@@ -17,12 +17,12 @@ THREAD = "1700000000.000100"
 
 
 def thread_message(body: object, team: TeamId) -> ThreadMessage | None:
-    """What the front reads out of a body; None too where it leaves it to Bolt."""
+    """What the fast path reads out of a body; None too where it leaves it to Bolt."""
     try:
-        envelope = msgspec.convert(body, fronts.Envelope)
+        envelope = msgspec.convert(body, fast_path.Envelope)
     except msgspec.ValidationError:
         return None
-    return fronts.thread_message(envelope.event, team)
+    return fast_path.thread_message(envelope.event, team)
 
 
 def test_a_reply_is_read_whole() -> None:
@@ -78,15 +78,15 @@ def test_everything_else_does_not_count(fields: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("fields", "writer"),
     [
-        ({}, Writer.PERSON),
-        ({"bot_id": "B0OTHER"}, Writer.THROUGH_APP),
-        ({"bot_id": "B0OTHER", "subtype": "file_share"}, Writer.THROUGH_APP),
-        ({"bot_id": "B0OTHER", "user": None}, Writer.APP),
-        ({"subtype": "bot_message", "bot_id": "B0OTHER", "user": None}, Writer.APP),
-        ({"subtype": "bot_message"}, Writer.APP),
+        ({}, WriterKind.PERSON),
+        ({"bot_id": "B0OTHER"}, WriterKind.THROUGH_APP),
+        ({"bot_id": "B0OTHER", "subtype": "file_share"}, WriterKind.THROUGH_APP),
+        ({"bot_id": "B0OTHER", "user": None}, WriterKind.APP),
+        ({"subtype": "bot_message", "bot_id": "B0OTHER", "user": None}, WriterKind.APP),
+        ({"subtype": "bot_message"}, WriterKind.APP),
     ],
 )
-def test_an_app_is_told_from_a_person(fields: dict[str, object], writer: Writer) -> None:
+def test_an_app_is_told_from_a_person(fields: dict[str, object], writer: WriterKind) -> None:
     message = thread_message(event(**fields), TEAM)
     assert message is not None
     assert message.writer is writer
@@ -110,15 +110,18 @@ def test_what_is_no_event_does_not_count(body: dict[str, object]) -> None:
 @pytest.mark.usefixtures("front")
 async def test_a_reply_arrives_once_committed(slack: SlackSandbox, relay: Relay) -> None:
     root = await slack.say("U0ANA", "C0SUPPORT", "outside", wait=True)
-    assert relay.messages == {}
+    assert relay.messages == []
     reply = await slack.say("U0BEN", "C0SUPPORT", "inside", thread_ts=root, wait=True)
     shared = await slack.say(
         "U0ANA", "C0SUPPORT", "look", thread_ts=root, files=["plan.pdf"], wait=True
     )
-    assert list(relay.messages) == [("C0SUPPORT", reply), ("C0SUPPORT", shared)]
-    assert relay.messages["C0SUPPORT", reply].user == "U0BEN"
-    assert relay.messages["C0SUPPORT", shared].files == ("plan.pdf",)
-    assert relay.messages["C0SUPPORT", reply].team == TeamId("T0SANDBOX")
+    first, second = relay.messages
+    assert [(each.channel, each.ts) for each in relay.messages] == [
+        ("C0SUPPORT", reply),
+        ("C0SUPPORT", shared),
+    ]
+    assert (first.user, first.team) == ("U0BEN", "T0SANDBOX")
+    assert second.files == ("plan.pdf",)
 
 
 async def test_no_acknowledgement_before_the_commit(front: Poster, relay: Relay) -> None:
@@ -151,7 +154,8 @@ async def test_a_failed_commit_is_not_acknowledged_and_the_redelivery_counts(
 async def test_a_redelivery_is_handed_over_like_the_first(front: Poster, relay: Relay) -> None:
     for _ in range(2):
         assert (await front.json(event()))[0] == 200
-    assert relay.texts == ["hello"]
+    first, second = relay.messages
+    assert first == second
 
 
 async def test_our_own_posts_and_other_workspaces_are_left_alone(
@@ -167,7 +171,7 @@ async def test_our_own_posts_and_other_workspaces_are_left_alone(
     foreign["team_id"] = "T0OTHER"
     foreign["authorizations"][0]["team_id"] = "T0OTHER"
     assert (await front.json(foreign))[0] == 200
-    assert relay.messages == {}
+    assert relay.messages == []
 
 
 @pytest.mark.parametrize("fault", ["server_error", "rate_limit", "drop"])
@@ -177,7 +181,7 @@ async def test_while_slack_cannot_say_who_we_are_nothing_is_acknowledged(
     slack.faults.apply(fault, method="auth.test", times=2)
     assert (await front.json(event()))[0] == 500
     assert (await front.json(event()))[0] == 500
-    assert relay.messages == {}
+    assert relay.messages == []
     assert (await front.json(event()))[0] == 200
     assert relay.texts == ["hello"]
     # Asked once, remembered for good.

@@ -24,10 +24,10 @@ Connect = Callable[[], Awaitable[Wire]]
 
 
 @asynccontextmanager
-async def serving(front: MessageFastPath, limits: Limits) -> AsyncIterator[Connect]:
+async def serving(fast_path: MessageFastPath, limits: Limits) -> AsyncIterator[Connect]:
     """Gives what opens connections to a server with these limits."""
     wires: list[Wire] = []
-    async with http_front(front, limits=limits, front=front) as url:
+    async with http_front(fast_path, limits=limits, fast_path=fast_path) as url:
         port = int(url.split(":")[2].split("/")[0])
 
         async def connect() -> Wire:

@@ -44,10 +44,10 @@ class Wire:
 
 @asynccontextmanager
 async def server(
-    front: MessageFastPath, *, limits: Limits | None = None, **options: Any
+    fast_path: MessageFastPath, *, limits: Limits | None = None, **options: Any
 ) -> AsyncIterator[int]:
     """The bridge's HTTP side as `bridge.app` builds it; gives its port."""
-    async with http_front(front, limits=limits, front=front, **options) as url:
+    async with http_front(fast_path, limits=limits, fast_path=fast_path, **options) as url:
         yield URL(url).port or 0
 
 
@@ -150,7 +150,7 @@ async def test_a_mistake_of_ours_is_not_the_clients(
     def mistaken(*_: object) -> bool:
         raise KeyError("ours")
 
-    monkeypatch.setattr(relay, "foreign", mistaken)
+    monkeypatch.setattr(relay.service, "foreign", mistaken)
     with capture_logs() as logs:
         wire.send(request(as_json(event())))
         assert (await wire.answer())[0] == 500

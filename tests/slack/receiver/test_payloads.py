@@ -20,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from bridge.slack.port import Service
 from bridge.slack.web.errors import SlackRefused, SlackUnknown
 from bridge.slack.web.sender import Post, Sender
 from bridge.slack.web.workspaces import Workspaces
@@ -95,7 +96,7 @@ async def test_what_is_of_another_team_does_nothing_and_is_logged_once(
     payload = filled(SAMPLES[sample], team=OTHER_TEAM, url=f"{slack.api_url}x")
     with capture_logs() as logs:
         assert await send(front, payload, kind_of(sample)) == 200
-    assert (relay.commands, relay.ended) == ([], [])
+    assert (relay.commands, relay.asked(Service.end)) == ([], [])
     assert [(entry["event"], entry["reason"]) for entry in logs] == [
         ("slack_request_ignored", "the bridge is not installed in that workspace")
     ]

@@ -34,10 +34,19 @@ async def socket_mode(
         grace=1.0,
     )
     client.start()
-    await client.wait_connected(5)
+    await hello(client)
     yield client
     await client.stop()
     assert not client.connected
+
+
+async def hello(client: SocketMode, timeout: float = 10.0) -> None:
+    """Wait until Slack has said hello; a `TimeoutError` if it does not."""
+    said = asyncio.Event()
+    client.on_connected(said.set)
+    async with asyncio.timeout(timeout):
+        if not client.connected:
+            await said.wait()
 
 
 async def thread(slack: SlackSandbox) -> str:
@@ -95,7 +104,7 @@ async def test_what_is_in_flight_is_finished_before_it_stops(
         dispatch, app_token=slack.app_token, http=http, api_url=slack.api_url, grace=5.0
     )
     client.start()
-    await client.wait_connected(5)
+    await hello(client)
     root = await thread(slack)
     relay.hold = asyncio.Event()
     reply = await slack.say(ANA, SUPPORT, "last words", thread_ts=root)
@@ -118,14 +127,14 @@ async def test_stopping_waits_no_longer_than_its_grace(
         dispatch, app_token=slack.app_token, http=http, api_url=slack.api_url, grace=0.1
     )
     client.start()
-    await client.wait_connected(5)
+    await hello(client)
     root = await thread(slack)
     relay.hold = asyncio.Event()
     await slack.say(ANA, SUPPORT, "too slow", thread_ts=root)
     async with asyncio.timeout(5):
         await relay.began.wait()
         await client.stop()
-    assert relay.messages == {}
+    assert relay.messages == []
     assert [task for task in asyncio.all_tasks() if "socket mode" in task.get_name()] == []
 
 
@@ -139,7 +148,7 @@ async def test_it_keeps_trying_until_slack_lets_it_in(
     )
     with capture_logs() as logs:
         client.start()
-        await client.wait_connected(10)
+        await hello(client)
         await client.stop()
     waits = [entry for entry in logs if entry["event"] == "socket_mode_not_connected"]
     assert len(waits) == 2
@@ -156,7 +165,7 @@ async def test_a_refused_token_is_told_and_no_secret_with_it(
     with capture_logs() as logs:
         client.start()
         with pytest.raises(TimeoutError):
-            await client.wait_connected(0.3)
+            await hello(client, 0.3)
         await client.stop()
     assert len(logs) > 1
     assert {entry["reason"] for entry in logs} == {"invalid_auth"}
@@ -179,7 +188,7 @@ async def test_the_address_of_the_introduction_is_used_once(
     await client.introduce()
     slack.faults.refuse("apps.connections.open", "invalid_auth", times=1)  # would make it wait
     client.start()
-    await client.wait_connected(5)
+    await hello(client)
     await client.stop()
 
 
@@ -194,7 +203,7 @@ async def test_the_ticket_is_never_logged(
             dispatch, app_token=slack.app_token, http=http, api_url=slack.api_url, first_wait=0.02
         )
         client.start()
-        await client.wait_connected(5)
+        await hello(client)
         slack.faults.drop_sockets()
         root = await slack.say(ANA, SUPPORT, "root")
         assert await slack.delivered(root)

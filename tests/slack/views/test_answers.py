@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from bridge.content.rendered import Rendered
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
-from bridge.relay.types import AccountInfo, SessionSummary
+from bridge.slack.port import AccountInfo, SessionSummary
 from bridge.slack.views import refusals
 from bridge.slack.views.accounts_list import accounts_list
 from bridge.slack.views.blocks import section
 from bridge.slack.views.help import help_text
 from bridge.slack.views.sessions_list import sessions_list, thread_url
+from bridge.state import State
 from tests.content.hostile import long_texts, texts
 from tests.content.slack_limits import check, leaves
 
@@ -26,7 +27,7 @@ def session(number: int = 1, label: str = "Bank", agent: str | None = "Maria") -
         opener=UserId("U0ANA"),
         account="12345678",
         label=label,
-        state="active",
+        state=State.ACTIVE,
         agent=agent,
         created_at=1_700_000_000_000,
     )

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -9,11 +9,9 @@ from hypothesis import strategies as st
 from bridge.content.rendered import Rendered
 from bridge.ids import UserId
 from bridge.slack.views.card import CardModel, card
-from bridge.slack.views.states import State
+from bridge.state import State
 from tests.content.hostile import long_texts, texts
 from tests.content.slack_limits import check, leaves
-
-STATES: tuple[State, ...] = get_args(State)
 
 
 def model(state: State, **changes: Any) -> CardModel:
@@ -26,7 +24,7 @@ def model(state: State, **changes: Any) -> CardModel:
         "agent_avatar": None,
         "opener": UserId("U0ANA"),
         "reason": None,
-        "live": state not in {"closed", "failed"},
+        "live": state not in {State.CLOSED, State.FAILED},
     }
     return CardModel(**(values | changes))
 
@@ -45,7 +43,7 @@ def words(message: Rendered) -> str:
 
 
 def test_it_shows_account_state_agent_and_opener() -> None:
-    message = card(model("active", agent_name="Maria"))
+    message = card(model(State.ACTIVE, agent_name="Maria"))
     check(message)
     assert message.blocks[0]["text"]["text"] == "Sandbox Telecom"
     assert words(message) == (
@@ -55,36 +53,36 @@ def test_it_shows_account_state_agent_and_opener() -> None:
     assert message.text == "Sandbox Telecom: Talking with Maria"
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", State)
 def test_every_state_has_words_and_the_buttons_that_apply(state: State) -> None:
     message = card(model(state))
     check(message)
     expected = {
-        "closing": [],
-        "closed": [("lp_again", "12345678", "Start again")],
-        "failed": [("lp_again", "12345678", "Start again")],
+        State.CLOSING: [],
+        State.CLOSED: [("lp_again", "12345678", "Start again")],
+        State.FAILED: [("lp_again", "12345678", "Start again")],
     }.get(state, [("lp_end", "00abc", "End conversation")])
     assert buttons(message) == expected
 
 
 def test_states_look_different() -> None:
-    assert len({words(card(model(state))) for state in STATES}) == len(STATES)
+    assert len({words(card(model(state))) for state in State}) == len(State)
 
 
 def test_the_reason_is_told_once_it_is_over() -> None:
-    message = card(model("failed", reason="The account <1> is unknown."))
+    message = card(model(State.FAILED, reason="The account <1> is unknown."))
     assert "The account &lt;1&gt; is unknown." in str(message.blocks)
     assert message.text.endswith("The account &lt;1&gt; is unknown.")
-    assert "unknown" not in str(card(model("active", reason="It is unknown.")))
+    assert "unknown" not in str(card(model(State.ACTIVE, reason="It is unknown.")))
 
 
 def test_without_a_name_the_number_serves() -> None:
     for label in (None, "", "12345678"):
-        message = card(model("waiting", label=label))
+        message = card(model(State.WAITING, label=label))
         assert message.text.startswith("LivePerson account 12345678: ")
 
 
-@given(texts, long_texts, long_texts, st.sampled_from(STATES))
+@given(texts, long_texts, long_texts, st.sampled_from(State))
 @settings(deadline=None, max_examples=40)
 def test_whatever_names_and_reasons_hold_slack_takes_the_card(
     agent: str, label: str, reason: str, state: State

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bridge.content.rendered import Rendered
 from bridge.ids import UserId
 from bridge.slack.views import notices
+from bridge.state import State
 from tests.content.hostile import long_texts, texts
 from tests.content.slack_limits import check
 
@@ -41,7 +42,7 @@ PLAIN: dict[str, Callable[[], Rendered]] = {
     "files": lambda: notices.files_not_relayed(["a.png"]),
     "apps": notices.apps_not_relayed,
     "other_workspace": notices.other_workspace,
-    "status": lambda: notices.status("Bank", "active", "Maria"),
+    "status": lambda: notices.status("Bank", State.ACTIVE, "Maria"),
     "word_help": lambda: notices.word_help(UserId("U0BRIDGE")),
     "word_help_of_nobody": lambda: notices.word_help(None),
 }
@@ -59,8 +60,8 @@ def test_notices_differ() -> None:
 def test_people_are_named() -> None:
     assert notices.joined("Maria").text == "🟢 Maria (agent) joined the conversation."
     assert notices.joined(None).text == "🟢 An agent joined the conversation."
-    assert notices.status("Bank", "active", "Maria").text == "🟢 Bank: Talking with Maria"
-    assert notices.status("Bank", "waiting", None).text == "🟡 Bank: Waiting for an agent"
+    assert notices.status("Bank", State.ACTIVE, "Maria").text == "🟢 Bank: Talking with Maria"
+    assert notices.status("Bank", State.WAITING, None).text == "🟡 Bank: Waiting for an agent"
     assert notices.closed_words("agent", "Maria") == "Maria (agent) ended the conversation."
     # The agent's name is known then too, but it was not the agent who ended it.
     assert notices.closed_words("consumer", "Maria") == "The conversation was ended from Slack."
@@ -121,6 +122,6 @@ def test_whatever_names_and_reasons_hold_slack_takes_the_notice(
         notices.thread_unreachable(name, reason, reason),
         notices.not_delivered(reason, reason),
         notices.files_not_relayed(files),
-        notices.status(reason, "active", name),
+        notices.status(reason, State.ACTIVE, name),
     ):
         check(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slack_bolt.app.async_app import AsyncApp
 
 from bridge.slack.listeners.actions import again, end, unknown
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service
 
 
 def register(app: AsyncApp, service: Service) -> None:

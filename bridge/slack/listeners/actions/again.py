@@ -8,10 +8,9 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
-from bridge.relay.types import ConnectCommand, Refused
 from bridge.slack.listeners import answers
 from bridge.slack.listeners.clicks import click_of
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import ConnectCommand, Refused, Service
 from bridge.slack.receiver.requests import Body
 from bridge.slack.views.blocks import AGAIN
 

@@ -11,7 +11,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from bridge.ids import SessionId
 from bridge.slack.listeners import answers
 from bridge.slack.listeners.clicks import click_of
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service
 from bridge.slack.receiver.requests import Body
 from bridge.slack.views.blocks import END
 

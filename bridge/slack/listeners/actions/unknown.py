@@ -10,7 +10,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.async_context import AsyncBoltContext
 
 from bridge.slack.listeners import answers
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service
 from bridge.slack.receiver.requests import Body
 
 

@@ -10,10 +10,9 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bridge.content.rendered import Rendered
 from bridge.ids import ChannelId, TeamId, UserId
-from bridge.relay.types import ConnectCommand, Refused
 from bridge.slack.listeners import answers
-from bridge.slack.listeners.commands.words import parse
-from bridge.slack.listeners.service import Service
+from bridge.slack.listeners.commands.parsing import parse
+from bridge.slack.port import ConnectCommand, Refused, Service
 from bridge.slack.views.accounts_list import accounts_list
 from bridge.slack.views.help import help_text
 from bridge.slack.views.sessions_list import sessions_list

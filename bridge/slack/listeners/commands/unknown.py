@@ -7,7 +7,7 @@ import re
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service
 from bridge.slack.views.help import help_text
 
 

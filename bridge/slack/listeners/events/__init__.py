@@ -5,7 +5,7 @@ from __future__ import annotations
 from slack_bolt.app.async_app import AsyncApp
 
 from bridge.slack.listeners.events import app_rate_limited, channel_id_changed, message, other
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service
 
 
 def register(app: AsyncApp, service: Service) -> None:

@@ -9,7 +9,7 @@ import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.response import BoltResponse
 
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service
 from bridge.slack.receiver.requests import Body
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 from slack_bolt.app.async_app import AsyncApp
 
 from bridge.ids import ChannelId, TeamId
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service
 from bridge.slack.receiver.requests import Body
 
 

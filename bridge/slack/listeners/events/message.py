@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service
 
 
 def register(app: AsyncApp, _service: Service) -> None:

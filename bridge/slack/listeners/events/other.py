@@ -6,7 +6,7 @@ import re
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bridge.slack.listeners.service import Service
+from bridge.slack.port import Service
 
 
 def register(app: AsyncApp, _service: Service) -> None:

@@ -1,17 +1,12 @@
-"""Where a session stands."""
+"""The states of a session."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 
-from bridge.ids import UserId
-
-OPERATOR = UserId("operator")
-"""Who ends a conversation from the command line, where Slack's users have their ids."""
-
 
 class State(StrEnum):
-    """Where a session stands, as the card tells it."""
+    """Where a session stands, as its row keeps it and its card tells it."""
 
     CONNECTING = "connecting"
     WAITING = "waiting"

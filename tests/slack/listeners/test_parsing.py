@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.slack.listeners.commands.words import VERBS, Words, parse
+from bridge.slack.listeners.commands.parsing import VERBS, ParsedCommand, parse
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from bridge.slack.listeners.commands.words import VERBS, Words, parse
     ],
 )
 def test_an_account_is_found_however_it_was_pasted(typed: str) -> None:
-    assert parse(typed) == Words("connect", "12345678")
+    assert parse(typed) == ParsedCommand("connect", "12345678")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_an_account_is_found_however_it_was_pasted(typed: str) -> None:
     ],
 )
 def test_only_the_target_is_passed_on(typed: str, target: str) -> None:
-    assert parse(typed) == Words("connect", target)
+    assert parse(typed) == ParsedCommand("connect", target)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import exc
 
 
-class Outage(Enum):
+class Unavailable(Enum):
     """What kind of trouble an error stands for."""
 
     BUSY = "busy"
@@ -72,14 +72,14 @@ def unique_violation(error: BaseException) -> bool:
     return False
 
 
-def outage(error: BaseException) -> Outage | None:
+def unavailable(error: BaseException) -> Unavailable | None:
     """Classify `error`; None means that the request itself was at fault."""
     if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
-        return Outage.DOWN
+        return Unavailable.DOWN
     if isinstance(error, exc.TimeoutError | TimeoutError | OSError):
-        return Outage.DOWN  # no connection came free; no answer; no socket
+        return Unavailable.DOWN  # no connection came free; no answer; no socket
     if isinstance(error, exc.PendingRollbackError | exc.ResourceClosedError):
-        return Outage.DOWN  # an earlier failure took the connection away
+        return Unavailable.DOWN  # an earlier failure took the connection away
     for cause in _causes(error):
         if isinstance(cause, sqlite3.Error):
             return _of_sqlite(cause)
@@ -119,19 +119,19 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         waiting += [getattr(current, "orig", None), current.__cause__]
 
 
-def _of_sqlite(error: sqlite3.Error) -> Outage | None:
+def _of_sqlite(error: sqlite3.Error) -> Unavailable | None:
     # pysqlite's own errors ("Cannot operate on a closed database") carry no code.
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:
-        return Outage.DOWN if "clos" in str(error).lower() else None
+        return Unavailable.DOWN if "clos" in str(error).lower() else None
     if code & 0xFF in _SQLITE_BUSY:
-        return Outage.BUSY
-    return Outage.DOWN if code & 0xFF in _SQLITE_DOWN else None
+        return Unavailable.BUSY
+    return Unavailable.DOWN if code & 0xFF in _SQLITE_DOWN else None
 
 
-def _of_postgres(error: psycopg.Error) -> Outage | None:
+def _of_postgres(error: psycopg.Error) -> Unavailable | None:
     if error.sqlstate is None:
-        return Outage.DOWN if isinstance(error, psycopg.OperationalError) else None
+        return Unavailable.DOWN if isinstance(error, psycopg.OperationalError) else None
     if error.sqlstate in _POSTGRES_BUSY:
-        return Outage.BUSY
-    return Outage.DOWN if error.sqlstate.startswith(_POSTGRES_DOWN) else None
+        return Unavailable.BUSY
+    return Unavailable.DOWN if error.sqlstate.startswith(_POSTGRES_DOWN) else None

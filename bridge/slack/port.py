@@ -1,11 +1,17 @@
-"""What listeners hand to the relay, and what they get back. Plain values, no I/O."""
+"""What people in Slack can ask of the relay: the verbs, and the values that go with them.
+
+Slack's upper half calls a `Service`, and `bridge.relay.service.BridgeService` is one. A new verb is
+declared here and done there, and nowhere else. Plain values, no I/O; all rooms may import it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
+from bridge.state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class Refused:
     text: str
 
 
-class Writer(StrEnum):
+class WriterKind(StrEnum):
     """Who has written a message, as far as the event tells."""
 
     PERSON = "person"
@@ -79,26 +85,9 @@ class ThreadMessage:
     """As Slack sent it: mrkdwn."""
     files: tuple[str, ...] = ()
     """Names of attached files."""
-    writer: Writer = Writer.PERSON
+    writer: WriterKind = WriterKind.PERSON
     home: TeamId | None = None
     """The workspace that the writer belongs to, where Slack tells."""
-
-
-class Disposition(StrEnum):
-    """What became of a thread message; whatever it is, it is committed."""
-
-    FOREIGN = "foreign"
-    """The thread is none of the bridge's."""
-    ACCEPTED = "accepted"
-    DUPLICATE = "duplicate"
-    NOTE = "note"
-    """Begins with `//`: stays in Slack."""
-    WORD = "word"
-    """Addressed to the bridge itself (`@LP Bridge end`)."""
-    LEFT_OUT = "left out"
-    """No person has written it: it stays in Slack."""
-    CLOSED = "closed"
-    """The conversation is over; the person is told in the thread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +100,7 @@ class SessionSummary:
     opener: UserId
     account: str
     label: str
-    state: str
+    state: State
     agent: str | None
     created_at: int
     """Milliseconds since 1970."""
@@ -134,3 +123,28 @@ class AccountInfo:
     account: str
     label: str
     alias: str | None
+
+
+class Service(Protocol):
+    """Every method returns only after what it promises is committed; a failure raises."""
+
+    async def connect(self, command: ConnectCommand) -> Connecting | Refused:
+        """Start a session; asked again with the same `request_key`, start no second one."""
+
+    def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:
+        """Whether this thread is known to be none of the bridge's; False if unsure."""
+
+    async def message(self, message: ThreadMessage) -> None:
+        """Take a message; asked again with the same identity, take no second one."""
+
+    async def end(self, session: SessionId, click: Click) -> Refused | None:
+        """End a session from its own thread; ending it again does no harm."""
+
+    async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
+        """Have everything of a channel under its new id; asked again, do nothing."""
+
+    async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
+        """List the open sessions that this person may see."""
+
+    def accounts(self, channel: ChannelId, channel_name: str | None) -> Accounts:
+        """List the accounts that may be connected to from this channel."""

@@ -15,9 +15,9 @@ from sqlalchemy import URL, make_url, text, update
 from bridge.errors import OutcomeUnknown
 from bridge.store.connection import Transaction
 from bridge.store.database import Database, open_database
+from bridge.store.driver_errors import describe
 from bridge.store.errors import StoreUnavailable
 from bridge.store.models import Worker
-from bridge.store.outages import describe
 from tests.postgres import Postgres
 from tests.store.works import Work, add, held, names, started
 

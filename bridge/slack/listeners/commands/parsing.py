@@ -20,24 +20,24 @@ _MAX_TARGET: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """A command's words: what to do, and (for `connect`) to which account or alias."""
+class ParsedCommand:
+    """What to do, and (for `connect`) to which account or alias."""
 
     verb: Verb
     target: str = ""
 
 
-def parse(text: str) -> Words:
+def parse(text: str) -> ParsedCommand:
     """Read the text of `/lp …`. Anything that is no command of ours is `help`."""
     words = _unwrapped(text).split()
     verb = words[0].strip(_WRAPPING).casefold() if words else "help"
     if verb == "connect":
-        return Words("connect", _target(words[1:]))
+        return ParsedCommand("connect", _target(words[1:]))
     if verb == "list":
-        return Words("list")
+        return ParsedCommand("list")
     if verb == "accounts":
-        return Words("accounts")
-    return Words("help")
+        return ParsedCommand("accounts")
+    return ParsedCommand("help")
 
 
 def _target(words: list[str]) -> str:

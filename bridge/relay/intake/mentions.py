@@ -8,7 +8,7 @@ from enum import StrEnum
 from bridge.ids import UserId
 
 
-class Word(StrEnum):
+class MentionWord(StrEnum):
     """What one can say to the bridge in a thread."""
 
     STATUS = "status"
@@ -16,7 +16,7 @@ class Word(StrEnum):
     HELP = "help"
 
 
-def word_for_bridge(text: str, bot: UserId | None) -> Word | None:
+def word_for_bridge(text: str, bot: UserId | None) -> MentionWord | None:
     """The word, if a message is addressed to the bridge: it begins by mentioning it.
 
     Anything that is no word of ours asks for help; it is never passed on to the agent.
@@ -27,6 +27,6 @@ def word_for_bridge(text: str, bot: UserId | None) -> Word | None:
     if found is None:
         return None
     try:
-        return Word(found[1].lower().strip(".!?`*_"))
+        return MentionWord(found[1].lower().strip(".!?`*_"))
     except ValueError:
-        return Word.HELP
+        return MentionWord.HELP
