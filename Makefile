@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.txt
-PIP_OPTIONS := --disable-pip-version-check --quiet --progress-bar on
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Most tests wait for something rather than compute: more than two for each core keep it busy.
 TESTS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc) + 1)))
 
@@ -12,22 +12,29 @@ TESTS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc) + 1)))
 install: $(VENV)/.installed
 
 # A stamp is newer than its lock exactly when what is installed is what is locked.
-$(VENV)/.installed: $(LOCK) pyproject.toml sandbox/pyproject.toml
-	@echo "Installing the locked dependencies into $(VENV)…"
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install $(PIP_OPTIONS) --require-hashes -r $(LOCK)
-	$(BIN)/pip install $(PIP_OPTIONS) --no-deps --no-build-isolation -e . -e sandbox
+$(VENV)/.installed: $(LOCK) pyproject.toml sandbox/pyproject.toml $(VENV)/.pip
+	@echo "Installing the bridge and what its tests need…"
+	$(PIP) install --require-hashes -r $(LOCK)
+	$(PIP) install --no-deps --no-build-isolation -e . -e sandbox
 	@touch $@ $(VENV)/.demo
 
 # The demo needs neither the test tools nor an installed package: both lie in this folder.
-$(VENV)/.demo: requirements/demo.txt
-	@echo "Installing what the demo needs into $(VENV)…"
+# Python compiles what it imports, and keeps it: less than pip would compile beforehand.
+$(VENV)/.demo: requirements/demo.txt $(VENV)/.pip
+	@echo "2/3  Installing what the demo needs…"
+	$(PIP) install --no-compile --require-hashes -r requirements/demo.txt
+	@touch $@
+
+# The pip that Python brings along takes three times as long to find the files of an index.
+$(VENV)/.pip: requirements/pip.txt
+	@echo "1/3  Making a virtual environment in $(VENV), with pip…"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install $(PIP_OPTIONS) --require-hashes -r requirements/demo.txt
+	$(PIP) install --no-compile --require-hashes -r requirements/pip.txt
 	@touch $@
 
 demo: $(VENV)/.demo
-	PYTHONPATH=.:sandbox $(BIN)/python -m bridge demo
+	@echo "3/3  Starting the demo…"
+	@PYTHONPATH="$(CURDIR):$(CURDIR)/sandbox" $(BIN)/python -m bridge demo
 
 test: install check
 	$(BIN)/pytest --numprocesses $(TESTS_AT_ONCE) --dist worksteal
@@ -42,13 +49,15 @@ format: install
 	$(BIN)/ruff check --fix .
 
 # Hashes, and no index address: whoever installs asks the index that their own pip is set up for.
+# What is tested is what runs: the other two take their versions from the first.
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --quiet
+
 lock: install
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --quiet pyproject.toml -o requirements/run.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --quiet pyproject.toml --group sandbox -o requirements/demo.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-emit-find-links --no-header --quiet pyproject.toml --group dev -o $(LOCK)
+	$(COMPILE) pyproject.toml --group dev -o $(LOCK)
+	$(COMPILE) pyproject.toml --constraint $(LOCK) -o requirements/run.txt
+	$(COMPILE) pyproject.toml --constraint $(LOCK) --group sandbox -o requirements/demo.txt
+	echo pip | $(COMPILE) - -o requirements/pip.txt
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist artifacts

@@ -1,44 +1,65 @@
-"""The wheel: an installed bridge can do without the source tree, migrations included."""
+"""The two wheels: an installed bridge can do without the source tree, and without the sandbox."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
+
+import pytest
 
 from bridge.store.migrate import HEAD
 
 ROOT = Path(__file__).parents[1]
+CLI = "from bridge.cli import main; main(prog_name='lp-bridge')"
 
 
-def test_installed_bridge_migrates_its_database(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def bridge(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder into which the bridge's wheel was unpacked."""
+    return unpacked(ROOT, tmp_path_factory.mktemp("bridge"))
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Likewise the sandbox's."""
+    return unpacked(ROOT / "sandbox", tmp_path_factory.mktemp("sandbox"))
+
+
+def unpacked(source: Path, folder: Path) -> Path:
+    """Build a wheel and unpack it."""
     built = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")],
-        cwd=ROOT,
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder / "dist")],
+        cwd=source,
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
     assert built.returncode == 0, built.stderr
-    (wheel,) = (tmp_path / "dist").iterdir()
+    (wheel,) = (folder / "dist").iterdir()
     with zipfile.ZipFile(wheel) as archive:
-        rooms = {name.partition("/")[0] for name in archive.namelist() if ".dist-info" not in name}
-        assert rooms == {"bridge"}, "neither the sandbox nor the tests belong into production"
-        archive.extractall(tmp_path / "installed")
-    program = (
-        "import sys, bridge.store.migrate as m; print(m.scripts());"
-        "from bridge.cli import main; sys.argv[1:] = ['db', 'upgrade']; main()"
-    )
+        archive.extractall(folder / "installed")
+    return folder / "installed"
 
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=tmp_path,
+
+def run(
+    folder: Path, program: str, *arguments: str, installed: tuple[Path, ...]
+) -> subprocess.CompletedProcess[str]:
+    """Run Python where only these of our wheels are installed, and whatever both depend on.
+
+    Without `site`, nothing is found that was installed as editable.
+    """
+    path = [*map(str, installed), sysconfig.get_path("purelib")]
+    return subprocess.run(
+        [sys.executable, "-S", "-c", program, *arguments],
+        cwd=folder,
         env={
             **os.environ,
-            "PYTHONPATH": str(tmp_path / "installed"),
+            "PYTHONPATH": os.pathsep.join(path),
             "DATABASE_URL": "sqlite:///b.db",
         },
         capture_output=True,
@@ -47,30 +68,35 @@ def test_installed_bridge_migrates_its_database(tmp_path: Path) -> None:
         check=False,
     )
 
+
+def rooms(installed: Path) -> set[str]:
+    return {each.name for each in installed.iterdir() if each.suffix != ".dist-info"}
+
+
+def test_installed_bridge_migrates_its_database(bridge: Path, tmp_path: Path) -> None:
+    program = f"import bridge.store.migrate as m; print(m.scripts()); {CLI}"
+
+    done = run(tmp_path, program, "db", "upgrade", installed=(bridge,))
+
     assert done.returncode == 0, done.stderr
     scripts, said = done.stdout.splitlines()
-    assert scripts == str(tmp_path / "installed" / "bridge" / "migrations")
+    assert scripts == str(bridge / "bridge" / "migrations")
     assert said == f"The database is at revision {HEAD} now (before: empty)."
 
 
-def test_the_sandbox_is_a_distribution_of_its_own(tmp_path: Path) -> None:
-    built = subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
-        cwd=ROOT / "sandbox",
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr
-    (wheel,) = tmp_path.iterdir()
-    with zipfile.ZipFile(wheel) as archive:
-        names = archive.namelist()
-    assert {"lp_sandbox/demo.py", "lp_sandbox/page/static/index.html"} <= set(names)
+def test_each_wheel_has_its_own_room(bridge: Path, sandbox: Path) -> None:
+    assert rooms(bridge) == {"bridge"}, "neither the sandbox nor the tests belong into production"
+    assert rooms(sandbox) == {"lp_sandbox"}
+    assert (sandbox / "lp_sandbox" / "page" / "static" / "index.html").is_file()
 
 
-def test_the_lock_of_production_has_nothing_of_the_sandbox() -> None:
-    locked = (ROOT / "requirements" / "run.txt").read_text(encoding="utf-8")
-    names = {line.partition("==")[0] for line in locked.splitlines() if "==" in line}
-    assert {"aiohttp", "slack-bolt"} <= names
-    assert not {"trustme", "emoji", "playwright", "pytest"} & names
+def test_the_sandbox_is_found_once_its_wheel_is_installed(
+    bridge: Path, sandbox: Path, tmp_path: Path
+) -> None:
+    without = run(tmp_path, CLI, "demo", installed=(bridge,))
+    there = run(tmp_path, "import lp_sandbox.demo", installed=(bridge, sandbox))
+
+    assert without.returncode == 2
+    assert "no module 'lp_sandbox'" in without.stderr
+    assert "pip install ./sandbox" in without.stderr
+    assert there.returncode == 0, there.stderr

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 TURNS: Final = 45
@@ -32,7 +33,11 @@ class Pinged(Protocol):
 class Keepalive:
     """Pings sockets each `interval` seconds; one that does not answer in `timeout` is given up."""
 
-    def __init__(self, interval: float, timeout: float) -> None:
+    def __init__(
+        self, interval: float, timeout: float, call_later: Callable[..., Any] | None = None
+    ) -> None:
+        """`call_later(seconds, function, *arguments)` is the running loop's if not given."""
+        self._call_later = call_later
         self._timeout = timeout
         self._pause = interval / TURNS
         self._turns: list[dict[Pinged, None]] = [{} for _ in range(TURNS)]
@@ -40,14 +45,15 @@ class Keepalive:
         # One more than the timeout takes: a ping may leave as late as the next turn.
         self._behind = min(TURNS - 1, math.ceil(timeout / self._pause) + 1)
         self._now = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._ticking = False
 
     def add(self, socket: Pinged) -> int:
         """Ping this one too; gives its turn."""
         turn = next(self._next_turn)
         self._turns[turn][socket] = None
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._pause, self._tick)
+        if not self._ticking:
+            self._ticking = True
+            self._later(self._pause, self._tick)
         return turn
 
     def remove(self, socket: Pinged, turn: int) -> None:
@@ -60,17 +66,19 @@ class Keepalive:
             for socket in list(self._turns[turn]):
                 socket.expect_pong(self._timeout)
         self._ping(list(self._turns[self._now]))
-        self._timer = None
-        if any(self._turns):
-            self._timer = asyncio.get_running_loop().call_later(self._pause, self._tick)
+        self._ticking = any(self._turns)
+        if self._ticking:
+            self._later(self._pause, self._tick)
 
     def _ping(self, sockets: list[Pinged]) -> None:
         """Ping them, spread over the time until the next turn."""
-        loop = asyncio.get_running_loop()
         lots = -(-len(sockets) // LOT)
         for number in range(lots):
             lot = sockets[number * LOT : (number + 1) * LOT]
-            loop.call_later(self._pause * number / lots, _ping_all, lot)
+            self._later(self._pause * number / lots, _ping_all, lot)
+
+    def _later(self, seconds: float, function: Callable[..., None], *arguments: object) -> None:
+        (self._call_later or asyncio.get_running_loop().call_later)(seconds, function, *arguments)
 
 
 def _ping_all(sockets: list[Pinged]) -> None:

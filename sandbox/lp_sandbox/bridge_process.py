@@ -17,7 +17,7 @@ import aiohttp
 
 State = Literal["starting", "running", "stopped"]
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 """How long a bridge may take to be ready."""
 STOP_SECONDS = 10.0
 """How long it may take to stop when asked to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -28,8 +29,15 @@ alias = "bank"
 class Demo:
     """A sandbox with the real bridge in front of it; everything it writes is in one folder."""
 
-    def __init__(self, folder: Path, *, pace: Pace | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        pace: Pace | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.folder = folder
+        self._say = say
         self.bridge = BridgeProcess(self._env, folder, changed=self._changed)
         self.sandbox = Sandbox(bridge=self.bridge, pace=pace)
         self._task: asyncio.Task[None] | None = None
@@ -42,8 +50,10 @@ class Demo:
             OSError: `host` is no address of this machine.
         """
         (self.folder / "bridge.toml").write_text(CONFIG, encoding="utf-8")
+        self._say("Starting the stand-ins for Slack and LivePerson…")
         await self.sandbox.start(host, page_port)
         try:
+            self._say("Starting the bridge, and waiting until it says that it is ready…")
             self._task = asyncio.create_task(self.bridge.run(), name="bridge")
             ready = asyncio.create_task(self.bridge.ready.wait())
             try:
@@ -91,8 +101,7 @@ class Demo:
 async def run_demo(*, host: str = "127.0.0.1", page_port: int = PAGE_PORT) -> int:
     """Run the demo until Ctrl-C; for `lp-bridge demo`. Give the exit status."""
     with tempfile.TemporaryDirectory(prefix="lp-bridge-demo-") as folder:
-        demo = Demo(Path(folder))
-        click.echo("Starting both stand-ins and the bridge…")
+        demo = Demo(Path(folder), say=click.echo)
         starting = asyncio.create_task(demo.start(host, page_port))
         told = asyncio.create_task(until_told_to_stop())
         try:

@@ -6,8 +6,9 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
+import psycopg
 import pytest
 from sqlalchemy import make_url, select
 
@@ -70,6 +71,19 @@ def read(world: World, thread: Thread) -> int:
         and entry.body["arguments"]["ts"] == thread.ts
         for entry in world.wire.entries()
     )
+
+
+def marked(world: World) -> int:
+    """How many threads are still to be read: whatever is not marked is left alone."""
+    count = "SELECT count(*) FROM sessions WHERE unheard_since IS NOT NULL"
+    url = make_url(world.env["DATABASE_URL"])
+    if url.get_backend_name() == "sqlite":
+        with closing(sqlite3.connect(str(url.database))) as file:
+            return int(file.execute(count).fetchone()[0])
+    with psycopg.connect(world.env["DATABASE_URL"]) as connection:
+        row = connection.execute(count).fetchone()
+        assert row is not None
+        return int(row[0])
 
 
 def refused(world: World) -> int:
@@ -215,7 +229,7 @@ async def test_a_thread_that_cannot_be_read_says_so_once(world: World, error: st
     await world.bridge()
     await thread.shows("could not reach the bridge for a while")
     await goes_on(thread, conversation)
-    await asyncio.sleep(2)  # for whatever should not come
+    await world.until(lambda: marked(world) == 0)
     assert sum("could not reach the bridge" in text for text in thread.texts) == 1
     assert thread.card["text"]
     assert 1 <= refused(world) <= 2  # a post of before may have been looked for
@@ -273,7 +287,7 @@ async def test_a_message_that_can_never_be_taken_hides_no_other(
         if not raises:
             await poisoned.thread.shows("could not be passed on")
         await goes_on(poisoned.thread, poisoned.conversation, *wanted)
-        await asyncio.sleep(2)  # for whatever should not come
+        await world.until(lambda: marked(world) == 0)
         assert said(world, poisoned.conversation) == [*wanted, "after"]
     notes = sum("could not be passed on" in text for text in poisoned.thread.texts)
     assert notes == (not raises)
@@ -320,7 +334,8 @@ async def test_a_foreign_workspace_is_told_nothing(world: World) -> None:
     await lost(thread, "one")
     world.slack.faults.refuse("conversations.replies", "foreign_team", times=100)
     async with here(world):
-        await asyncio.sleep(5)
+        await world.until(lambda: refused(world) > 0)
+        await world.until(lambda: marked(world) == 0)
     assert refused(world) == 1
     assert not any("could not reach" in text for text in thread.texts)
 

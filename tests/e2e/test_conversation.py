@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.e2e.world import ANA, BEN, CHANNEL, SIGNUP_ACCOUNT, World, said
+from tests.e2e.world import ACCOUNT, ANA, BEN, CHANNEL, SIGNUP_ACCOUNT, World, said
 
+PICTURE = "https://example.com/an-agent.png"
 sqlite_only = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 
 async def test_a_conversation_from_connect_to_end(world: World) -> None:
+    account = world.liveperson.accounts[ACCOUNT]
+    account.agents = tuple(replace(agent, picture_url=PICTURE) for agent in account.agents)
     bridge = await world.bridge()
     thread = await world.connect()
     await thread.shows("agent")
     conversation = await world.until(world.conversation)
-    assert "Sandbox" not in thread.card_text() or thread.card_text()
+    assert ACCOUNT in thread.card_text()
+    assert "lp_end" in thread.card_text()
+    assert "lp_again" not in thread.card_text()
 
     await thread.say("Hello, is anybody there?")
     await world.until(lambda: said(world, conversation) == ["Hello, is anybody there?"])
@@ -25,7 +32,7 @@ async def test_a_conversation_from_connect_to_end(world: World) -> None:
     await world.liveperson.say(conversation.id, "Hi Ana, *how* can I <help>?")
     answer = await thread.shows("how")
     assert answer["username"] == "Maria (agent)"
-    assert answer["icons"]["image_url"] if "icons" in answer else True
+    assert answer["icons"] == {"image_48": PICTURE}
 
     await thread.press("lp_end")
     await world.until(lambda: conversation.state == "CLOSE")

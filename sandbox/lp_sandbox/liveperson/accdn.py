@@ -42,10 +42,9 @@ def profile(call: Call) -> Json:
         "fullName": agent.full_name,
         "employeeId": agent.user_id,
     }
-    if agent.has_picture:
-        origin = f"{call.request.scheme}://{call.request.host}"
-        seen["pictureUrl"] = f"{origin}/pictures/{call.account.number}/{agent.public_id}.svg"
-    return seen
+    origin = f"{call.request.scheme}://{call.request.host}"
+    drawn = f"{origin}/pictures/{call.account.number}/{agent.public_id}.svg"
+    return seen | {"pictureUrl": agent.picture_url or drawn}
 
 
 def picture(call: Call) -> web.Response:

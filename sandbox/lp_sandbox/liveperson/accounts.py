@@ -48,7 +48,8 @@ class SandboxAgent:
     full_name: str
     colour: str
     """Of the avatar: `#rrggbb`."""
-    has_picture: bool = True
+    picture_url: str | None = None
+    """Where the picture is; None: the stand-in draws one."""
 
     def old_id(self, account: str) -> str:
         """The id that agents see, in LivePerson's older form."""

@@ -7,7 +7,7 @@ from playwright.async_api import Locator, Page, expect
 
 from lp_sandbox.demo import Demo
 from lp_sandbox.liveperson import StoredEvent
-from tests.page.browser import Keep, OpenPage
+from tests.sandbox.page.browser import Keep, OpenPage
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from lp_sandbox.server import Sandbox
-from tests.page.browser import OpenPage
+from tests.sandbox.page.browser import OpenPage
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from playwright.async_api import ConsoleMessage, Page, ViewportSize, async_playw
 
 from lp_sandbox.agent import Pace
 from lp_sandbox.demo import Demo
-from tests.page.browser import Keep, OpenPage
+from tests.sandbox.page.browser import Keep, OpenPage
 
-ARTIFACTS = Path(__file__).parents[2] / "artifacts"
+ARTIFACTS = Path(__file__).parents[3] / "artifacts"
 CHROMIUM = shutil.which("chromium")
 QUICK = Pace(accept=0.3, answer=0.15)
 

@@ -29,6 +29,14 @@ async def sandbox() -> AsyncIterator[LivePersonSandbox]:
         yield running
 
 
+@pytest.fixture
+async def standin() -> AsyncIterator[StandIn]:
+    server = StandIn()
+    await server.start()
+    yield server
+    await server.stop()
+
+
 @pytest.mark.parametrize(
     ("account", "token"),
     [("12345678", "signed in anonymously"), ("87654321", "signed up"), (" 12345678 ", "connector")],

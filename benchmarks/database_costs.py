@@ -1,7 +1,7 @@
 """Measure what the supervisor's queries cost on a real PostgreSQL, by the CPU time they take.
 
-    python -m benchmarks.scale.measure --sessions 200000            # print
-    python -m benchmarks.scale.measure --sessions 200000 --write    # and note in costs.json
+    python -m benchmarks.database_costs --sessions 200000            # print
+    python -m benchmarks.database_costs --sessions 200000 --write    # and note in costs.json
 
 The queries are those of `bridge.store`. CPU time comes from `/proc/<pid>/schedstat` (Linux), so a
 busy machine disturbs it less than a clock. The server has room for all rows in its buffers.
@@ -24,7 +24,6 @@ from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from benchmarks.scale.costs import FILE
 from bridge.ids import SessionId, WorkerId
 from bridge.store import inbox, outbox, sessions, workers
 from bridge.store.database import Database, open_database
@@ -32,6 +31,8 @@ from bridge.store.migrate import upgrade
 from bridge.store.wakeups import Wakeups
 from tests.postgres import Postgres, running_postgres
 
+FILE = Path(__file__).with_name("costs.json")
+"""What `benchmarks.scale` reckons with."""
 LEASE_MS = 15_000
 PER_WORKER = 10_000
 LISTENERS, NOTES = 20, 500
@@ -249,9 +250,9 @@ def main() -> None:
         print(f"{cost:28} {value:10.4f}")
     if options.write:
         known = json.loads(FILE.read_text())
-        where = f"benchmarks.scale.measure, {options.sessions:,} sessions, PostgreSQL {version}"
+        where = f"benchmarks.database_costs, {options.sessions:,} sessions, PostgreSQL {version}"
         for cost, value in costs.items():
-            known[cost] = {"value": float(f"{value:.3g}"), "measured": where}
+            known[cost] |= {"value": float(f"{value:.3g}"), "measured": where}
         lines = [f"  {json.dumps(key)}: {json.dumps(entry)}" for key, entry in known.items()]
         FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
