@@ -304,16 +304,20 @@ class LivePerson:
             request_timeout=self._timings.request_timeout,
         ) as ums:
             ums.on_closed(self._bell.set)
-            await ums.subscribe_conversations(states=("OPEN", "CLOSE"))
-            await ums.get_clock()  # what exists is told before this is answered
-            if (conversation := self._conversation) is not None:
-                conversation.reconnected(is_open=conversation.id in self._open)
+            await self._look(ums)
+            if self._conversation is not None:
+                self._conversation.reconnected()
             self._connected = True
             try:
                 self._tell(Connected(first=self._came_up()))
                 await self._serve(ums)
             finally:
                 self._connected = False
+
+    async def _look(self, ums: Connection) -> None:
+        """Ask for the consumer's conversations."""
+        await ums.subscribe_conversations(states=("OPEN", "CLOSE"))
+        await ums.get_clock()  # as a rule what exists is told before this is answered
 
     def _came_up(self) -> bool:
         if self._established is None or self._established.done():
@@ -355,9 +359,13 @@ class LivePerson:
                     skill_id=skill, campaign_id=campaign, engagement_id=engagement
                 )
             except RequestRefused as error:
-                if not wanted.done():
-                    wanted.set_exception(error)
-                return
+                # A consumer has one open conversation: an earlier request may have come late.
+                await self._look(ums)
+                known = max(self._open, default=None, key=self._age)
+                if known is None:
+                    if not wanted.done():
+                        wanted.set_exception(error)
+                    return
         if wanted.done():  # whoever wanted it has left
             return
         self._saved = None
@@ -369,8 +377,6 @@ class LivePerson:
                 reading.resume(saved.saying)
         conversation = Conversation(known, reading, self._timings, self._bell.set)
         conversation.begin(self._known.get(known))
-        if saved is not None and known not in self._open:
-            conversation.reconnected(is_open=False)
         self._conversation = conversation
         wanted.set_result(conversation)
 

@@ -190,11 +190,9 @@ class Conversation:
             self._reading.put(event)
             self._given()
 
-    def reconnected(self, *, is_open: bool) -> None:
-        """There is a new connection."""
+    def reconnected(self) -> None:
+        """There is a new connection. If it was closed meanwhile, that was or will be told."""
         self._stale = True
-        if not is_open and self._over is None:
-            self._over = Closed(None)
 
     def quiet(self) -> float:
         """How long to wait for a word before reading again, in seconds."""

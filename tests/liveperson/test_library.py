@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -35,6 +36,7 @@ from bridge.liveperson import (
     Typing,
 )
 from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.liveperson.manners import Manners
 from lp_sandbox.wire import Wire
 from tests.liveperson.standin import (
     ACCOUNT,
@@ -358,6 +360,56 @@ async def test_what_ends_the_client_later_is_raised_to_all_who_wait(
 async def consume(conversation: Conversation) -> None:
     async for _ in conversation:
         pass
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_whatever_the_manners_of_liveperson_nothing_is_lost_doubled_or_out_of_order(
+    seed: int,
+) -> None:
+    chance = random.Random(seed)
+    manners = Manners.drawn(chance)
+    async with (
+        LivePersonSandbox(Wire(), manners=manners) as sandbox,
+        asyncio.timeout(4 * SECONDS),
+        LivePerson.open(
+            "12345678",
+            csds_url=sandbox.base_url,
+            allowed_hosts=["127.0.0.1"],
+            timings=Timings(retry_first=0.01, after_talk=1.0),
+        ) as consumer,
+        consumer.conversation() as conversation,
+    ):
+
+        async def listen() -> list[str]:
+            return [
+                event.text
+                async for event in conversation
+                if isinstance(event, Message) and not event.own
+            ]
+
+        listening = asyncio.create_task(listen())
+        await conversation.say("mine")
+        await sandbox.accept(conversation.id)
+        mine = ["mine"]
+        for number in range(6):
+            fault = chance.choice(("none", "before", "after", "drop", "503"))
+            if fault == "before":
+                sandbox.faults.drop_before("ms.PublishEvent")
+            elif fault == "after":
+                sandbox.faults.swallow_answer("ms.PublishEvent", drop=True)
+            elif fault == "drop":
+                sandbox.faults.drop_sockets()
+            elif fault == "503":
+                sandbox.faults.refuse_request("ms.PublishEvent", 503)
+            await sandbox.say(conversation.id, f"agent {number}")
+            mine.append(chance.choice(("mine", f"mine {number}")))  # often the same words
+            await conversation.say(mine[-1])
+        manners.calm()
+        await sandbox.close(conversation.id)
+        heard = await listening
+    transcript = said(sandbox)
+    assert [text for text in transcript if text.startswith("mine")] == mine
+    assert heard == [f"agent {number}" for number in range(6)]
 
 
 # Against the small stand-in: what the sandbox does not do
