@@ -178,7 +178,7 @@ class Store:
             for heard in batch.events
             if heard.change.sequence not in known
         ]
-        for row, dialog, sequence in batch.marks:
+        for row, dialog, sequence in batch.sent:
             self.mark(row, dialog, sequence)
         for position in batch.positions.values():
             if position.cursor >= self.position.cursor:
