@@ -26,7 +26,7 @@ import structlog
 from bridge.ids import InboxId
 from bridge.liveperson.dialog import Dialog, Gap, weight
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
-from bridge.liveperson.wire import EventChange
+from bridge.liveperson.frames import EventChange
 from bridge.relay.shared.items import Queued, queued
 from bridge.relay.shared.own_words import is_marker, marker_of
 from bridge.store.handover import Handover

@@ -20,7 +20,7 @@ from bridge.liveperson.events import (
     TextEvent,
     UnknownEvent,
 )
-from bridge.liveperson.wire import (
+from bridge.liveperson.frames import (
     ConversationChange,
     ConversationChanges,
     MessagingEvents,
