@@ -25,6 +25,12 @@ from bridge.liveperson.errors import (
     TokenExpired,
     Transient,
 )
+from bridge.liveperson.frames import (
+    ConversationChange,
+    ConversationChanges,
+    MessagingEvents,
+    Notification,
+)
 from bridge.liveperson.happenings import Connected, ConnectionEvent, Reconnecting, SignedIn
 from bridge.liveperson.identity import Credentials, IdentityProvider, Mode
 from bridge.liveperson.ids import AccountId, AgentId, parse_account
@@ -35,12 +41,6 @@ from bridge.liveperson.requests import ClientProperties
 from bridge.liveperson.rest import http_session
 from bridge.liveperson.resume import ConversationState
 from bridge.liveperson.timings import Timings
-from bridge.liveperson.wire import (
-    ConversationChange,
-    ConversationChanges,
-    MessagingEvents,
-    Notification,
-)
 
 TOKEN_TRIES = 3
 """So many times in a row may the token be refused before the client gives up."""

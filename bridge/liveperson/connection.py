@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from websockets.exceptions import ConnectionClosed
 
-from bridge.liveperson import requests, wire
+from bridge.liveperson import frames, requests
 from bridge.liveperson.bounds import identifier, number
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.errors import (
@@ -31,12 +31,12 @@ from bridge.liveperson.errors import (
     connection_lost,
     given_up,
 )
+from bridge.liveperson.frames import BadFrame, Notification, Response
 from bridge.liveperson.identity import Credentials
 from bridge.liveperson.ids import AccountId, ConsumerId, ConversationId
 from bridge.liveperson.requests import ClientProperties, Request
 from bridge.liveperson.socket import Socket
 from bridge.liveperson.upgrade import upgrade
-from bridge.liveperson.wire import BadFrame, Notification, Response
 
 AT_ONCE = 10.0
 """Seconds within which a close without any frame counts as "at once"."""
@@ -309,7 +309,7 @@ class Connection:
         if self._on_frame is not None:
             self._show("received", raw)
         try:
-            frame = wire.decode(raw)
+            frame = frames.decode(raw)
         except ProtocolViolation as error:
             self._socket.give_up(error.reason)  # its end tells those who wait
             return
@@ -356,7 +356,7 @@ def _again(lost: ConnectionLost) -> ConnectionLost:
 
 def _body(request: Request, response: Response) -> dict[str, Any]:
     """Give the body of a good answer; raise what a bad one means."""
-    body = wire.body_of(response)
+    body = frames.body_of(response)
     code = response.code
     if code < 400:
         return body if isinstance(body, dict) else {}

@@ -30,12 +30,12 @@ from bridge.liveperson.errors import (
     Throttled,
     TokenExpired,
 )
+from bridge.liveperson.frames import ConversationChange, MessagingEvents
 from bridge.liveperson.happenings import Closed, ConversationEvent, Incomplete, TryingAgain
 from bridge.liveperson.ids import ConversationId
 from bridge.liveperson.metadata import Metadata
 from bridge.liveperson.reading import Reading, Saying
 from bridge.liveperson.timings import Timings
-from bridge.liveperson.wire import ConversationChange, MessagingEvents
 
 TRIES = 5
 """A message that LivePerson has failed at so often is given up."""

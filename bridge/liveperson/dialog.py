@@ -24,7 +24,7 @@ from typing import NamedTuple
 import msgspec
 
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
-from bridge.liveperson.wire import EventChange
+from bridge.liveperson.frames import EventChange
 
 HELD_EVENTS = 1_000
 """Events that are held behind a gap. What lies beyond is asked for again later."""

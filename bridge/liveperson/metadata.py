@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bridge.liveperson.frames import ConversationChange, DialogInfo
 from bridge.liveperson.happenings import (
     AgentJoined,
     AgentLeft,
@@ -11,7 +12,6 @@ from bridge.liveperson.happenings import (
     WaitingForAgent,
 )
 from bridge.liveperson.reading import Reading
-from bridge.liveperson.wire import ConversationChange, DialogInfo
 
 AGENT_ROLES = frozenset({"ASSIGNED_AGENT", "AGENT"})
 TALKS = frozenset({"MAIN", "POST_SURVEY"})

@@ -23,6 +23,7 @@ from bridge.liveperson.events import (
     TextEvent,
     UnknownEvent,
 )
+from bridge.liveperson.frames import EventChange
 from bridge.liveperson.happenings import (
     ConnectionEvent,
     ConversationEvent,
@@ -31,7 +32,6 @@ from bridge.liveperson.happenings import (
     Typing,
 )
 from bridge.liveperson.masking import resembles
-from bridge.liveperson.wire import EventChange
 
 WAITING = 1_000
 """Events that may wait for whoever iterates; further ones wait in their dialogs."""

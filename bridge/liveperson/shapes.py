@@ -1,4 +1,4 @@
-"""What the JSON of LivePerson's frames looks like, for `wire` alone.
+"""What the JSON of LivePerson's frames looks like, for `frames` alone.
 
 Leaves are Any: a value of an unexpected type is no reason to lose the rest of the frame, so their
 types are looked at when they are used.

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import aiohttp
 
-State = Literal["starting", "running", "stopped"]
+ProcessState = Literal["starting", "running", "stopped"]
 
 READY_SECONDS = 60.0
 """How long a bridge may take to be ready."""
@@ -59,7 +59,7 @@ class BridgeProcess:
         command: tuple[str, ...] = (sys.executable, "-m", "bridge", "serve"),
     ) -> None:
         self.log = folder / "bridge.log"
-        self.state: State = "stopped"
+        self.state: ProcessState = "stopped"
         self.ready = asyncio.Event()
         """Set once it has been ready for the first time."""
         self._env = env
@@ -186,7 +186,7 @@ class BridgeProcess:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
-    def _become(self, state: State) -> None:
+    def _become(self, state: ProcessState) -> None:
         self.state = state
         self._changed()
 

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import Column, String
 
-from bridge.liveperson import bounds, wire
+from bridge.liveperson import bounds, frames
 from bridge.liveperson.errors import ProtocolViolation, given_up
 from bridge.liveperson.upgrade import MAX_FRAME
 from bridge.slack.views.troubles import trouble
@@ -220,14 +220,14 @@ UNUSABLE: list[Any] = ["", "x" * 65, "a\0b", "a\nb", "\x7f", "a\ud800", 5, None,
 def test_id_that_cannot_be_kept_is_nobodys(bad: Any) -> None:
     good = {"dialogId": "ours", "sequence": 1, "event": {"type": "ContentEvent", "message": "a"}}
     frame = events({**good, "dialogId": bad}, good)
-    found = wire.decode(json.dumps(frame))
-    assert isinstance(found, wire.MessagingEvents)
+    found = frames.decode(json.dumps(frame))
+    assert isinstance(found, frames.MessagingEvents)
     assert [change.dialog_id for change in found.changes] in (["ours"], ["a?", "ours"])
 
     change = conversation_change(dialogs=[{"dialogId": bad}, {"dialogId": "ours"}])
     frame = conversations({"result": {"convId": bad}}, change)
-    noted = wire.decode(json.dumps(frame))
-    assert isinstance(noted, wire.ConversationChanges)
+    noted = frames.decode(json.dumps(frame))
+    assert isinstance(noted, frames.ConversationChanges)
     assert "ours" in [dialog.dialog_id for dialog in noted.changes[-1].dialogs]
     for each in noted.changes:
         assert len(each.conversation_id) <= 64
@@ -237,8 +237,8 @@ def test_id_that_cannot_be_kept_is_nobodys(bad: Any) -> None:
 @pytest.mark.parametrize("bad", [-1, 2**53 + 1, 2**63, 10**30, 1.5, "7", True, None])
 def test_sequence_that_nobody_counts_to_has_no_place(bad: Any) -> None:
     good = {"dialogId": "ours", "sequence": 2**53, "event": {"type": "ContentEvent"}}
-    found = wire.decode(json.dumps(events({**good, "sequence": bad}, good)))
-    assert isinstance(found, wire.MessagingEvents)
+    found = frames.decode(json.dumps(events({**good, "sequence": bad}, good)))
+    assert isinstance(found, frames.MessagingEvents)
     assert [change.sequence for change in found.changes] == [2**53]
 
 
@@ -254,13 +254,13 @@ def test_words_that_are_too_long_are_not_taken_over() -> None:
             dialogs=[{"dialogId": "d", "dialogType": long, "state": "\0"}],
         )
     )
-    found = wire.decode(json.dumps(frame))
-    assert isinstance(found, wire.ConversationChanges)
+    found = frames.decode(json.dumps(frame))
+    assert isinstance(found, frames.ConversationChanges)
     (change,) = found.changes
     assert (change.state, change.stage, change.close_reason) == ("", None, None)
     assert change.delay_until is None
-    assert change.participants == (wire.Participant("agent", ""),)
-    assert change.dialogs == (wire.DialogInfo("d", None, None, None, None),)
+    assert change.participants == (frames.Participant("agent", ""),)
+    assert change.dialogs == (frames.DialogInfo("d", None, None, None, None),)
 
 
 @pytest.mark.parametrize(

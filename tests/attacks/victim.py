@@ -17,11 +17,11 @@ from typing import Any
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.errors import LivePersonError
+from bridge.liveperson.frames import MessagingEvents, Notification
 from bridge.liveperson.identity import Credentials, IdentityProvider
 from bridge.liveperson.ids import AccountId, AgentId
 from bridge.liveperson.profiles import ProfileDirectory
 from bridge.liveperson.rest import http_session
-from bridge.liveperson.wire import MessagingEvents, Notification
 from tests.liveperson.standin import ACCOUNT, CONSUMER, token
 
 TICK = 0.01

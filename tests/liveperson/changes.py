@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.liveperson.events import AcceptStatusEvent, ChatStateEvent, Event, TextEvent
-from bridge.liveperson.wire import EventChange
+from bridge.liveperson.frames import EventChange
 
 
 def change(

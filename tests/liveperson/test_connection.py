@@ -30,7 +30,7 @@ from bridge.liveperson.errors import (
     TokenExpired,
     UnreadableAnswer,
 )
-from bridge.liveperson.wire import MessagingEvents, Notification, UnknownNotification
+from bridge.liveperson.frames import MessagingEvents, Notification, UnknownNotification
 from tests.liveperson.standin import (
     ACCOUNT,
     CONSUMER,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bridge.liveperson import Message, Receipt, Typing
+from bridge.liveperson.frames import EventChange
 from bridge.liveperson.reading import WAITING, Position, Reading, Saying
-from bridge.liveperson.wire import EventChange
 from tests.liveperson.changes import own, receipt, said
 
 

@@ -16,7 +16,7 @@ import msgspec
 from bridge.ids import InboxId, MessageTs, UserId
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
 from bridge.liveperson.events import Event as LivePersonEvent
-from bridge.liveperson.wire import EventChange
+from bridge.liveperson.frames import EventChange
 from bridge.relay.delivery.machine import Batch, Number
 from bridge.relay.shared.items import DECODERS, Item, Queued, packed
 from bridge.relay.shared.own_words import marker_of
@@ -178,7 +178,7 @@ class Store:
             for heard in batch.events
             if heard.change.sequence not in known
         ]
-        for row, dialog, sequence in batch.marks:
+        for row, dialog, sequence in batch.sent:
             self.mark(row, dialog, sequence)
         for position in batch.positions.values():
             if position.cursor >= self.position.cursor:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from bridge.content.people import agent_name, as_agent
 from bridge.ids import TeamId
+from bridge.liveperson.frames import EventChange
 from bridge.liveperson.ids import AccountId, AgentId
 from bridge.liveperson.profiles import ProfileDirectory
-from bridge.liveperson.wire import EventChange
 from bridge.relay.shared.deps import SessionDeps
 from bridge.slack.web.directory import Directory
 from bridge.slack.web.workspaces import Workspaces

@@ -26,7 +26,7 @@ import structlog
 from bridge.ids import InboxId
 from bridge.liveperson.dialog import Dialog, Gap, weight
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
-from bridge.liveperson.wire import EventChange
+from bridge.liveperson.frames import EventChange
 from bridge.relay.shared.items import Queued, queued
 from bridge.relay.shared.own_words import is_marker, marker_of
 from bridge.store.handover import Handover
@@ -45,7 +45,7 @@ is away."""
 Number = tuple[str | None, int | None]
 """A dialog, and the sequence in it; None: LivePerson took it without telling. No dialog: it has no
 sequence that could still become known."""
-Mark = tuple[InboxId, str | None, int | None]
+Sent = tuple[InboxId, str | None, int | None]
 """What is sent: its row, and its number."""
 
 
@@ -73,7 +73,7 @@ class Batch:
     """What is to be stored in one transaction."""
 
     events: Sequence[Heard]
-    marks: Sequence[Mark]
+    sent: Sequence[Sent]
     positions: Mapping[str, DialogPosition]
     """By dialog: how far it has been dealt with, once this is stored."""
 
@@ -289,7 +289,7 @@ class Delivery:
         self._waiting = [each for each in self._waiting if each.id != row]
         self.add(rows)
 
-    def unwritten(self) -> list[Mark]:
+    def unwritten(self) -> list[Sent]:
         """Messages that are sent, and whose rows do not say so yet."""
         return [(row, *number) for row, number in self._confirmed.items()]
 
@@ -366,7 +366,7 @@ class Delivery:
         del self.pending[: len(batch.events)]
         self._weight -= sum(weight(heard.change) for heard in batch.events)
         self._stored.update(batch.positions)
-        for row, dialog, sequence in batch.marks:
+        for row, dialog, sequence in batch.sent:
             if self._confirmed.get(row) == (dialog, sequence) and row != self.noting:
                 del self._confirmed[row]
                 self.remove([row])

@@ -23,7 +23,7 @@ from bridge.liveperson.errors import (
     TokenExpired,
 )
 from bridge.liveperson.ids import ConversationId, DialogId
-from bridge.relay.delivery.machine import Delivery, Mark, Number, Step
+from bridge.relay.delivery.machine import Delivery, Number, Sent, Step
 from bridge.relay.delivery.messages import (
     UNCERTAIN,
     Verdict,
@@ -168,7 +168,7 @@ class Publisher:
         """What waits, in thread order."""
         return self._delivery.waiting
 
-    def unwritten(self) -> list[Mark]:
+    def unwritten(self) -> list[Sent]:
         """Messages that are sent, and whose rows do not say so yet."""
         return self._delivery.unwritten()
 

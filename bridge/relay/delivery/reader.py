@@ -20,7 +20,7 @@ from bridge.liveperson.events import (
     TextEvent,
     UnknownEvent,
 )
-from bridge.liveperson.wire import (
+from bridge.liveperson.frames import (
     ConversationChange,
     ConversationChanges,
     MessagingEvents,
@@ -141,7 +141,7 @@ class Reader:
 
         async def work(connection: Transaction) -> list[OutboxRow]:
             added = await outbox.add(connection, session, items)
-            for row, dialog, sequence in batch.marks:
+            for row, dialog, sequence in batch.sent:
                 await inbox.mark_sent(connection, row, dialog, sequence)
             for dialog, position in batch.positions.items():
                 await sessions.move_cursor(connection, session, dialog, position)

@@ -26,8 +26,8 @@ from bridge.liveperson.errors import (
     TokenExpired,
     Transient,
 )
+from bridge.liveperson.frames import Notification
 from bridge.liveperson.ids import DialogId
-from bridge.liveperson.wire import Notification
 from bridge.relay.delivery.agents import Agents
 from bridge.relay.delivery.machine import Delivery
 from bridge.relay.delivery.publisher import Publisher

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bridge.liveperson.wire import ConversationChange
+from bridge.liveperson.frames import ConversationChange
 
 
 class Happening(StrEnum):

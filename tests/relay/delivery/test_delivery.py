@@ -266,7 +266,7 @@ def test_the_cursor_passes_a_message_of_ours_only_together_with_its_mark() -> No
     publish(delivery)
     delivery.heard([own(0, "hello"), said(1)])
     batch = delivery.batch(delivery.pending)
-    assert batch.marks == [(1, "d", 0)]
+    assert batch.sent == [(1, "d", 0)]
     assert batch.positions == {"d": DialogPosition(1)}
     delivery.stored(batch)
     assert delivery.waiting == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bridge.liveperson.events import AcceptStatusEvent
-from bridge.liveperson.wire import EventChange
+from bridge.liveperson.frames import EventChange
 from bridge.relay.shared.items import Text
 from bridge.store.rows import InboxRow
 from tests.liveperson.changes import change, own, receipt, said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bridge.liveperson.wire import ConversationChange, DialogInfo, Participant
+from bridge.liveperson.frames import ConversationChange, DialogInfo, Participant
 from bridge.relay.session.decisions import Happening, Observed, known_conversation, observe
 
 # What a change of the conversation says

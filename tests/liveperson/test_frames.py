@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.liveperson import wire
+from bridge.liveperson import frames
 from bridge.liveperson.events import (
     AcceptStatusEvent,
     ChatStateEvent,
@@ -19,7 +19,7 @@ from bridge.liveperson.events import (
     TextEvent,
     UnknownEvent,
 )
-from bridge.liveperson.wire import (
+from bridge.liveperson.frames import (
     BadFrame,
     ConversationChange,
     ConversationChanges,
@@ -42,7 +42,7 @@ from tests.liveperson.standin import (
 
 
 def decode(frame: Any) -> Any:
-    return wire.decode(json.dumps(frame))
+    return frames.decode(json.dumps(frame))
 
 
 def decode_changes(*changes: Any) -> tuple[EventChange, ...]:
@@ -58,7 +58,7 @@ def decode_event(event: Any) -> Event:
 
 def test_a_response() -> None:
     raw = b'{"kind":"resp","reqId":"7","code":200,"type":"T","body":{"sequence":3},"more":1}'
-    found = wire.decode(raw)
+    found = frames.decode(raw)
     assert isinstance(found, Response)
     assert (found.request_id, found.code, found.type) == ("7", 200, "T")
     assert bytes(found.body) == b'{"sequence":3}'
@@ -313,13 +313,13 @@ def test_unknown_kinds_and_types() -> None:
 )
 def test_bad_frames(raw: str | bytes) -> None:
     with pytest.raises(BadFrame) as raised:
-        wire.decode(raw)
+        frames.decode(raw)
     assert len(str(raised.value)) < 100
 
 
 def test_half_an_emoji_does_not_cost_the_message() -> None:
     raw = json.dumps(events(text_change("cut \ud83d", 3), text_change("whole 🙂", 4)))
-    found = wire.decode(raw)
+    found = frames.decode(raw)
     assert isinstance(found, MessagingEvents)
     assert [c.event for c in found.changes] == [
         TextEvent("text/plain", "cut ?"),
@@ -363,7 +363,7 @@ FRAMES = [
 @given(st.binary(max_size=200) | st.text(max_size=200))
 def test_any_bytes(raw: str | bytes) -> None:
     try:
-        wire.decode(raw)
+        frames.decode(raw)
     except BadFrame:
         pass
     except UnicodeEncodeError:  # a str with half surrogate pairs is no text that a socket carries
@@ -373,7 +373,7 @@ def test_any_bytes(raw: str | bytes) -> None:
 @given(st.one_of(*(mangled(frame) for frame in FRAMES)))
 def test_any_mangled_frame(frame: Any) -> None:
     try:
-        found = wire.decode(json.dumps(frame).encode())
+        found = frames.decode(json.dumps(frame).encode())
     except BadFrame:
         return
     if isinstance(found, MessagingEvents):
@@ -391,7 +391,7 @@ def test_any_mangled_frame(frame: Any) -> None:
 def test_the_good_is_found_among_the_bad(before: list[Any], after: list[Any], text: str) -> None:
     frame = events(*before, text_change(text, 77), *after)
     try:
-        found = wire.decode(json.dumps(frame))
+        found = frames.decode(json.dumps(frame))
     except BadFrame:  # NaN and infinities are not JSON
         assert any(word in json.dumps(frame) for word in ("NaN", "Infinity"))
         return
