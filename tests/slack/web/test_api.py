@@ -100,10 +100,12 @@ async def test_waiting_for_a_free_connection_is_certainly_not_done(odd: Odd) -> 
         first = asyncio.create_task(api.call("xoxb-1", UPDATE))
         async with asyncio.timeout(5):
             await odd.began.wait()
-        with pytest.raises(SlackUnavailable):
-            await api.call("xoxb-2", UPDATE, deadline=0.1)
-        odd.hold.set()
-        await first
+        try:
+            with pytest.raises(SlackUnavailable):
+                await api.call("xoxb-2", UPDATE, deadline=0.1)
+        finally:
+            odd.hold.set()
+            await first
     assert [token for _, token in odd.asked] == ["Bearer xoxb-1"]
 
 

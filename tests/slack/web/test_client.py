@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,7 @@ from bridge.slack.web.api import WebApi
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.directory import Directory
 from bridge.slack.web.errors import SlackRefused, SlackUnavailable, SlackUnknown
-from bridge.slack.web.methods import POST_MESSAGE, USER_INFO
+from bridge.slack.web.methods import CHANNEL_INFO, POST_MESSAGE, USER_INFO
 from bridge.slack.web.sender import Mark, Post, Sender
 from lp_sandbox.slack.model import App, Team, User
 from lp_sandbox.slack.server import SlackSandbox
@@ -66,10 +67,16 @@ async def test_a_slower_pace_in_one_workspace_does_not_slow_another(
     slack: SlackSandbox, client: SlackClient
 ) -> None:
     slack.faults.rate_limit("chat.postMessage", retry_after=3_600)
+    slack.faults.rate_limit("users.info", retry_after=3_600)
     with pytest.raises(SlackUnavailable):
         await client.call(TEAM, POST_MESSAGE, channel=SUPPORT, text="here")
-    posted = await client.call(OTHER, POST_MESSAGE, channel=SUPPORT, text="there")
-    assert posted.ts is not None
+    with pytest.raises(SlackUnavailable):
+        await client.call(TEAM, USER_INFO, user=ANA)
+    async with asyncio.timeout(5):
+        await client.call(OTHER, POST_MESSAGE, channel=SUPPORT, text="there")
+        await client.call(OTHER, USER_INFO, user=ANA)
+        # Slack counts each method by itself.
+        await client.call(TEAM, CHANNEL_INFO, channel=SUPPORT)
 
 
 async def test_a_workspace_without_a_token_is_refused_without_a_call(
