@@ -44,6 +44,8 @@ from bridge.slack.receiver.http import BoundedRunner
 from bridge.slack.receiver.ingress import Ingress
 from bridge.slack.receiver.requests import Verifier
 from bridge.slack.receiver.socket_mode import SocketMode
+from bridge.slack.web.api import WebApi, slack_session
+from bridge.slack.web.client import SlackClient
 from bridge.slack.web.directory import Directory
 from bridge.slack.web.errors import SlackError, SlackRefused
 from bridge.slack.web.sender import Sender
@@ -94,18 +96,23 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
     """
     async with AsyncExitStack() as stack:
         database = await _open_store(settings, stack)
+        # One pool of connections for everything that goes out.
+        connector = await stack.enter_async_context(
+            aiohttp.TCPConnector(limit=200, limit_per_host=100)
+        )
         http = await stack.enter_async_context(
             aiohttp.ClientSession(
                 trust_env=True,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(limit=200, limit_per_host=100),
+                connector=connector,
+                connector_owner=False,
                 timeout=aiohttp.ClientTimeout(total=30),
             )
         )
-        workspaces = Workspaces(
-            settings.slack_bot_token or "", http=http, api_url=settings.slack_api_url
-        )
-        deps = _deps(settings, database, http, workspaces)
+        session = await stack.enter_async_context(slack_session(connector))
+        api = WebApi(session, api_url=settings.slack_api_url, proxies=True)
+        slack = SlackClient.with_tokens(api, settings.slack_bot_token or "")
+        deps = _deps(settings, database, http, slack)
         presence = Presence(deps)
         supervisor = Supervisor(
             deps, presence, alone=not database.is_postgresql, capacity=settings.bridge_max_sessions
@@ -113,20 +120,20 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         await supervisor.take_name(stop)
         service = BridgeService(deps, supervisor, presence)
         fast_path = MessageFastPath(
-            workspaces, service, bolt_dispatch(build_bolt_app(workspaces, service), workspaces)
+            slack.workspaces, service, bolt_dispatch(build_bolt_app(slack, service), slack)
         )
 
         catching_up = CatchingUp(deps, presence, service, fast_path.missed)
 
-        socket_mode = _socket_mode(settings, fast_path, http)
+        socket_mode = _socket_mode(settings, fast_path, api)
         if socket_mode is not None:
             presence.reachable_by(lambda: socket_mode.connected_since)
             socket_mode.on_connected(presence.news.set)
         runner = await _listen(
-            settings, fast_path, _probes(database, workspaces, socket_mode, supervisor)
+            settings, fast_path, _probes(database, slack.workspaces, socket_mode, supervisor)
         )
         stack.push_async_callback(runner.cleanup)
-        if not await _introduce(workspaces, stop):
+        if not await _introduce(slack.workspaces, stop):
             yield runner
             return
         if socket_mode is not None:
@@ -202,7 +209,7 @@ def only_one(path: Path) -> Iterator[IO[str]]:
 
 
 def _deps(
-    settings: Settings, database: Database, http: aiohttp.ClientSession, workspaces: Workspaces
+    settings: Settings, database: Database, http: aiohttp.ClientSession, slack: SlackClient
 ) -> SessionDeps:
     domains = DomainDirectory(
         http, csds_url=settings.liveperson_csds_url, allowed_hosts=settings.allowed_hosts
@@ -214,9 +221,9 @@ def _deps(
         domains=domains,
         identity=IdentityProvider(domains),
         profiles=ProfileDirectory(domains),
-        workspaces=workspaces,
-        sender=Sender(workspaces),
-        names=Directory(workspaces),
+        workspaces=slack.workspaces,
+        sender=Sender(slack),
+        names=Directory(slack),
         threads=Threads(database),
         # Nobody can take over from the only bridge on an SQLite file: it holds the lock.
         ledger=Ledger(database),
@@ -224,14 +231,10 @@ def _deps(
     )
 
 
-def _socket_mode(
-    settings: Settings, dispatch: Dispatch, http: aiohttp.ClientSession
-) -> SocketMode | None:
+def _socket_mode(settings: Settings, dispatch: Dispatch, api: WebApi) -> SocketMode | None:
     if settings.slack_app_token is None:
         return None
-    return SocketMode(
-        dispatch, app_token=settings.slack_app_token, http=http, api_url=settings.slack_api_url
-    )
+    return SocketMode(dispatch, app_token=settings.slack_app_token, api=api)
 
 
 def _probes(
@@ -285,14 +288,15 @@ async def _introduce(workspaces: Workspaces, stop: asyncio.Event) -> bool:
     backoff = Backoff(cap=SLACK_PATIENCE, jitter=0.5)
     while not stop.is_set():
         try:
-            identity = await workspaces.start()
+            found = await workspaces.start()
         except SlackRefused:
             raise
         except SlackError as error:
             wait = backoff.next(error.retry_after)
             log.warning("slack.unreachable", error=str(error), retry_in=round(wait, 1))
         else:
-            log.info("slack.identity", team=identity.team_name, host=urlsplit(identity.url).netloc)
+            for each in found:
+                log.info("slack.identity", team=each.team_name, host=urlsplit(each.url).netloc)
             return True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):

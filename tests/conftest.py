@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import structlog
 from cryptography.fernet import Fernet
+from hypothesis import HealthCheck, settings
 
 from bridge.ops.logs import CHATTY
 from bridge.store.database import Database, open_database
@@ -18,6 +19,12 @@ from bridge.store.migrate import upgrade
 from tests.postgres import Postgres, running_postgres
 
 BOTH = ("sqlite", "postgresql")
+
+# Tests share few cores with real processes: how long a computation takes says nothing about it.
+settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")

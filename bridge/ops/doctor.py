@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
-import msgspec
+import aiohttp
 
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.domains import IDP, MESSAGING, DomainDirectory
 from bridge.liveperson.errors import LivePersonError, shown
 from bridge.liveperson.identity import Credentials, IdentityProvider, Mode
 from bridge.liveperson.ids import parse_account
-from bridge.liveperson.rest import Unreachable, call, http_session
-from bridge.slack.web.errors import APP_LEVEL_REMEDY
+from bridge.liveperson.rest import http_session
+from bridge.slack.web.api import SLACK_API_URL, WebApi, slack_session
+from bridge.slack.web.errors import APP_LEVEL_REMEDY, SlackError, SlackRefused
+from bridge.slack.web.methods import OPEN_CONNECTION
+from bridge.slack.web.workspaces import identify
 
 DEADLINE = 10.0
 """Seconds for one step."""
@@ -48,7 +51,7 @@ async def run_doctor(
     database: Step | None = None,
     slack_token: str | None = None,
     slack_app_token: str | None = None,
-    slack_api_url: str = "https://slack.com/api/",
+    slack_api_url: str = SLACK_API_URL,
     slack_scopes: Collection[str] = (),
 ) -> list[Check]:
     """Check configuration, database, Slack and LivePerson, in this order.
@@ -135,17 +138,10 @@ def _who(credentials: Credentials) -> str:
     )
 
 
-class _Answer(msgspec.Struct):
-    ok: Any = None
-    error: Any = None
-    team: Any = None
-    user: Any = None
-
-
 async def check_slack(
     token: str | None,
     *,
-    api_url: str = "https://slack.com/api/",
+    api_url: str = SLACK_API_URL,
     scopes: Collection[str] = (),
 ) -> Check:
     """Ask Slack (`auth.test`) whether the bot token works and has those scopes."""
@@ -158,18 +154,18 @@ async def check_slack(
             "Copy the Bot User OAuth Token from the Slack app's page, “OAuth & Permissions”.",
         )
     try:
-        found, headers = await _ask_slack("auth.test", token, api_url)
-    except Unreachable as error:
-        return _not_asked(name, error)
-    if found.ok is not True:
+        async with _web_api(api_url) as api:
+            found = await identify(api, token)
+    except SlackRefused as error:
         return Check(
             name,
             False,
-            f"Slack refuses the token ({shown(str(found.error))}).",
+            f"Slack refuses the token ({shown(error.code)}).",
             "Install the app to the workspace again, and copy its new Bot User OAuth Token.",
         )
-    granted = {scope.strip() for scope in headers.get("X-OAuth-Scopes", "").split(",")}
-    missing = sorted(set(scopes) - granted)
+    except SlackError as error:
+        return _not_asked(name, error)
+    missing = sorted(set(scopes) - found.scopes)
     if missing:
         return Check(
             name,
@@ -177,39 +173,34 @@ async def check_slack(
             f"The token lacks the scopes {', '.join(missing)}.",
             "Add them under “OAuth & Permissions” (or use app_manifest.yml) and install it again.",
         )
-    return Check(name, True, f"bot {shown(str(found.user))} in {shown(str(found.team))}")
+    return Check(name, True, f"bot {shown(found.bot_name)} in {shown(found.team_name)}")
 
 
-async def check_app_token(token: str, *, api_url: str = "https://slack.com/api/") -> Check:
+async def check_app_token(token: str, *, api_url: str = SLACK_API_URL) -> Check:
     """Ask Slack (`apps.connections.open`) whether the app token works; opens no socket."""
     name = "Slack app token"
     try:
-        found, _ = await _ask_slack("apps.connections.open", token, api_url)
-    except Unreachable as error:
-        return _not_asked(name, error)
-    if found.ok is not True:
-        said = f"Slack refuses SLACK_APP_TOKEN ({shown(str(found.error))})."
+        async with _web_api(api_url) as api:
+            await api.call(token, OPEN_CONNECTION)
+    except SlackRefused as error:
+        said = f"Slack refuses SLACK_APP_TOKEN ({shown(error.code)})."
         return Check(name, False, said, APP_LEVEL_REMEDY)
+    except SlackError as error:
+        return _not_asked(name, error)
     return Check(name, True, "Socket Mode can connect")
 
 
-async def _ask_slack(method: str, token: str, api_url: str) -> tuple[_Answer, Mapping[str, str]]:
-    """Call a method without arguments; give the answer and its headers. Raises Unreachable."""
-    async with http_session() as http:
-        answer = await call(
-            http,
-            "POST",
-            f"{api_url.rstrip('/')}/{method}",
-            headers={"Authorization": f"Bearer {token}"},
-            deadline=DEADLINE,
-        )
-    if answer.status >= 500:
-        raise Unreachable(f"HTTP {answer.status}")
-    return answer.read(_Answer), answer.headers
+@asynccontextmanager
+async def _web_api(api_url: str) -> AsyncIterator[WebApi]:
+    """The bridge's own way to Slack, proxies included."""
+    async with aiohttp.TCPConnector() as connector, slack_session(connector) as http:
+        yield WebApi(http, api_url=api_url, deadline=DEADLINE, proxies=True)
 
 
-def _not_asked(name: str, error: Unreachable) -> Check:
-    said = f"Slack cannot be asked: {shown(str(error))}."
+def _not_asked(name: str, error: SlackError) -> Check:
+    said = f"Slack cannot be asked: {error}"
+    if error.cause:
+        said += f" {shown(error.cause)}"
     return Check(name, False, said, "Check the network and SLACK_API_URL.")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import structlog
 from slack_bolt.app.async_app import AsyncApp
@@ -16,6 +16,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.authorization.async_authorize import AsyncAuthorize
 from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.response import BoltResponse
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bridge.errors import Transient
 from bridge.ids import TeamId
@@ -23,7 +24,8 @@ from bridge.slack.listeners import register_listeners
 from bridge.slack.port import Service
 from bridge.slack.receiver.dispatch import kind_of
 from bridge.slack.receiver.requests import Body
-from bridge.slack.web.errors import SlackError, SlackRefused
+from bridge.slack.web.client import SlackClient
+from bridge.slack.web.errors import SlackError
 from bridge.slack.web.workspaces import Workspaces
 
 COMMAND_FAILED: Final = (
@@ -37,8 +39,9 @@ log = structlog.get_logger(__name__)
 class Authorize(AsyncAuthorize):
     """Tells Bolt who we are in the request's workspace; asks Slack once, then remembers.
 
-    A passing failure raises, so that the request fails and Slack delivers it again: Bolt's own
-    way out is an answer of 200, and the event would be lost.
+    Whatever fails raises, so that the request fails and Slack delivers it again: Bolt's own way out
+    is an answer of 200, or a post to the `response_url`, and the event would be lost. Requests of
+    workspaces that the bridge is not installed in do not get this far (see `dispatch`).
     """
 
     def __init__(self, workspaces: Workspaces) -> None:
@@ -54,26 +57,39 @@ class Authorize(AsyncAuthorize):
         actor_enterprise_id: str | None = None,
         actor_team_id: str | None = None,
         actor_user_id: str | None = None,
-    ) -> AuthorizeResult | None:
-        """Return our identity there, or None where the bridge is not installed."""
-        try:
-            identity = await self._workspaces.identity(TeamId(team_id) if team_id else None)
-        except SlackRefused as error:
-            if error.code == "foreign_team":
-                return None
-            raise
+    ) -> AuthorizeResult:
+        """Return our identity there, without the token: Bolt has no use for it."""
+        identity = await self._workspaces.identity(TeamId(team_id or ""))
         return AuthorizeResult(
             enterprise_id=enterprise_id,
             team_id=identity.team,
             url=identity.url,
             bot_id=identity.bot,
             bot_user_id=identity.bot_user,
-            bot_token=identity.token,
         )
 
 
-def build_bolt_app(workspaces: Workspaces, service: Service) -> AsyncApp:
-    """Build the app with all listeners; they call `service`."""
+class NoSession:
+    """Stands where Bolt's own client expects an HTTP session.
+
+    Slack is called by `SlackClient` only: at its pace, with its deadlines, and with errors that say
+    what is certain.
+    """
+
+    closed = False
+
+    def request(self, *_: object, **__: object) -> NoReturn:
+        """Refuse: listeners have `context["slack"]`."""
+        raise RuntimeError('Bolt\'s client calls nobody: use context["slack"], a SlackClient.')
+
+
+async def no_respond(*_: object, **__: object) -> NoReturn:
+    """Stand where Bolt's `respond` is, which opens a session of its own for each answer."""
+    raise RuntimeError('Bolt\'s respond calls nobody: use context["slack"].api.respond.')
+
+
+def build_bolt_app(slack: SlackClient, service: Service) -> AsyncApp:
+    """Build the app with all listeners; they call `service`, and Slack by `context["slack"]`."""
     logger = logging.getLogger("bridge.slack.bolt")
     # Bolt warns when it sees a token in the environment beside a client of ours, its warning of a
     # request without a listener repeats what is in it, and at DEBUG it logs whole requests.
@@ -81,8 +97,9 @@ def build_bolt_app(workspaces: Workspaces, service: Service) -> AsyncApp:
     app = AsyncApp(
         name="lp-bridge",
         logger=logger,
-        client=workspaces.template,
-        authorize=Authorize(workspaces),  # type: ignore[arg-type] # declared as a function, takes both
+        # Bolt insists on a client. It has no token, and can reach nobody.
+        client=AsyncWebClient(session=NoSession()),  # type: ignore[arg-type] # that is the point
+        authorize=Authorize(slack.workspaces),
         process_before_response=True,
         request_verification_enabled=False,
         ssl_check_enabled=False,
@@ -91,14 +108,14 @@ def build_bolt_app(workspaces: Workspaces, service: Service) -> AsyncApp:
         attaching_conversation_kwargs_enabled=False,
     )
 
-    async def carry_session(
+    async def carry_client(
         context: AsyncBoltContext,
         next: Callable[[], Awaitable[Any]],  # noqa: A002 - Bolt's name
     ) -> Any:
-        context["http"] = workspaces.http
+        context["slack"], context["respond"] = slack, no_respond
         return await next()
 
-    app.middleware(carry_session)
+    app.middleware(carry_client)
     app.error(answer_failure)
     register_listeners(app, service)
     return app

@@ -13,7 +13,6 @@ METHODS: Final[dict[str, frozenset[str]]] = {
     "auth.test": frozenset(),
     "chat.postMessage": frozenset({"chat:write", "chat:write.customize"}),
     "chat.update": frozenset({"chat:write"}),
-    "chat.postEphemeral": frozenset({"chat:write"}),
     "conversations.history": frozenset(
         {"channels:history", "groups:history", "im:history", "mpim:history"}
     ),
@@ -30,12 +29,14 @@ METHODS: Final[dict[str, frozenset[str]]] = {
 """Web API methods that the bridge calls, with the bot scopes that they need."""
 
 EVENTS: Final[dict[str, frozenset[str]]] = {
+    "app_uninstalled": frozenset(),
     # A private channel that is shared with another company gets a new id.
     "channel_id_changed": frozenset({"channels:read", "groups:read"}),
     "message.channels": frozenset({"channels:history"}),
     "message.groups": frozenset({"groups:history"}),
     "message.im": frozenset({"im:history"}),
     "message.mpim": frozenset({"mpim:history"}),
+    "tokens_revoked": frozenset(),
 }
 """Events that the app subscribes to, with the bot scopes that they need."""
 

@@ -95,6 +95,7 @@ async def slack(standin: StandIn, token: str | None = "xoxb-secret", **more: Any
 
 async def test_slack_token(standin: StandIn) -> None:
     body = {"ok": True, "user": "bridge", "team": "Sandbox"}
+    body |= {"team_id": "T0SANDBOX", "user_id": "U0BRIDGE", "bot_id": "B0BRIDGE"}
     standin.replies["auth.test"] = Reply(body, headers={"X-OAuth-Scopes": "chat:write,commands"})
     good = await slack(standin, scopes={"commands"})
     assert (good.ok, good.detail) == (True, "bot bridge in Sandbox")
@@ -108,6 +109,9 @@ async def test_slack_token(standin: StandIn) -> None:
     ("reply", "detail"),
     [
         (Reply({"ok": False, "error": "invalid_auth"}), "invalid_auth"),
+        (Reply({"ok": True, "user": "ana", "team": "Sandbox"}), "not_allowed_token_type"),
+        (Reply(status=429), "slower pace"),
+        (Reply(status=500), "status 500"),
         (Reply("<html>"), "cannot be asked"),
         (Reply(status=500), "cannot be asked"),
         (Reply([1]), "cannot be asked"),
@@ -126,6 +130,7 @@ async def test_slack_without_token_or_network(standin: StandIn) -> None:
     assert "SLACK_BOT_TOKEN" in (await slack(standin, None)).detail
     nowhere = await check_slack("xoxb-secret", api_url="http://127.0.0.1:1")
     assert nowhere.ok is False
+    assert "127.0.0.1:1" in nowhere.detail
     assert "SLACK_API_URL" in nowhere.remedy
     # A token that no header can carry is no reason for a traceback.
     assert (await slack(standin, "xoxb-\n")).ok is False

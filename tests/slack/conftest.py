@@ -10,6 +10,8 @@ import pytest
 from bridge.slack.app import build_bolt_app
 from bridge.slack.receiver.dispatch import bolt_dispatch
 from bridge.slack.receiver.fast_path import MessageFastPath
+from bridge.slack.web.api import WebApi
+from bridge.slack.web.client import SlackClient
 from bridge.slack.web.workspaces import Workspaces
 from lp_sandbox.slack.server import SlackSandbox
 from lp_sandbox.wire import Wire
@@ -30,8 +32,18 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def workspaces(slack: SlackSandbox, http: aiohttp.ClientSession) -> Workspaces:
-    return Workspaces(slack.bot_token, http=http, api_url=slack.api_url)
+def api(slack: SlackSandbox, http: aiohttp.ClientSession) -> WebApi:
+    return WebApi(http, api_url=slack.api_url)
+
+
+@pytest.fixture
+def client(slack: SlackSandbox, api: WebApi) -> SlackClient:
+    return SlackClient.with_tokens(api, slack.bot_token)
+
+
+@pytest.fixture
+def workspaces(client: SlackClient) -> Workspaces:
+    return client.workspaces
 
 
 @pytest.fixture
@@ -40,11 +52,11 @@ def relay() -> Relay:
 
 
 @pytest.fixture
-def dispatch(workspaces: Workspaces, relay: Relay) -> MessageFastPath:
+def dispatch(client: SlackClient, relay: Relay) -> MessageFastPath:
     return MessageFastPath(
-        workspaces,
+        client.workspaces,
         relay.service,
-        bolt_dispatch(build_bolt_app(workspaces, relay.service), workspaces),
+        bolt_dispatch(build_bolt_app(client, relay.service), client),
     )
 
 

@@ -65,7 +65,7 @@ class Agents:
 
     async def _bridge(self) -> tuple[str, ...]:
         """What the bridge itself is called there."""
-        if (known := self.workspaces.known) is None:
+        if (known := self.workspaces.known(self.team)) is None:
             return ()
         await self.people.resolve(self.team, [known.bot_user])
         name = self.people.cached_user(self.team, known.bot_user)

@@ -101,6 +101,8 @@ class Posting:
                 if not doubtful and form.plainer(error):
                     continue
                 if not doubtful and error.concern is Concern.MESSAGE:
+                    if bear is None:  # Slack has looked at the message: it would let us in
+                        await self.hold.over()
                     raise
                 await (bear or self.hold.bear)(error)
 
@@ -121,6 +123,8 @@ class Posting:
                 await asyncio.sleep(backoff.next(error.retry_after))
             except SlackRefused as error:
                 if not concerns_words_too(error):
+                    if concerns_its_message(error):
+                        await self.hold.over()
                     raise
                 await self.hold.bear(error)
 
@@ -168,4 +172,14 @@ def concerns_words_too(error: SlackRefused) -> bool:
     """Whether what refuses a reaction refuses every message of the thread as well."""
     if error.concern is Concern.INSTALLATION:
         return error.code != "missing_scope"  # reactions have a scope of their own
-    return error.code in {"not_in_channel", "channel_not_found", "is_archived"}
+    return error.code in {
+        "channel_id_changed",
+        "channel_not_found",
+        "is_archived",
+        "not_in_channel",
+    }
+
+
+def concerns_its_message(error: SlackRefused) -> bool:
+    """Whether what refuses a reaction is the message that it is for: Slack has looked at it."""
+    return error.concern is Concern.MESSAGE or error.code == "message_not_found"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import aiohttp
 import structlog
 
 from bridge.content.rendered import Rendered
@@ -12,8 +11,8 @@ from bridge.ids import MessageTs
 from bridge.slack.port import Connecting, Refused
 from bridge.slack.text import escape
 from bridge.slack.views import blocks
+from bridge.slack.web.api import WebApi
 from bridge.slack.web.errors import SlackError
-from bridge.slack.web.responses import respond
 
 WHISPER_DEADLINE: Final = 1.5
 """Seconds to answer a click: Slack waits 3 for the acknowledgement that follows."""
@@ -38,7 +37,7 @@ def unknown_button() -> Rendered:
     return Rendered(text=text, blocks=[blocks.section(text)])
 
 
-async def whisper(http: aiohttp.ClientSession, body: dict[str, Any], answer: Rendered) -> None:
+async def whisper(api: WebApi, body: dict[str, Any], answer: Rendered) -> None:
     """Tell only the person who clicked, in the thread of the button.
 
     What the click asked for is committed by now, so a failure to say so is logged and no more.
@@ -49,8 +48,7 @@ async def whisper(http: aiohttp.ClientSession, body: dict[str, Any], answer: Ren
     container = body.get("container")
     thread_ts = container.get("thread_ts") if isinstance(container, dict) else None
     try:
-        await respond(
-            http,
+        await api.respond(
             response_url,
             text=answer.text,
             blocks=answer.blocks,

@@ -15,9 +15,11 @@ import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 
+from bridge.ids import TeamId
 from bridge.slack.receiver import shapes
 from bridge.slack.receiver.requests import BadRequest, Body
 from bridge.slack.receiver.seldom_log import SeldomLog
+from bridge.slack.web.client import SlackClient
 from bridge.slack.web.errors import SlackError
 from bridge.slack.web.workspaces import Workspaces
 
@@ -52,7 +54,7 @@ class Dispatch(Protocol):
         """Handle it; never raises (except for cancellation), a failure is a `Reply` of 500."""
 
 
-def bolt_dispatch(app: AsyncApp, workspaces: Workspaces, *, deadline: float = DEADLINE) -> Dispatch:
+def bolt_dispatch(app: AsyncApp, client: SlackClient, *, deadline: float = DEADLINE) -> Dispatch:
     """Make the dispatch that lets Bolt route everything.
 
     Bolt gets nothing that it would stumble over, nothing of a workspace that the bridge is not
@@ -63,7 +65,7 @@ def bolt_dispatch(app: AsyncApp, workspaces: Workspaces, *, deadline: float = DE
     async def dispatch(body: Body, headers: Mapping[str, str]) -> Reply:
         kind = kind_of(body)
         try:
-            safe = shapes.with_slacks_addresses(body, workspaces.answers_at)
+            safe = shapes.with_slacks_addresses(body, client.api.is_slacks)
             if safe is not body:
                 seldom.warning("slack_request_changed", reason=TAKEN_AWAY, kind=kind)
             request = shapes.for_bolt(safe, headers)
@@ -72,7 +74,7 @@ def bolt_dispatch(app: AsyncApp, workspaces: Workspaces, *, deadline: float = DE
             return Reply(refusal.status, str(refusal))
         try:
             async with asyncio.timeout(deadline):
-                if await _is_foreign(request, workspaces):
+                if await _is_foreign(request, client.workspaces):
                     seldom.warning("slack_request_ignored", reason=FOREIGN, kind=kind)
                     return Reply(200)
                 response = await app.async_dispatch(request)
@@ -91,8 +93,13 @@ def bolt_dispatch(app: AsyncApp, workspaces: Workspaces, *, deadline: float = DE
 
 async def _is_foreign(request: AsyncBoltRequest, workspaces: Workspaces) -> bool:
     team = request.context.team_id
+    if team is None:
+        # As in `fast_path.Envelope.team`: an organization's authorization may name no workspace.
+        # Bolt stops at that one.
+        team = request.body.get("team_id")
+        request.context["team_id"] = team
     try:
-        return team is not None and team != (await workspaces.identity()).team
+        return team is None or not await workspaces.is_installed(TeamId(team))
     except SlackError:
         return False  # nobody knows yet: Bolt will ask again, and fail as it should
 

@@ -35,6 +35,8 @@ BOT_MESSAGE: Final = "bot_message"
 """An app's words, under a name of its choice."""
 SUBTYPES: Final = frozenset({None, "file_share", "thread_broadcast", "me_message", BOT_MESSAGE})
 """Subtypes of somebody's own words; edits, deletions and notices of Slack are others."""
+KIND: Final = "event message"
+"""What it is called in the log."""
 DONE: Final = Reply(200)
 FAILED: Final = Reply(500)
 
@@ -75,11 +77,14 @@ class Envelope(msgspec.Struct, tag_field="type", tag="event_callback"):
 
     @property
     def team(self) -> TeamId | None:
-        """The workspace that the app is installed in.
+        """The workspace that the app is installed in; the key to its token.
 
-        The event's own is its writer's, and may be another in a shared channel.
+        Slack names it in the authorization: in a shared channel the envelope's own, and the
+        event's, may be another company's. Where an organization has installed the app
+        (Enterprise Grid), the authorization may name no workspace, and the envelope does.
         """
-        team = self.authorizations[0].team_id if self.authorizations else self.team_id
+        authorized = self.authorizations[0].team_id if self.authorizations else None
+        team = authorized or self.team_id
         return TeamId(team) if team else None
 
     def is_ours(self, bot: str) -> bool:
@@ -123,7 +128,9 @@ class MessageFastPath:
         """Answer what `read` could not: 200 only after the commit."""
         try:
             if isinstance(found, Envelope):
-                await self._workspaces.identity()  # then it is known
+                if found.team is None or not await self._workspaces.is_installed(found.team):
+                    self._seldom.warning("slack_request_ignored", reason=FOREIGN, kind=KIND)
+                    return DONE
                 verdict = self._judge(found)
                 if isinstance(verdict, Reply | Envelope):
                     return DONE
@@ -144,17 +151,16 @@ class MessageFastPath:
         return (await self(parse_json(json.dumps(body)), {})).acknowledges
 
     def _judge(self, envelope: Envelope) -> Reply | Envelope | ThreadMessage:
-        """What it is: nothing of ours, a message for the relay, or (as it came) not known yet."""
-        identity = self._workspaces.known
+        """What it is: nothing of ours, a message for the relay, or (as it came) of a workspace that
+        is not known, or not yet."""
+        team = envelope.team
+        identity = self._workspaces.known(team) if team is not None else None
         if identity is None:
             return envelope
         message = thread_message(envelope.event, identity.team)
         if message is None or message.user == identity.bot_user:
             return DONE
         if message.writer is not WriterKind.PERSON and envelope.is_ours(identity.bot):
-            return DONE
-        if envelope.team not in (None, identity.team):
-            self._seldom.warning("slack_request_ignored", reason=FOREIGN, kind="event message")
             return DONE
         if self._service.foreign(message.team, message.channel, message.thread_ts):
             return DONE
@@ -199,9 +205,9 @@ def _file_names(files: list[Any]) -> tuple[str, ...]:
 
 def _failed(error: Exception) -> Reply:
     if isinstance(error, SlackError | Transient):
-        log.warning("slack_request_failed", kind="event message", error=str(error))
+        log.warning("slack_request_failed", kind=KIND, error=str(error))
     else:
-        log.error("slack_request_failed", kind="event message", exc_info=error)
+        log.error("slack_request_failed", kind=KIND, exc_info=error)
     return FAILED
 
 

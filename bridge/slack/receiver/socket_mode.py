@@ -17,9 +17,9 @@ import structlog
 from bridge.backoff import Backoff
 from bridge.slack.receiver.dispatch import Dispatch, Reply
 from bridge.slack.receiver.requests import BadRequest, Body, checked, parse_json
-from bridge.slack.web.calls import call
+from bridge.slack.web.api import WebApi
 from bridge.slack.web.errors import AppTokenRefused, SlackError, SlackRefused
-from bridge.slack.web.workspaces import SLACK_API_URL, web_client
+from bridge.slack.web.methods import OPEN_CONNECTION
 
 MAX_FRAME: Final = 4 << 20
 IN_FLIGHT: Final = 200
@@ -46,8 +46,7 @@ class SocketMode:
         dispatch: Dispatch,
         *,
         app_token: str,
-        http: aiohttp.ClientSession,
-        api_url: str = SLACK_API_URL,
+        api: WebApi,
         ping_interval: float = 10.0,
         hello_timeout: float = 10.0,
         grace: float = 5.0,
@@ -60,8 +59,7 @@ class SocketMode:
         """
         self._dispatch = dispatch
         self._app_token = app_token
-        self._http = http
-        self._client = web_client(None, http=http, api_url=api_url)
+        self._api = api
         self._ping_interval = ping_interval
         self._hello_timeout = hello_timeout
         self._grace = grace
@@ -137,21 +135,18 @@ class SocketMode:
         if address is None:
             address = await self._ask()
         async with asyncio.timeout(OPEN_TIMEOUT):
-            socket = await self._http.ws_connect(
-                address,
-                heartbeat=self._ping_interval,
-                max_msg_size=MAX_FRAME,
-                timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
+            socket = await self._api.websocket(
+                address, heartbeat=self._ping_interval, longest=MAX_FRAME
             )
         return _Link(self, socket)
 
     async def _ask(self) -> str:
         try:
-            answer = await call(self._client.apps_connections_open(app_token=self._app_token))
+            answer = await self._api.call(self._app_token, OPEN_CONNECTION)
         except SlackRefused as error:
             said = f"Slack refuses SLACK_APP_TOKEN: {error.code}."
             raise AppTokenRefused(said, code=error.code) from None
-        return str(answer.get("url") or "")
+        return answer.url
 
     async def _wait(self, error: Exception | None) -> None:
         delay = self._backoff.next(error.retry_after if isinstance(error, SlackError) else None)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from bridge.ids import TeamId
-from bridge.slack.web.calls import call
-from bridge.slack.web.errors import SlackError, SlackRefused
-from bridge.slack.web.workspaces import Workspaces
+from bridge.slack.web.client import SlackClient
+from bridge.slack.web.errors import SlackError, SlackRefused, SlackUnavailable
+from bridge.slack.web.methods import CHANNEL_INFO, USER_INFO
 
 KEPT: Final = 10_000
 """Names that are remembered."""
@@ -70,13 +70,13 @@ class Directory:
 
     def __init__(
         self,
-        workspaces: Workspaces,
+        client: SlackClient,
         *,
         kept: int = KEPT,
         ttl: float = TTL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._workspaces = workspaces
+        self._client = client
         self._kept = kept
         self._ttl = ttl
         self._clock = clock
@@ -107,14 +107,12 @@ class Directory:
         """Whether a user is a human being, and no app's bot. Raises `SlackError` if unknown."""
         known = self._known(("user", team, user_id))
         if known is None or known.person is None:
-            client = await self._workspaces.client(team)
             try:
-                answer = await call(client.users_info(user=user_id))
-            except SlackRefused as error:
-                if error.code not in NOBODY:
-                    raise
-                return False
-            known = self._note_user(team, user_id, answer.get("user"))
+                async with asyncio.timeout(RESOLVE_DEADLINE):
+                    known = await self._ask_about(team, user_id)
+            except TimeoutError:
+                said = "Slack does not say in time who that is."
+                raise SlackUnavailable(said, code="timeout") from None
         return bool(known.person)
 
     async def resolve(
@@ -150,6 +148,17 @@ class Directory:
             return None
         self._names.move_to_end(key)
         return known
+
+    async def _ask_about(self, team: TeamId, user_id: str) -> _Known:
+        """Ask Slack who somebody is. Raises `SlackError`, but not where Slack shows nobody."""
+        try:
+            answer = await self._client.call(team, USER_INFO, user=user_id)
+        except SlackRefused as error:
+            if error.code not in NOBODY:
+                raise
+            key: _Key = ("user", team, user_id)
+            return self._remember(key, PLACEHOLDERS["user"], UNKNOWN_TTL, person=False)
+        return self._note_user(team, user_id, answer.user)
 
     def _note_user(self, team: TeamId, user_id: str, user: Any) -> _Known:
         name, ttl = _user_name(user), self._ttl
@@ -197,12 +206,10 @@ class Directory:
         kind, team, item = key
         name = None
         try:
-            client = await self._workspaces.client(team)
             if kind == "user":
-                answer = await call(client.users_info(user=item))
-                return self._note_user(team, item, answer.get("user")).name
-            answer = await call(client.conversations_info(channel=item))
-            name = _channel_name(answer.get("channel"))
+                return (await self._ask_about(team, item)).name
+            answer = await self._client.call(team, CHANNEL_INFO, channel=item)
+            name = _channel_name(answer.channel)
         except SlackRefused:
             pass
         if name is None:

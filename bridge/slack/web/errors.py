@@ -17,12 +17,16 @@ from bridge.slack.web.concerns import Concern, concern_of
 class SlackError(ExplainedError):
     """A Slack call failed. `str(error)` is one sentence, without a secret."""
 
-    def __init__(self, message: str, *, code: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, code: str, retry_after: float | None = None, cause: str | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         """Slack's own error name where it gave one (`channel_not_found`), else a stable slug."""
         self.retry_after = retry_after
         """Seconds that Slack asked us to wait, where it did."""
+        self.cause = cause
+        """What the network said, for whoever looks for the reason: a host at most, no secret."""
 
     @property
     def remedy(self) -> str:

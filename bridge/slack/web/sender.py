@@ -1,26 +1,20 @@
 """What the bridge says in Slack: posts, updates, marks, and looking for its own lost posts.
 
 Every method is one attempt whose failure tells the caller what is certain; see `errors`. Only a
-429 is waited out here: it says for certain that nothing was done.
+429 is waited out: it says for certain that nothing was done.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, cast
 
 import msgspec
-from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bridge.ids import ChannelId, MessageTs, TeamId, UserId
-from bridge.slack.web import responses
-from bridge.slack.web.calls import call
+from bridge.ids import ChannelId, MessageTs, TeamId
+from bridge.slack.web.client import Check, SlackClient
 from bridge.slack.web.errors import SlackRefused, SlackUnavailable, SlackUnknown
-from bridge.slack.web.pace import Pace
-from bridge.slack.web.workspaces import Workspaces
+from bridge.slack.web.methods import ADD_REACTION, HISTORY, POST_MESSAGE, REPLIES, UPDATE
 
 EVENT_TYPE: Final = "lp_bridge"
 """`event_type` of the metadata that every post carries; its payload is `{"key": …}`."""
@@ -29,9 +23,10 @@ MAX_PAGES: Final = 50
 PATIENCE: Final = 120.0
 """Seconds for which 429 is waited out before `SlackUnavailable` is left to the caller."""
 
-T = TypeVar("T")
-Check = Callable[[], None]
-"""Raises if the caller may not speak any more; what it raises is raised to the caller."""
+HARMLESS: Final = {"parse": "none", "link_names": False}
+"""With these, agents' words can ping nobody."""
+QUIET: Final = {**HARMLESS, "unfurl_links": False, "unfurl_media": False}
+"""With these, their links bring no previews either."""
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -41,23 +36,6 @@ class Post(msgspec.Struct, frozen=True):
     blocks: list[dict[str, Any]] | None = None
     username: str | None = None
     icon_url: str | None = None
-
-
-class _Message(msgspec.Struct, omit_defaults=True, gc=False):
-    """The arguments of `chat.postMessage`: agents' words can neither ping nor unfurl."""
-
-    channel: str
-    text: str
-    metadata: dict[str, Any]
-    thread_ts: str | None = None
-    blocks: list[dict[str, Any]] | None = None
-    username: str | None = None
-    icon_url: str | None = None
-    parse: str = msgspec.field(default_factory=lambda: "none")
-    # A default that is made is never left out.
-    link_names: bool = msgspec.field(default_factory=lambda: False)
-    unfurl_links: bool = msgspec.field(default_factory=lambda: False)
-    unfurl_media: bool = msgspec.field(default_factory=lambda: False)
 
 
 class Mark(msgspec.Struct, frozen=True):
@@ -78,11 +56,8 @@ class Page(msgspec.Struct, frozen=True):
 class Sender:
     """Speaks in the workspaces' channels."""
 
-    def __init__(self, workspaces: Workspaces, *, pace: Pace | None = None) -> None:
-        self._workspaces = workspaces
-        self._posts = pace if pace is not None else Pace()
-        # Everything else goes at once until Slack says 429 for that method in that workspace.
-        self._others = Pace(interval=0.0, burst=1)
+    def __init__(self, client: SlackClient) -> None:
+        self._client = client
         self._searches = 0
         self._no_search = asyncio.Event()
         self._no_search.set()
@@ -102,7 +77,11 @@ class Sender:
         `check` is called after the wait for the channel's turn, right before the request leaves.
         Raises `SlackRefused`, `SlackUnavailable` (not posted) or `SlackUnknown` (look with `find`).
         """
-        message = _Message(
+        answer = await self._client.call(
+            team,
+            POST_MESSAGE,
+            check=check,
+            patience=PATIENCE,
             channel=channel,
             thread_ts=thread_ts,
             text=post.text,
@@ -110,13 +89,7 @@ class Sender:
             username=post.username,
             icon_url=post.icon_url,
             metadata={"event_type": EVENT_TYPE, "event_payload": {"key": key}},
-        )
-        body = _encoder.encode(message)
-        answer = await self._obeying(
-            self._posts,
-            (team, channel),
-            lambda: self._workspaces.post_message(team, body),
-            check,
+            **QUIET,
         )
         if answer.ts is None:
             raise SlackUnknown("Slack's answer does not say where.", code="unreadable_answer")
@@ -153,27 +126,28 @@ class Sender:
         thread_ts: MessageTs | None,
         oldest: MessageTs | None,
     ) -> MessageTs | None:
-        client = await self._workspaces.client(team)
-        bot = self._workspaces.bot_id(team)
+        await self._client.workspaces.identity(team)
+        bot = self._client.workspaces.bot_id(team)
+        method = HISTORY if thread_ts is None else REPLIES
         cursor: str | None = None
         for _ in range(MAX_PAGES):
-            request = partial(
-                client.conversations_history,
+            page = await self._client.call(
+                team,
+                method,
+                patience=PATIENCE,
                 channel=channel,
+                ts=thread_ts,
                 cursor=cursor,
                 include_all_metadata=True,
                 inclusive=True,
                 limit=PAGE,
                 oldest=oldest,
             )
-            if thread_ts is not None:
-                request = partial(client.conversations_replies, ts=thread_ts, **request.keywords)
-            answer = await self._plainly(team, "find", request)
-            for message in answer.get("messages") or ():
+            for message in page.messages:
                 if _carries(message, key, bot):
                     return MessageTs(str(message["ts"]))
-            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
-            if not cursor:
+            cursor = page.cursor
+            if cursor is None:
                 return None
         raise SlackUnavailable("There is too much to search there.", code="too_long")
 
@@ -191,16 +165,13 @@ class Sender:
         How much a page holds is Slack's to say. Raises `SlackError`; a 429 is left to the caller,
         and the next call waits for as long as it asked.
         """
-        client = await self._workspaces.client(team)
-        lane = (team, "find")
         while True:
             await self._no_search.wait()
-            await self._others.turn(lane)
-            if not self._searches:  # none has begun while this waited for its turn
-                break
-        try:
-            answer = await call(
-                client.conversations_replies(
+            try:
+                page = await self._client.call(
+                    team,
+                    REPLIES,
+                    check=self._give_way,
                     channel=channel,
                     ts=thread_ts,
                     cursor=cursor,
@@ -208,14 +179,14 @@ class Sender:
                     limit=PAGE,
                     oldest=oldest,
                 )
-            )
-        except SlackUnavailable as error:
-            if error.retry_after is not None:
-                self._others.hold(lane, error.retry_after)
-            raise
-        found = [each for each in answer.get("messages") or () if isinstance(each, dict)]
-        following = (answer.get("response_metadata") or {}).get("next_cursor")
-        return Page(messages=found, cursor=following or None)
+            except _SearchBegan:
+                continue
+            found = [each for each in page.messages if isinstance(each, dict)]
+            return Page(messages=found, cursor=page.cursor)
+
+    def _give_way(self) -> None:
+        if self._searches:  # one has begun while this waited for its turn
+            raise _SearchBegan
 
     async def update(
         self,
@@ -230,98 +201,40 @@ class Sender:
 
         `check` as for `post`.
         """
-        client = await self._workspaces.client(team)
-        await self._plainly(
+        await self._client.call(
             team,
-            "update",
-            lambda: client.chat_update(
-                channel=channel,
-                ts=ts,
-                text=post.text,
-                blocks=post.blocks,
-                parse="none",
-                link_names=False,
-            ),
-            check,
+            UPDATE,
+            check=check,
+            patience=PATIENCE,
+            channel=channel,
+            ts=ts,
+            text=post.text,
+            blocks=post.blocks,
+            **HARMLESS,
         )
 
     async def mark(self, team: TeamId, channel: ChannelId, mark: Mark) -> None:
         """Put a reaction on a message; one that is there already is fine. Raises `SlackError`."""
-        client = await self._workspaces.client(team)
         try:
-            await self._plainly(
+            await self._client.call(
                 team,
-                "react",
-                lambda: client.reactions_add(
-                    channel=channel, timestamp=mark.message_ts, name=mark.name
-                ),
+                ADD_REACTION,
+                patience=PATIENCE,
+                channel=channel,
+                timestamp=mark.message_ts,
+                name=mark.name,
             )
         except SlackRefused as error:
             if error.code != "already_reacted":
                 raise
 
-    async def ephemeral(
-        self,
-        team: TeamId,
-        channel: ChannelId,
-        user: UserId,
-        post: Post,
-        thread_ts: MessageTs | None,
-    ) -> None:
-        """Tell one person something in the channel or thread. Raises `SlackError`."""
-        client = await self._workspaces.client(team)
-        await self._plainly(
-            team,
-            "ephemeral",
-            lambda: client.chat_postEphemeral(
-                channel=channel,
-                user=user,
-                thread_ts=thread_ts,
-                text=post.text,
-                blocks=post.blocks,
-                parse="none",
-                link_names=False,
-            ),
-        )
-
     async def respond(self, response_url: str, post: Post) -> None:
         """Answer whoever ran a command or pressed a button. Raises `SlackError`."""
-        if not self._workspaces.answers_at(response_url):
-            raise SlackRefused("The address for answers is not Slack's.", code="foreign_address")
-        await responses.respond(
-            self._workspaces.http, response_url, text=post.text, blocks=post.blocks
-        )
+        await self._client.api.respond(response_url, text=post.text, blocks=post.blocks)
 
-    async def _plainly(
-        self,
-        team: TeamId,
-        lane: str,
-        request: Callable[[], Awaitable[AsyncSlackResponse]],
-        check: Check | None = None,
-    ) -> AsyncSlackResponse:
-        return await self._obeying(self._others, (team, lane), lambda: call(request()), check)
 
-    async def _obeying(
-        self,
-        pace: Pace,
-        lane: tuple[str, str],
-        request: Callable[[], Awaitable[T]],
-        check: Check | None = None,
-    ) -> T:
-        """Call at the lane's pace, and wait a 429 out: it says that nothing was done."""
-        give_up = time.monotonic() + PATIENCE
-        while True:
-            await pace.turn(lane)
-            if check is not None:
-                check()
-            try:
-                return await request()
-            except SlackUnavailable as error:
-                if error.retry_after is None:
-                    raise
-                pace.hold(lane, error.retry_after)
-                if time.monotonic() + error.retry_after > give_up:
-                    raise
+class _SearchBegan(Exception):  # noqa: N818 - nothing is wrong
+    """Reading a thread gives way to a search."""
 
 
 def _carries(message: object, key: str, bot: str) -> bool:
@@ -333,6 +246,3 @@ def _carries(message: object, key: str, bot: str) -> bool:
         return False
     payload = cast("dict[str, Any]", metadata).get("event_payload")
     return isinstance(payload, dict) and payload.get("key") == key
-
-
-_encoder = msgspec.json.Encoder()

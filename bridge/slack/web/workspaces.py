@@ -1,33 +1,24 @@
-"""Which workspaces the bridge is installed in, who it is there, and the Web API client for each.
+"""Which workspaces the bridge is installed in, who it is there, and with which token it speaks.
 
-One workspace (a bot token) for now; callers name the team already, so that installs by OAuth need
-no change outside this file.
+A workspace is known by its id, `T…`. That is enough for an organization's installs as well
+(Enterprise Grid): the events of such an app name the workspace that they are about, and which
+token is good for it is the installations' business.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
-from urllib.request import getproxies, proxy_bypass
-
-import aiohttp
-from multidict import CIMultiDict
-from slack_sdk.web.async_client import AsyncWebClient
-from slack_sdk.web.internal_utils import get_user_agent
-from yarl import URL
+from typing import Final, Protocol
 
 from bridge.ids import TeamId, UserId
-from bridge.slack.web.calls import DEADLINE, Answer, call, post
-from bridge.slack.web.errors import SlackRefused, SlackUnavailable
+from bridge.slack.web.api import WebApi
+from bridge.slack.web.errors import SlackRefused, SlackUnavailable, SlackUnknown
+from bridge.slack.web.methods import AUTH_TEST
 
-SLACK_API_URL: Final = "https://slack.com/api/"
-
-SDK_LOG: Final = logging.getLogger("bridge.slack.sdk")
-# An explicit level: the SDK formats whole requests and answers (among them Socket Mode's secret
-# address) whenever its logger's own level is not above DEBUG, and "not set" counts as below.
-SDK_LOG.setLevel(logging.INFO)
+FOREIGN_TEAM: Final = "foreign_team"
+"""`SlackError.code` for a workspace that the bridge is not installed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +30,7 @@ class Identity:
     url: str
     """The workspace's address: where links to its messages begin."""
     bot_user: UserId
+    bot_name: str
     bot: str
     """The bot's own id, `B…`: in `bot_id` of the messages that it posts."""
     scopes: frozenset[str]
@@ -46,159 +38,162 @@ class Identity:
     token: str = field(repr=False)
 
 
-class Workspaces:
-    """The installed workspace: its identity (asked once, then remembered) and its client."""
+class Installations(Protocol):
+    """Where the tokens come from: from the environment (`GivenTokens`), or wherever an install by
+    OAuth has put them."""
 
-    def __init__(
-        self, token: str, *, http: aiohttp.ClientSession, api_url: str = SLACK_API_URL
-    ) -> None:
-        """Take the bot token and a session, which stays the caller's to close.
+    async def find(self, team: TeamId) -> Identity | None:
+        """Look up who the bridge is in a workspace, and its token as it is now.
 
-        Open the session with `trust_env=True` where proxies of the environment should count.
+        None: it is not installed there. Raises `SlackError` where that cannot be found out now.
         """
-        self._token = token
-        self._http = http
-        self._client = web_client(token, http=http, api_url=api_url)
-        self._post_url = URL(f"{self._client.base_url}chat.postMessage")
-        self._direct: aiohttp.ClientSession | None = None
-        self._post_proxy: str | None = None
-        self._post_headers = CIMultiDict(
-            {
-                "Authorization": f"Bearer {token}",
-                "Content-Type": "application/json;charset=utf-8",
-                "User-Agent": get_user_agent(),
-            }
-        )
-        self._identity: Identity | None = None
+
+    async def everywhere(self) -> list[Identity]:
+        """Look up the installations that must work for the bridge to start. Raises `SlackError`."""
+
+
+async def identify(api: WebApi, token: str, *, deadline: float | None = None) -> Identity:
+    """Ask Slack whose token this is (`auth.test`). Raises `SlackError`."""
+    answer, headers = await api.exchange(token, AUTH_TEST, deadline=deadline)
+    if not answer.bot_id:
+        raise SlackRefused("The token is not a bot's.", code="not_allowed_token_type")
+    if not (answer.team_id and answer.user_id):
+        raise SlackUnknown("Slack's answer does not tell who we are.", code="unreadable_answer")
+    granted = headers.get("X-OAuth-Scopes", "")
+    return Identity(
+        team=TeamId(answer.team_id),
+        team_name=answer.team,
+        url=answer.url,
+        bot_user=UserId(answer.user_id),
+        bot_name=answer.user,
+        bot=answer.bot_id,
+        scopes=frozenset(scope.strip() for scope in granted.split(",") if scope.strip()),
+        token=token,
+    )
+
+
+class GivenTokens:
+    """The installations of bot tokens that somebody has set (`SLACK_BOT_TOKEN`).
+
+    Which workspace a token belongs to only Slack can tell; it is asked until it has.
+    """
+
+    def __init__(self, api: WebApi, tokens: Sequence[str]) -> None:
+        self._api = api
+        self._tokens = tuple(tokens)
+        self._teams: dict[str, TeamId] = {}
+
+    async def find(self, team: TeamId) -> Identity | None:
+        """Ask Slack about the tokens that are, or may be, that workspace's. Raises `SlackError`."""
+        for token in self._tokens:
+            if self._teams.get(token, team) == team:
+                identity = await self._identify(token)
+                if identity.team == team:
+                    return identity
+        return None
+
+    async def everywhere(self) -> list[Identity]:
+        """Ask Slack about every token. Raises `SlackError`."""
+        return [await self._identify(token) for token in self._tokens]
+
+    async def _identify(self, token: str) -> Identity:
+        identity = await identify(self._api, token)
+        self._teams[token] = identity.team
+        return identity
+
+
+class Workspaces:
+    """Remembers who the bridge is in which workspace, and asks once for all who want to know."""
+
+    def __init__(self, installations: Installations) -> None:
+        self._installations = installations
+        self._known: dict[TeamId, Identity] = {}
+        self._doubtful: set[TeamId] = set()
+        """Workspaces whose token may not be good any more."""
         self._asking = asyncio.Lock()
-
-    @property
-    def http(self) -> aiohttp.ClientSession:
-        """The session that all Slack calls share."""
-        return self._http
-
-    @property
-    def known(self) -> Identity | None:
-        """Who the bridge is; None before Slack has answered once."""
-        return self._identity
+        self._ready = False
 
     @property
     def ready(self) -> bool:
-        """Whether Slack has accepted the token."""
-        return self._identity is not None
+        """Whether Slack has accepted every token that must work."""
+        return self._ready
 
-    async def start(self) -> Identity:
-        """Ask Slack who we are (`auth.test`), and remember it. Raises `SlackError`."""
-        return await self.identity()
+    async def start(self) -> list[Identity]:
+        """Find out who we are wherever that must be known, and remember it. Raises `SlackError`."""
+        async with self._asking:
+            found = await self._installations.everywhere()
+            for identity in found:
+                self._note(identity)
+        self._ready = True
+        return found
 
-    async def identity(self, team: TeamId | None = None) -> Identity:
-        """Who the bridge is in this workspace; asks Slack until it has answered once.
+    def known(self, team: TeamId) -> Identity | None:
+        """Who the bridge is there, as far as that is known now; its token may be an old one."""
+        return self._known.get(team)
 
-        Raises `SlackRefused` (`foreign_team`) for a workspace that it is not installed in, and
-        whatever `auth.test` raises; failures are not remembered.
+    async def identity(self, team: TeamId) -> Identity:
+        """Who the bridge is in this workspace; looked up unless it is known.
+
+        Raises `SlackRefused` (`FOREIGN_TEAM`) for a workspace that it is not installed in, and
+        otherwise whatever the look-up raises. Failures are not remembered.
         """
-        if self._identity is None:
-            async with self._asking:
-                if self._identity is None:
-                    self._identity = await self._ask()
-        return self._require(team)
+        known = self._known.get(team)
+        return known if known is not None else await self._look_up(team)
+
+    async def is_installed(self, team: TeamId) -> bool:
+        """Whether the bridge is installed there. Raises `SlackError` where that is not known."""
+        try:
+            await self.identity(team)
+        except SlackRefused as error:
+            if error.code == FOREIGN_TEAM:
+                return False
+            raise
+        return True
+
+    async def token_for(self, team: TeamId) -> str:
+        """The token to speak with there; after `forget`, it is looked up again.
+
+        Raises `SlackRefused`, or `SlackUnavailable` where it cannot be found out now.
+        """
+        known = self._known.get(team)
+        if known is not None and team not in self._doubtful:
+            return known.token
+        try:
+            return (await self._look_up(team)).token
+        except SlackUnknown as error:  # what the token was wanted for is certainly not done
+            raise SlackUnavailable(str(error), code=error.code) from None
+
+    def forget(self, team: TeamId) -> None:
+        """The token may not be good any more: it was revoked, or the app was taken away there.
+
+        Who we are is not forgotten: until the next install it can only be the same.
+        """
+        self._doubtful.add(team)
 
     def bot_user_id(self, team: TeamId) -> UserId:
-        """The bridge's own user there. Raises `SlackUnavailable` before Slack answered once."""
+        """The bridge's own user there. Raises `SlackUnavailable` while that is not known."""
         return self._require(team).bot_user
 
     def bot_id(self, team: TeamId) -> str:
-        """The bridge's own bot id there (`B…`). Raises like `bot_user_id`."""
+        """The bridge's own bot id there (`B…`). Raises `SlackUnavailable` like `bot_user_id`."""
         return self._require(team).bot
 
-    async def client(self, team: TeamId) -> AsyncWebClient:
-        """Return the workspace's Web API client. Its retries are off: the bridge decides itself."""
-        await self.identity(team)
-        return self._client
-
-    async def post_message(self, team: TeamId, body: bytes) -> Answer:
-        """Call `chat.postMessage` with this JSON. Raises like `identity`, and `SlackError`."""
-        if self._identity is None or self._identity.team != team:
-            await self.identity(team)
-        if self._direct is None:
-            self._direct = direct_session(self._http)
-            self._post_proxy = proxy_for(self._post_url) if self._http.trust_env else None
-        return await post(
-            self._direct, self._post_url, body, self._post_headers, proxy=self._post_proxy
-        )
-
-    @property
-    def template(self) -> AsyncWebClient:
-        """A client without a token, whose address and session Bolt copies."""
-        return web_client(None, http=self._http, api_url=self._client.base_url)
-
-    def answers_at(self, url: str) -> bool:
-        """Whether a `response_url` is Slack's, or at the address that the Web API is at."""
-        try:
-            asked, api = URL(url), self._post_url
-            if asked.origin() == api.origin():
-                return True
-        except ValueError:
-            return False
-        host = asked.host or ""
-        return (
-            (asked.scheme, asked.explicit_port, asked.user) == ("https", None, None)
-            and host.isascii()
-            and host.endswith((".slack.com", ".slack-gov.com"))
-        )
-
-    def _require(self, team: TeamId | None) -> Identity:
-        if self._identity is None:
+    def _require(self, team: TeamId) -> Identity:
+        if (known := self._known.get(team)) is None:
             raise SlackUnavailable("Slack has not said yet who we are.", code="not_started")
-        if team is not None and team != self._identity.team:
-            raise SlackRefused("The bridge is not installed there.", code="foreign_team")
-        return self._identity
+        return known
 
-    async def _ask(self) -> Identity:
-        answer = await call(self._client.auth_test())
-        granted = next((v for k, v in answer.headers.items() if k.lower() == "x-oauth-scopes"), "")
-        bot = answer.get("bot_id")
-        if not bot:
-            raise SlackRefused("The token is not a bot's.", code="not_allowed_token_type")
-        return Identity(
-            team=TeamId(answer["team_id"]),
-            team_name=str(answer.get("team", "")),
-            url=str(answer.get("url", "")),
-            bot_user=UserId(answer["user_id"]),
-            bot=str(bot),
-            scopes=frozenset(scope.strip() for scope in granted.split(",") if scope.strip()),
-            token=self._token,
-        )
+    async def _look_up(self, team: TeamId) -> Identity:
+        async with self._asking:  # whoever waited finds the answer of the first
+            known = self._known.get(team)
+            if known is not None and team not in self._doubtful:
+                return known
+            found = await self._installations.find(team)
+            if found is None:
+                raise SlackRefused("The bridge is not installed there.", code=FOREIGN_TEAM)
+            self._note(found)
+            return found
 
-
-def direct_session(http: aiohttp.ClientSession) -> aiohttp.ClientSession:
-    """A session over the same connections that does not read the environment at each request.
-
-    aiohttp looks for proxies and passwords there, in a thread: for a post that costs as much as
-    all the rest. It is closed together with `http`, whose connections it uses.
-    """
-    return aiohttp.ClientSession(
-        connector=http.connector,
-        connector_owner=False,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=DEADLINE),
-    )
-
-
-def proxy_for(url: URL) -> str | None:
-    """The proxy that the environment names for an address, minding NO_PROXY."""
-    if proxy_bypass(url.host or ""):
-        return None
-    return getproxies().get(url.scheme)
-
-
-def web_client(
-    token: str | None, *, http: aiohttp.ClientSession, api_url: str = SLACK_API_URL
-) -> AsyncWebClient:
-    """Make a client without retries (they can post twice), on the session that all share."""
-    client = AsyncWebClient(
-        token=token, base_url=api_url, session=http, retry_handlers=[], logger=SDK_LOG
-    )
-    # The SDK takes a proxy from the environment but ignores NO_PROXY; the session minds both.
-    client.proxy = None
-    return client
+    def _note(self, identity: Identity) -> None:
+        self._known[identity.team] = identity
+        self._doubtful.discard(identity.team)

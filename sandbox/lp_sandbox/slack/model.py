@@ -28,11 +28,13 @@ SCOPES = frozenset(
 
 SUBSCRIPTIONS = frozenset(
     {
+        "app_uninstalled",
         "channel_id_changed",
         "message.channels",
         "message.groups",
         "message.im",
         "message.mpim",
+        "tokens_revoked",
     }
 )
 """The bot events that the bridge's app is subscribed to."""

@@ -40,12 +40,15 @@ class SlackSandbox:
         app_token: str = "xapp-sandbox",  # noqa: S107  likewise
         redelivery_delays: Sequence[float] = (0.2, 1.0, 5.0),
         app: App | None = None,
+        team: Team | None = None,
         post: Post | None = None,
     ) -> None:
         self.signing_secret = signing_secret
         self.bot_token = bot_token
         self.app_token = app_token
-        self.workspace = Workspace(app)
+        self.workspace = Workspace(app, team=team)
+        self._wire = wire
+        self._others: list[SlackSandbox] = []
         self.sockets = SocketMode(wire, self.workspace.app.id)
         self.faults = SlackFaults(disconnect=self.sockets.disconnect)
         self._spoiling = Spoiling(self.faults)
@@ -78,8 +81,8 @@ class SlackSandbox:
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen. With port 0 the system chooses one."""
         app = web.Application(client_max_size=4 * 1024 * 1024)
-        app.router.add_route("*", "/api/{method}", self._web_api.handle)
-        app.router.add_post("/response/{team}/{key}", self._responses.handle)
+        app.router.add_route("*", "/api/{method}", self._call)
+        app.router.add_post("/response/{team}/{key}", self._respond)
         app.router.add_get("/link/", self.sockets.handle)
         # Cancel a handler when its caller has gone: calls that are never answered end then.
         self._runner = web.AppRunner(
@@ -92,8 +95,40 @@ class SlackSandbox:
         self._base_url = f"http://{host}:{name[1]}"
         self._delivery.start()
 
+    def add_team(self, team: Team, *, bot_token: str, app: App | None = None) -> SlackSandbox:
+        """Give another workspace of this Slack, once it runs, with the app installed in it too.
+
+        It is reached at the same address, by its own token, and tells the app of its events over
+        HTTP only. It stops together with this one.
+        """
+        other = SlackSandbox(
+            self._wire,
+            signing_secret=self.signing_secret,
+            bot_token=bot_token,
+            app_token=self.app_token,
+            app=app,
+            team=team,
+        )
+        other._base_url, other.events_url = self.base_url, self.events_url
+        other._delivery.start()
+        self._others.append(other)
+        return other
+
+    async def _call(self, request: web.Request) -> web.StreamResponse:
+        """Have the workspace answer whose token it is."""
+        token = request.headers.get("Authorization", "").partition(" ")[2]
+        asked = next((other for other in self._others if other.bot_token == token), self)
+        return await asked._web_api.handle(request)
+
+    async def _respond(self, request: web.Request) -> web.StreamResponse:
+        team = request.match_info["team"]
+        asked = next((other for other in self._others if other.team.id == team), self)
+        return await asked._responses.handle(request)
+
     async def stop(self) -> None:
         """Stop delivering, close every connection, stop listening."""
+        for other in self._others:
+            await other.stop()
         self._spoiling.stop()
         await self._delivery.stop()
         await self.sockets.stop()

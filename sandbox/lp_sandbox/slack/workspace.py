@@ -33,9 +33,15 @@ WATCHED = 10_000
 class Workspace:
     """People, channels and messages of one team, and whoever watches them."""
 
-    def __init__(self, app: App | None = None, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        app: App | None = None,
+        *,
+        team: Team | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.app = app or App()
-        self.team = Team()
+        self.team = team or Team()
         self.clock = clock
         bot = self.app.user_id
         self.users = {

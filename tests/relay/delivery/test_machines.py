@@ -7,6 +7,7 @@ loses, doubles, reorders, delays and replays. The rules stand for what the publi
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -21,6 +22,8 @@ from bridge.relay.shared.items import Queued, Text
 from tests.relay.cases import cases
 from tests.relay.model import Event, Manners, Press, Server, Store
 
+pytestmark = pytest.mark.timeout(600)
+"""Hundreds of cases in one test: beside others it takes its time."""
 TEXTS = st.sampled_from(["hello", "yes", "1234 5678"])
 MANNERS = st.builds(
     Manners,

@@ -20,6 +20,7 @@ from bridge.store.connection import Transaction
 from bridge.store.database import open_database
 from bridge.store.models import OUTBOX, SESSIONS
 from bridge.store.rows import NewOutbox
+from bridge.store.sessions import now_ms
 from tests.e2e.world import ANA, CHANNEL, Thread, World, said, world_of
 from tests.relay.session.test_trouble import direct_messages, states, told
 
@@ -236,6 +237,44 @@ async def test_what_never_works_again_ends_the_conversation_after_a_while(
     assert "could not go on" in gone
     assert "failed" in await states(impatient, encryption_key, OUTBOX)
     assert len(impatient.slack.messages(CHANNEL)) == before
+
+
+@pytest.mark.parametrize("what", ["reaction", "notice"])
+@sqlite_only
+async def test_a_refusal_that_is_about_a_message_only_says_that_the_thread_takes_words(
+    impatient: World, encryption_key: str, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """The next time that Slack does not let us in is the first of another."""
+    thread, conversation = await impatient.talking()
+    faults = impatient.slack.faults
+    if what == "reaction":
+        faults.refuse("reactions.add", "not_in_channel")
+        faults.refuse("reactions.add", "message_not_found")
+        await thread.say("// a note")
+    else:
+        faults.refuse("chat.postMessage", "restricted_action")
+        faults.refuse("chat.postMessage", "msg_too_long", times=FOREVER)
+        await thread.say("<@U0BRIDGE> help")
+    async with asyncio.timeout(20):
+        while "failed" not in await states(impatient, encryption_key, OUTBOX):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    faults.clear()
+    later = now_ms() + 60_000
+    monkeypatch.setattr(hold, "now_ms", lambda: later)
+    faults.refuse("chat.postMessage", "restricted_action")
+    await impatient.liveperson.say(conversation.id, "down 0")
+    await thread.shows("down 0", timeout=30)
+    assert conversation.state == "OPEN"
+
+
+@sqlite_only
+async def test_a_reaction_follows_a_channel_with_a_new_id(world: World) -> None:
+    thread, _ = await world.talking()
+    world.slack.faults.server_error("reactions.add", times=2)
+    ts = await thread.say("// a note")
+    await world.until(lambda: any("reactions.add" in entry.title for entry in world.wire.entries()))
+    await world.slack.change_id(CHANNEL, "C0SHARED", told=False)
+    await world.until(lambda: "lock" in world.slack.reactions("C0SHARED", ts), 20)
 
 
 @sqlite_only

@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from bridge.ids import ChannelId, MessageTs, TeamId, ts_key
 from bridge.slack.port import Refused, Service
+from bridge.slack.web.client import SlackClient
 from bridge.slack.web.sender import Post, Sender
-from bridge.slack.web.workspaces import Workspaces
 from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.support import Relay
 
@@ -24,7 +24,7 @@ def button(action_id: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def card(workspaces: Workspaces) -> MessageTs:
+async def card(client: SlackClient) -> MessageTs:
     buttons = [
         button("lp_end", value="s1"),
         button("lp_again", value="12345678"),
@@ -32,7 +32,7 @@ async def card(workspaces: Workspaces) -> MessageTs:
         button("link", url="https://example.com/"),
     ]
     post = Post(text="card", blocks=[{"type": "actions", "elements": buttons}])
-    return await Sender(workspaces).post(TEAM, SUPPORT, post, key="k", thread_ts=None)
+    return await Sender(client).post(TEAM, SUPPORT, post, key="k", thread_ts=None)
 
 
 async def test_end_is_handed_over(slack: SlackSandbox, relay: Relay, card: MessageTs) -> None:

@@ -21,6 +21,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bridge.slack.port import Service
+from bridge.slack.web.api import WebApi
+from bridge.slack.web.client import SlackClient
 from bridge.slack.web.errors import SlackRefused, SlackUnknown
 from bridge.slack.web.sender import Post, Sender
 from bridge.slack.web.workspaces import Workspaces
@@ -174,18 +176,18 @@ async def test_an_event_that_cannot_be_stored_comes_again(front: Poster, relay: 
 
 
 async def test_an_old_address_in_the_database_is_not_trusted_either(
-    workspaces: Workspaces, elsewhere: Elsewhere
+    client: SlackClient, elsewhere: Elsewhere
 ) -> None:
     with pytest.raises(SlackRefused):
-        await Sender(workspaces).respond(elsewhere.url, Post(text="hello"))
+        await Sender(client).respond(elsewhere.url, Post(text="hello"))
     assert elsewhere.asked == []
 
 
 async def test_nobody_leads_an_answer_on(http: aiohttp.ClientSession, elsewhere: Elsewhere) -> None:
     at = elsewhere.url.removesuffix("/steal")
-    workspaces = Workspaces("xoxb-1", http=http, api_url=f"{at}/api/")
+    client = SlackClient.with_tokens(WebApi(http, api_url=f"{at}/api/"), "xoxb-1")
     with pytest.raises(SlackUnknown):
-        await Sender(workspaces).respond(f"{at}/onwards", Post(text="hello"))
+        await Sender(client).respond(f"{at}/onwards", Post(text="hello"))
     assert elsewhere.asked == ["/onwards"]
 
 

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from bridge.slack.receiver import socket_mode as socket_mode_module
 from bridge.slack.receiver.dispatch import Dispatch
 from bridge.slack.receiver.socket_mode import SocketMode
+from bridge.slack.web.api import WebApi
 from bridge.slack.web.errors import AppTokenRefused
 from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.support import ANA, SUPPORT, Relay, event
@@ -23,13 +24,12 @@ from tests.slack.support import ANA, SUPPORT, Relay, event
 
 @pytest.fixture
 async def socket_mode(
-    slack: SlackSandbox, dispatch: Dispatch, http: aiohttp.ClientSession
+    slack: SlackSandbox, dispatch: Dispatch, api: WebApi
 ) -> AsyncIterator[SocketMode]:
     client = SocketMode(
         dispatch,
         app_token=slack.app_token,
-        http=http,
-        api_url=slack.api_url,
+        api=api,
         first_wait=0.02,
         grace=1.0,
     )
@@ -98,11 +98,9 @@ async def test_it_comes_back_by_itself(
 
 
 async def test_what_is_in_flight_is_finished_before_it_stops(
-    slack: SlackSandbox, dispatch: Dispatch, http: aiohttp.ClientSession, relay: Relay
+    slack: SlackSandbox, dispatch: Dispatch, api: WebApi, relay: Relay
 ) -> None:
-    client = SocketMode(
-        dispatch, app_token=slack.app_token, http=http, api_url=slack.api_url, grace=5.0
-    )
+    client = SocketMode(dispatch, app_token=slack.app_token, api=api, grace=5.0)
     client.start()
     await hello(client)
     root = await thread(slack)
@@ -121,11 +119,9 @@ async def test_what_is_in_flight_is_finished_before_it_stops(
 
 
 async def test_stopping_waits_no_longer_than_its_grace(
-    slack: SlackSandbox, dispatch: Dispatch, http: aiohttp.ClientSession, relay: Relay
+    slack: SlackSandbox, dispatch: Dispatch, api: WebApi, relay: Relay
 ) -> None:
-    client = SocketMode(
-        dispatch, app_token=slack.app_token, http=http, api_url=slack.api_url, grace=0.1
-    )
+    client = SocketMode(dispatch, app_token=slack.app_token, api=api, grace=0.1)
     client.start()
     await hello(client)
     root = await thread(slack)
@@ -140,12 +136,10 @@ async def test_stopping_waits_no_longer_than_its_grace(
 
 @pytest.mark.parametrize("fault", ["server_error", "rate_limit", "drop", "lost_answer"])
 async def test_it_keeps_trying_until_slack_lets_it_in(
-    slack: SlackSandbox, dispatch: Dispatch, http: aiohttp.ClientSession, fault: str
+    slack: SlackSandbox, dispatch: Dispatch, api: WebApi, fault: str
 ) -> None:
     slack.faults.apply(fault, method="apps.connections.open", times=2)
-    client = SocketMode(
-        dispatch, app_token=slack.app_token, http=http, api_url=slack.api_url, first_wait=0.02
-    )
+    client = SocketMode(dispatch, app_token=slack.app_token, api=api, first_wait=0.02)
     with capture_logs() as logs:
         client.start()
         await hello(client)
@@ -157,11 +151,11 @@ async def test_it_keeps_trying_until_slack_lets_it_in(
 async def test_a_refused_token_is_told_and_no_secret_with_it(
     dispatch: Dispatch,
     slack: SlackSandbox,
-    http: aiohttp.ClientSession,
+    api: WebApi,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(socket_mode_module, "REFUSED_WAIT", 0.05)
-    client = SocketMode(dispatch, app_token="xapp-wrong", http=http, api_url=slack.api_url)
+    client = SocketMode(dispatch, app_token="xapp-wrong", api=api)
     with capture_logs() as logs:
         client.start()
         with pytest.raises(TimeoutError):
@@ -178,12 +172,10 @@ async def test_a_refused_token_is_told_and_no_secret_with_it(
 
 
 async def test_the_address_of_the_introduction_is_used_once(
-    dispatch: Dispatch, slack: SlackSandbox, http: aiohttp.ClientSession
+    dispatch: Dispatch, slack: SlackSandbox, api: WebApi
 ) -> None:
     slack.faults.server_error("apps.connections.open", times=1)
-    client = SocketMode(
-        dispatch, app_token=slack.app_token, http=http, api_url=slack.api_url, first_wait=0.02
-    )
+    client = SocketMode(dispatch, app_token=slack.app_token, api=api, first_wait=0.02)
     await client.introduce()  # Slack is away: that passes
     await client.introduce()
     slack.faults.refuse("apps.connections.open", "invalid_auth", times=1)  # would make it wait
@@ -195,13 +187,11 @@ async def test_the_address_of_the_introduction_is_used_once(
 async def test_the_ticket_is_never_logged(
     slack: SlackSandbox,
     dispatch: Dispatch,
-    http: aiohttp.ClientSession,
+    api: WebApi,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with capture_logs() as logs, caplog.at_level(0):
-        client = SocketMode(
-            dispatch, app_token=slack.app_token, http=http, api_url=slack.api_url, first_wait=0.02
-        )
+        client = SocketMode(dispatch, app_token=slack.app_token, api=api, first_wait=0.02)
         client.start()
         await hello(client)
         slack.faults.drop_sockets()
@@ -258,8 +248,7 @@ class OddSlack:
         client = SocketMode(
             dispatch,
             app_token="xapp-1",
-            http=http,
-            api_url=f"http://{self.address}/api/",
+            api=WebApi(http, api_url=f"http://{self.address}/api/"),
             first_wait=0.02,
             **options,
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bridge.slack.web import concerns
-from bridge.slack.web.calls import from_code
 from bridge.slack.web.concerns import CONCERNS, Concern, concern_of, is_known
 from bridge.slack.web.errors import SlackRefused
+from bridge.slack.web.failures import from_code
 from tests.slack.documented import POST_MESSAGE
 
 

@@ -5,9 +5,11 @@ import asyncio
 import aiohttp
 import pytest
 
-from bridge.slack.web.directory import FAILED_TTL, PAUSES, Directory
-from bridge.slack.web.errors import SlackError
-from bridge.slack.web.workspaces import Workspaces
+from bridge.slack.web import directory as directory_module
+from bridge.slack.web.api import WebApi
+from bridge.slack.web.client import SlackClient
+from bridge.slack.web.directory import FAILED_TTL, PAUSES, UNKNOWN_TTL, Directory
+from bridge.slack.web.errors import SlackError, SlackUnavailable
 from lp_sandbox.slack.model import User
 from lp_sandbox.slack.server import SlackSandbox
 from lp_sandbox.wire import Wire
@@ -15,8 +17,8 @@ from tests.slack.support import TEAM
 
 
 @pytest.fixture
-def directory(workspaces: Workspaces) -> Directory:
-    return Directory(workspaces)
+def directory(client: SlackClient) -> Directory:
+    return Directory(client)
 
 
 async def test_names_are_resolved_and_then_known(directory: Directory) -> None:
@@ -50,10 +52,10 @@ async def test_a_name_that_slack_fails_to_tell_once_is_asked_for_again(
 
 
 async def test_a_name_that_slack_goes_on_failing_to_tell_is_missing_for_seconds_only(
-    slack: SlackSandbox, workspaces: Workspaces
+    slack: SlackSandbox, client: SlackClient
 ) -> None:
     now = 0.0
-    directory = Directory(workspaces, clock=lambda: now)
+    directory = Directory(client, clock=lambda: now)
     slack.faults.server_error("users.info", times=len(PAUSES) + 1)
     assert await directory.user(TEAM, "U0ANA") == "someone"
     now += FAILED_TTL
@@ -82,6 +84,41 @@ async def test_whether_it_is_a_person_is_asked_until_slack_says(
     assert await directory.is_person(TEAM, "U0ANA")
 
 
+@pytest.mark.parametrize("first", ["is_person", "user"])
+async def test_whoever_slack_does_not_show_is_asked_for_again_after_a_while(
+    slack: SlackSandbox, client: SlackClient, first: str
+) -> None:
+    """An app that writes as somebody whom users.info does not show may write a lot."""
+    now = 0.0
+    directory = Directory(client, clock=lambda: now)
+    slack.faults.refuse("users.info", "user_not_visible")
+    await getattr(directory, first)(TEAM, "U0ANA")
+    assert not await directory.is_person(TEAM, "U0ANA"), "not asked again"
+    assert not await directory.is_person(TEAM, "U0ANA")
+    now = UNKNOWN_TTL
+    assert await directory.is_person(TEAM, "U0ANA")
+
+
+async def test_whoever_slack_refuses_to_talk_about_is_not_remembered(
+    slack: SlackSandbox, directory: Directory
+) -> None:
+    slack.faults.refuse("users.info", "token_revoked")
+    with pytest.raises(SlackError):
+        await directory.is_person(TEAM, "U0ANA")
+    assert await directory.is_person(TEAM, "U0ANA")
+
+
+async def test_a_listener_does_not_wait_for_a_slower_pace(
+    slack: SlackSandbox, directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slack waits three seconds for it, and then delivers again."""
+    monkeypatch.setattr(directory_module, "RESOLVE_DEADLINE", 0.1)
+    slack.faults.rate_limit("users.info", retry_after=3_600)
+    for _ in range(2):
+        with pytest.raises(SlackUnavailable):
+            await directory.is_person(TEAM, "U0ANA")
+
+
 async def test_a_slow_slack_is_not_waited_for(slack: SlackSandbox, directory: Directory) -> None:
     await directory.resolve(TEAM, {"U0BEN"})
     slack.faults.timeout("users.info")
@@ -94,17 +131,16 @@ async def test_a_slow_slack_is_not_waited_for(slack: SlackSandbox, directory: Di
 async def test_slack_is_asked_once_for_all_who_wait(http: aiohttp.ClientSession) -> None:
     wire = Wire()
     async with SlackSandbox(wire) as slack:
-        directory = Directory(Workspaces(slack.bot_token, http=http, api_url=slack.api_url))
+        api = WebApi(http, api_url=slack.api_url)
+        directory = Directory(SlackClient.with_tokens(api, slack.bot_token))
         await asyncio.gather(*(directory.user(TEAM, "U0ANA") for _ in range(20)))
     assert sum("users.info" in entry.title for entry in wire.entries()) == 1
     assert directory._asking == {}
 
 
-async def test_names_age_and_failures_age_faster(
-    slack: SlackSandbox, workspaces: Workspaces
-) -> None:
+async def test_names_age_and_failures_age_faster(slack: SlackSandbox, client: SlackClient) -> None:
     now = 0.0
-    directory = Directory(workspaces, ttl=3_600, clock=lambda: now)
+    directory = Directory(client, ttl=3_600, clock=lambda: now)
     slack.faults.refuse("users.info", "user_not_visible")
     assert await directory.user(TEAM, "U0ANA") == "someone"
     now = 61.0
@@ -116,8 +152,8 @@ async def test_names_age_and_failures_age_faster(
     assert directory.cached_user(TEAM, "U0ANA") is None
 
 
-async def test_memory_is_bounded_and_the_longest_unused_goes(workspaces: Workspaces) -> None:
-    directory = Directory(workspaces, kept=2)
+async def test_memory_is_bounded_and_the_longest_unused_goes(client: SlackClient) -> None:
+    directory = Directory(client, kept=2)
     await directory.user(TEAM, "U0ANA")
     await directory.user(TEAM, "U0BEN")
     await directory.user(TEAM, "U0ANA")

@@ -9,12 +9,12 @@ import aiohttp
 import pytest
 
 from bridge.ids import ChannelId, MessageTs
-from bridge.slack.web import calls
 from bridge.slack.web import sender as sender_module
+from bridge.slack.web.api import WebApi
+from bridge.slack.web.client import SlackClient
 from bridge.slack.web.errors import SlackError, SlackRefused, SlackUnavailable, SlackUnknown
 from bridge.slack.web.pace import Pace
 from bridge.slack.web.sender import Mark, Post, Sender
-from bridge.slack.web.workspaces import Workspaces
 from lp_sandbox.slack.model import Message
 from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.support import ANA, SUPPORT, TEAM, Relay
@@ -23,8 +23,8 @@ HELLO = Post(text="hello")
 
 
 @pytest.fixture
-def sender(workspaces: Workspaces) -> Sender:
-    return Sender(workspaces)
+def sender(client: SlackClient) -> Sender:
+    return Sender(client)
 
 
 async def post(sender: Sender, key: str = "k", thread_ts: MessageTs | None = None) -> MessageTs:
@@ -62,10 +62,11 @@ async def test_an_unknown_outcome_is_found_in_the_thread(
 
 
 async def test_an_answer_that_does_not_come_is_unknown(
-    slack: SlackSandbox, sender: Sender, monkeypatch: pytest.MonkeyPatch
+    slack: SlackSandbox, http: aiohttp.ClientSession
 ) -> None:
+    api = WebApi(http, api_url=slack.api_url, deadline=0.2)
+    sender = Sender(SlackClient.with_tokens(api, slack.bot_token))
     await post(sender)
-    monkeypatch.setattr(calls.call, "__kwdefaults__", {"deadline": 0.2})
     slack.faults.timeout("chat.postMessage")
     with pytest.raises(SlackUnknown) as failure:
         await post(sender, "lost")
@@ -241,12 +242,6 @@ async def test_a_mark_may_be_there_already(slack: SlackSandbox, sender: Sender) 
     assert refusal.value.code == "message_not_found"
 
 
-async def test_an_ephemeral_is_for_one_person(slack: SlackSandbox, sender: Sender) -> None:
-    await sender.ephemeral(TEAM, SUPPORT, ANA, HELLO, None)
-    assert [told["text"] for told in slack.ephemerals(SUPPORT, ANA)] == ["hello"]
-    assert slack.messages(SUPPORT) == []
-
-
 @pytest.mark.usefixtures("front")
 async def test_a_command_can_be_answered_later(
     slack: SlackSandbox, sender: Sender, relay: Relay, http: aiohttp.ClientSession
@@ -262,7 +257,7 @@ async def test_a_command_can_be_answered_later(
         await sender.respond(url, HELLO)
     assert refusal.value.code == "response_url_expired"
     assert url not in str(refusal.value)
-    nobody = Workspaces("xoxb-1", http=http, api_url="http://127.0.0.1:1/api/")
+    nobody = SlackClient.with_tokens(WebApi(http, api_url="http://127.0.0.1:1/api/"), "xoxb-1")
     with pytest.raises(SlackUnavailable):
         await Sender(nobody).respond("http://127.0.0.1:1/response", HELLO)
 
@@ -276,13 +271,14 @@ async def test_a_busy_channel_does_not_slow_another(slack: SlackSandbox, sender:
     assert len(slack.messages(other)) == 1
 
 
-async def test_posts_of_a_channel_keep_to_the_pace(workspaces: Workspaces) -> None:
+async def test_posts_of_a_channel_keep_to_the_pace(slack: SlackSandbox, api: WebApi) -> None:
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    sender = Sender(workspaces, pace=Pace(interval=1.0, burst=2, clock=lambda: 0.0, sleep=sleep))
+    pace = Pace(interval=1.0, burst=2, clock=lambda: 0.0, sleep=sleep)
+    sender = Sender(SlackClient.with_tokens(api, slack.bot_token, pace=pace))
     for number in range(4):
         await post(sender, f"k{number}")
     assert slept == [1.0, 2.0]

@@ -38,7 +38,7 @@ def register(app: AsyncApp, service: Service) -> None:
         answer = (
             answers.refused(outcome) if isinstance(outcome, Refused) else answers.opening(outcome)
         )
-        await answers.whisper(context["http"], body, answer)
+        await answers.whisper(context["slack"].api, body, answer)
         await ack()
 
     app.action(AGAIN)(again_callback)

@@ -25,7 +25,7 @@ def register(app: AsyncApp, service: Service) -> None:
         session = SessionId(str(action.get("value") or ""))
         refused = await service.end(session, click_of(body, action, context))
         if refused is not None:
-            await answers.whisper(context["http"], body, answers.refused(refused))
+            await answers.whisper(context["slack"].api, body, answers.refused(refused))
         await ack()
 
     app.action(END)(end_callback)

@@ -21,7 +21,7 @@ def register(app: AsyncApp, _service: Service) -> None:
         ack: AsyncAck, action: dict[str, Any], body: Body, context: AsyncBoltContext
     ) -> None:
         if not action.get("url"):
-            await answers.whisper(context["http"], body, answers.unknown_button())
+            await answers.whisper(context["slack"].api, body, answers.unknown_button())
         await ack()
 
     app.action(re.compile(""))(unknown_action_callback)

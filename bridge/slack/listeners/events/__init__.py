@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bridge.slack.listeners.events import app_rate_limited, channel_id_changed, message, other
+from bridge.slack.listeners.events import (
+    app_rate_limited,
+    channel_id_changed,
+    message,
+    other,
+    token_gone,
+)
 from bridge.slack.port import Service
 
 
@@ -13,4 +19,5 @@ def register(app: AsyncApp, service: Service) -> None:
     app_rate_limited.register(app, service)
     channel_id_changed.register(app, service)
     message.register(app, service)
+    token_gone.register(app, service)
     other.register(app, service)

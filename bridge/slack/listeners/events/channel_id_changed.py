@@ -5,27 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.async_context import AsyncBoltContext
 
 from bridge.ids import ChannelId, TeamId
 from bridge.slack.port import Service
-from bridge.slack.receiver.requests import Body
 
 
 def register(app: AsyncApp, service: Service) -> None:
     """Register the event `channel_id_changed`."""
 
-    async def channel_id_changed_callback(body: Body, event: dict[str, Any]) -> None:
+    async def channel_id_changed_callback(event: dict[str, Any], context: AsyncBoltContext) -> None:
         """Have the sessions of the channel move along."""
-        old, new, team = event.get("old_channel_id"), event.get("new_channel_id"), _team(body)
+        old, new, team = event.get("old_channel_id"), event.get("new_channel_id"), context.team_id
         if isinstance(old, str) and isinstance(new, str) and team:
             await service.channel_moved(TeamId(team), ChannelId(old), ChannelId(new))
 
     app.event("channel_id_changed")(channel_id_changed_callback)
-
-
-def _team(body: Body) -> str | None:
-    """The workspace that the app is installed in; the channel may be shared with others."""
-    authorizations = body.get("authorizations")
-    first = authorizations[0] if isinstance(authorizations, list) and authorizations else body
-    team = first.get("team_id") if isinstance(first, dict) else None
-    return team if isinstance(team, str) else None

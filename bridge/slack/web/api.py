@@ -1,0 +1,238 @@
+"""One call to Slack over HTTP: with a token, within a deadline, and nowhere but to Slack.
+
+Everything that the bridge asks of Slack goes through here: Web API calls, answers to a
+`response_url`, and the opening of Socket Mode's websockets. It knows tokens, but no workspaces:
+`client` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import msgspec
+from multidict import CIMultiDict
+from yarl import URL
+
+from bridge.ids import MessageTs
+from bridge.slack.web.errors import SlackRefused
+from bridge.slack.web.failures import from_code, from_status, from_transport
+from bridge.slack.web.methods import A, Method
+
+SLACK_API_URL: Final = "https://slack.com/api/"
+DEADLINE: Final = 15.0
+"""Seconds for one call."""
+CONNECTING: Final = 0.7
+"""The part of a deadline in which there must be a connection: then, at least, it is certain that
+nothing was sent."""
+USER_AGENT: Final = "lp-bridge"
+REMEMBERED: Final = 256
+"""Tokens whose headers are kept ready."""
+
+
+def slack_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
+    """Make the session for all that goes to Slack, over a pool of connections.
+
+    The pool stays the caller's to close. The session does not read the environment (`trust_env`):
+    aiohttp would do so in a thread at each request, which costs a post as much as all the rest.
+    """
+    return aiohttp.ClientSession(
+        connector=connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
+    )
+
+
+class WebApi:
+    """Slack's Web API at one address, over one session."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        *,
+        api_url: str = SLACK_API_URL,
+        deadline: float = DEADLINE,
+        proxies: bool = False,
+    ) -> None:
+        """Take a session (see `slack_session`), which stays the caller's to close.
+
+        `deadline`: seconds for a call. `proxies`: go through those that the environment names.
+        """
+        self._http = http
+        self._base = URL(api_url if api_url.endswith("/") else f"{api_url}/")
+        self._timeout = _timeout(deadline)
+        self._proxies = proxies
+        self._addresses: dict[str, tuple[URL, str | None]] = {}
+        """By method: its address, and the proxy to go through."""
+
+    async def call(
+        self, token: str, method: Method[A], body: bytes = b"", *, deadline: float | None = None
+    ) -> A:
+        """Call a method once. `body`: its arguments, as `method.body` makes them.
+
+        Raises `SlackRefused` or `SlackUnavailable` (certainly not done), or `SlackUnknown`.
+        """
+        answer, _ = await self.exchange(token, method, body, deadline=deadline)
+        return answer
+
+    async def exchange(
+        self, token: str, method: Method[A], body: bytes = b"", *, deadline: float | None = None
+    ) -> tuple[A, Mapping[str, str]]:
+        """Call a method once; give the answer and its HTTP headers. Raises as `call` does."""
+        url, proxy = self._address(method.name)
+        try:
+            async with self._http.post(
+                url,
+                data=body,
+                headers=_headers(token, method.content_type),
+                proxy=proxy,
+                timeout=self._timeout if deadline is None else _timeout(deadline),
+                allow_redirects=False,
+            ) as response:
+                raw, status, told = await response.read(), response.status, response.headers
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise from_transport(error) from None
+        if (failure := from_status(status, told)) is not None:
+            raise failure
+        try:
+            answer = method.decoder.decode(raw)
+        except _UNREADABLE:
+            answer = None
+        if answer is not None and answer.ok:
+            return answer, told
+        said = _object(raw)
+        # A shape that we do not expect is no refusal.
+        raise from_code(None if said.get("ok") else said.get("error"), told, said)
+
+    async def respond(
+        self,
+        response_url: str,
+        *,
+        text: str,
+        blocks: list[dict[str, Any]] | None = None,
+        thread_ts: MessageTs | None = None,
+        deadline: float = 10.0,
+    ) -> None:
+        """Answer whoever ran a command or pressed a button; nobody else sees it.
+
+        Slack takes five answers within 30 minutes. Raises `SlackError`; the address is a secret and
+        in none of its texts. One that is not Slack's is refused (`foreign_address`).
+        """
+        if not self.is_slacks(response_url):
+            raise SlackRefused("The address for answers is not Slack's.", code="foreign_address")
+        body: dict[str, Any] = {
+            "text": text,
+            "response_type": "ephemeral",
+            "replace_original": False,
+            "unfurl_links": False,
+            "unfurl_media": False,
+        }
+        if blocks:
+            body["blocks"] = blocks
+        if thread_ts is not None:
+            body["thread_ts"] = thread_ts
+        url = URL(response_url)
+        try:
+            # Slack sends nobody on from there; whoever does may not choose where we post.
+            async with self._http.post(
+                url,
+                data=msgspec.json.encode(body),
+                headers={"Content-Type": "application/json", "User-Agent": USER_AGENT},
+                proxy=self._proxy(url),
+                timeout=_timeout(deadline),
+                allow_redirects=False,
+            ) as answer:
+                status, headers = answer.status, answer.headers
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            # InvalidURL is a ValueError, and its text is the address.
+            raise from_transport(error) from None
+        if status in {404, 410}:
+            raise SlackRefused(
+                "The command is too old to be answered.", code="response_url_expired"
+            )
+        if (failure := from_status(status, headers)) is not None:
+            raise failure
+
+    async def websocket(
+        self, address: str, *, heartbeat: float, longest: int
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Open a websocket where `apps.connections.open` says. `longest`: bytes of a message.
+
+        Raises `aiohttp.ClientError` and `OSError`; their texts may hold the address, which is a
+        secret.
+        """
+        try:
+            url = URL(address)
+        except ValueError:
+            raise aiohttp.InvalidURL("an address that is none") from None
+        return await self._http.ws_connect(
+            url,
+            proxy=self._proxy(url),
+            heartbeat=heartbeat,
+            max_msg_size=longest,
+            timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
+        )
+
+    def is_slacks(self, url: str) -> bool:
+        """Whether an address for answers is Slack's, or at the address that the Web API is at."""
+        try:
+            asked = URL(url)
+            if asked.origin() == self._base.origin():
+                return True
+        except ValueError:
+            return False
+        host = asked.host or ""
+        return (
+            (asked.scheme, asked.explicit_port, asked.user) == ("https", None, None)
+            and host.isascii()
+            and host.endswith((".slack.com", ".slack-gov.com"))
+        )
+
+    def _address(self, method: str) -> tuple[URL, str | None]:
+        found = self._addresses.get(method)
+        if found is None:
+            url = self._base / method
+            found = self._addresses[method] = (url, self._proxy(url))
+        return found
+
+    def _proxy(self, url: URL) -> str | None:
+        return proxy_for(url.scheme, url.host or "") if self._proxies else None
+
+
+def proxy_for(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names for an address, minding NO_PROXY."""
+    if proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    # A websocket begins as an HTTP request, and goes where those go.
+    return proxies.get(scheme) or proxies.get({"ws": "http", "wss": "https"}.get(scheme, ""))
+
+
+@lru_cache(REMEMBERED)
+def _headers(token: str, content_type: str) -> CIMultiDict[str]:
+    """The headers of a call. Raises `SlackRefused` for a token that no header can carry."""
+    if not (token.isascii() and token.isprintable()):
+        raise SlackRefused("Slack refuses: that is no token.", code="invalid_auth")
+    return CIMultiDict(
+        {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": content_type,
+            "User-Agent": USER_AGENT,
+        }
+    )
+
+
+def _timeout(deadline: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=deadline, connect=CONNECTING * deadline)
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        said = msgspec.json.decode(raw)
+    except _UNREADABLE:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)

@@ -1,0 +1,84 @@
+"""The one client: calls a Web API method in a workspace, with its token and at Slack's pace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from typing import Any, Final
+
+from bridge.ids import TeamId
+from bridge.slack.web.api import WebApi
+from bridge.slack.web.errors import SlackRefused, SlackUnavailable
+from bridge.slack.web.methods import A, Method
+from bridge.slack.web.pace import Pace
+from bridge.slack.web.workspaces import GivenTokens, Workspaces
+
+TOKEN_IS_BAD: Final = frozenset(
+    {"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
+)
+"""Slack's errors after which the token is looked up again before the next call."""
+
+Check = Callable[[], None]
+"""Raises if the caller may not speak any more; what it raises is raised to the caller."""
+
+
+class SlackClient:
+    """Calls Slack on behalf of the workspaces that the bridge is installed in."""
+
+    def __init__(self, api: WebApi, workspaces: Workspaces, *, pace: Pace | None = None) -> None:
+        """Take the way to Slack and the installations.
+
+        `pace`: that of the methods that Slack counts by channel; one a second unless given.
+        """
+        self.api = api
+        self.workspaces = workspaces
+        self._channels = pace if pace is not None else Pace()
+        # Everything else goes at once until Slack says 429 for that method in that workspace.
+        self._methods = Pace(interval=0.0, burst=1)
+
+    @classmethod
+    def with_tokens(cls, api: WebApi, *tokens: str, pace: Pace | None = None) -> SlackClient:
+        """Make a client for the workspaces of these bot tokens."""
+        return cls(api, Workspaces(GivenTokens(api, tokens)), pace=pace)
+
+    async def call(
+        self,
+        team: TeamId,
+        method: Method[A],
+        /,
+        *,
+        check: Check | None = None,
+        patience: float = 0.0,
+        **arguments: Any,
+    ) -> A:
+        """Call a method in a workspace, when it is its turn. Arguments that are None are left out.
+
+        `check` is called after the wait for the turn, right before the request leaves. `patience`:
+        seconds for which a 429 is waited out (it says that nothing was done); whoever has none
+        gets it raised, and the next call waits for as long as Slack asked.
+
+        Raises `SlackRefused` or `SlackUnavailable` (certainly not done), or `SlackUnknown`.
+        """
+        body = method.body(arguments)
+        pace: Pace = self._methods
+        lane: Hashable = (team, method.name)
+        if method.per_channel:
+            pace, lane = self._channels, (team, method.name, arguments["channel"])
+        give_up = time.monotonic() + patience
+        while True:
+            await pace.turn(lane)
+            token = await self.workspaces.token_for(team)
+            if check is not None:
+                check()
+            try:
+                return await self.api.call(token, method, body)
+            except SlackRefused as error:
+                if error.code in TOKEN_IS_BAD:
+                    self.workspaces.forget(team)
+                raise
+            except SlackUnavailable as error:
+                if error.retry_after is None:
+                    raise
+                pace.hold(lane, error.retry_after)
+                if time.monotonic() + error.retry_after > give_up:
+                    raise

@@ -1,0 +1,123 @@
+"""The Web API methods that the bridge calls: how each takes its arguments, and what it answers.
+
+A new method is a line here, and one in `bridge.slack.scopes` with what it needs; a test compares
+the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Generic, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+JSON: Final = "application/json;charset=utf-8"
+FORM: Final = "application/x-www-form-urlencoded"
+
+
+class Answer(msgspec.Struct, gc=False):
+    """What every answer says; a method's own struct adds what matters of the rest."""
+
+    ok: bool = False
+    error: str | None = None
+
+
+A = TypeVar("A", bound=Answer)
+
+
+class Method(Generic[A]):
+    """A Web API method, and the struct that its answer is decoded into."""
+
+    __slots__ = ("content_type", "decoder", "name", "per_channel")
+
+    def __init__(
+        self, name: str, answer: type[A], *, json: bool = False, per_channel: bool = False
+    ) -> None:
+        """Describe a method.
+
+        `json`: it reads a JSON body. Slack's methods that only read do not, and get a form.
+        `per_channel`: Slack counts its calls by channel; all others by workspace.
+        """
+        self.name = name
+        self.decoder: msgspec.json.Decoder[A] = msgspec.json.Decoder(answer)
+        self.content_type = JSON if json else FORM
+        self.per_channel = per_channel
+
+    def body(self, arguments: Mapping[str, Any]) -> bytes:
+        """Put arguments into a request's body. What is None is left out."""
+        given = {name: value for name, value in arguments.items() if value is not None}
+        if self.content_type is JSON:
+            return _encode(given)
+        return urlencode({name: _in_form(value) for name, value in given.items()}).encode()
+
+
+class Identified(Answer, gc=False):
+    """Whose token it is."""
+
+    team_id: str | None = None
+    team: str = ""
+    url: str = ""
+    user_id: str | None = None
+    user: str = ""
+    bot_id: str | None = None
+
+
+class Posted(Answer, gc=False):
+    """Where a message stands."""
+
+    ts: str | None = None
+
+
+class _Following(msgspec.Struct, gc=False):
+    next_cursor: str | None = None
+
+
+class Messages(Answer, gc=False):
+    """A page of a thread's or a channel's messages, as Slack gives them."""
+
+    messages: list[Any] = []
+    response_metadata: _Following | None = None
+
+    @property
+    def cursor(self) -> str | None:
+        """Where the next page begins; None after the last."""
+        following = self.response_metadata
+        return (following.next_cursor or None) if following is not None else None
+
+
+class UserFound(Answer, gc=False):
+    """A user, as Slack describes it."""
+
+    user: Any = None
+
+
+class ChannelFound(Answer, gc=False):
+    """A channel, as Slack describes it."""
+
+    channel: Any = None
+
+
+class SocketOpened(Answer, gc=False):
+    """Where a Socket Mode connection goes. The address is good for one, and a secret."""
+
+    url: str = ""
+
+
+AUTH_TEST: Final = Method("auth.test", Identified)
+POST_MESSAGE: Final = Method("chat.postMessage", Posted, json=True, per_channel=True)
+UPDATE: Final = Method("chat.update", Answer, json=True)
+ADD_REACTION: Final = Method("reactions.add", Answer)
+REPLIES: Final = Method("conversations.replies", Messages)
+HISTORY: Final = Method("conversations.history", Messages)
+USER_INFO: Final = Method("users.info", UserFound)
+CHANNEL_INFO: Final = Method("conversations.info", ChannelFound)
+OPEN_CONNECTION: Final = Method("apps.connections.open", SocketOpened)
+"""Called with the app token."""
+
+
+def _in_form(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+_encode = msgspec.json.Encoder().encode
