@@ -18,6 +18,7 @@ from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.items import Queued, Text, packed, text_items
 from bridge.relay.shared.pump import Pump
 from bridge.relay.shared.record import Record
+from bridge.slack.web.directory import MESSAGE_PATIENCE
 from bridge.store import inbox, people
 from bridge.store.connection import Transaction
 from bridge.store.rows import InboxRow, NewInbox
@@ -81,7 +82,9 @@ class Preparer:
         team = session.team_id
         users, channels = names_in(text.source)
         async with self._deps.preparing:
-            await self._deps.names.resolve(team, {*users, row.user_id}, set(channels))
+            await self._deps.names.resolve(
+                team, {*users, row.user_id}, set(channels), deadline=MESSAGE_PATIENCE
+            )
         words = wording(text.source, row.user_id, self._deps, team)
         as_typed = Wording(text.source, words.writer or "")  # nothing is left unknown for long
 

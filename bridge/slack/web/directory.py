@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from bridge.backoff import Backoff
 from bridge.ids import TeamId
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.errors import SlackError, SlackRefused, SlackUnavailable
@@ -22,8 +23,10 @@ UNKNOWN_TTL: Final = 60.0
 """Seconds before a name that Slack does not tell is asked for again."""
 FAILED_TTL: Final = 5.0
 """Seconds before a name is asked for again that Slack failed to tell."""
-PAUSES: Final = (0.1, 0.3, 0.8)
-"""Seconds between the tries; a message waits for them."""
+ASK_PATIENCE: Final = 1.5
+"""Seconds for which Slack is asked again and again for a name that it fails to tell."""
+MESSAGE_PATIENCE: Final = 20.0
+"""Likewise where a message waits for the name: a wrong one on somebody's words cannot be mended."""
 RESOLVE_DEADLINE: Final = 3.0
 SLACKBOT: Final = "USLACKBOT"
 """Slack's own voice, which Slack does not count among the bots."""
@@ -132,11 +135,11 @@ class Directory:
         try:
             async with asyncio.timeout(deadline), asyncio.TaskGroup() as group:
                 for key in missing:
-                    group.create_task(self._name(key))
+                    group.create_task(self._name(key, deadline))
         except TimeoutError:
             for key in missing:
                 if self._cached(key) is None:
-                    self._remember(key, PLACEHOLDERS[key[0]], FAILED_TTL)
+                    self._remember(key, self._last_known(key), FAILED_TTL)
 
     def _cached(self, key: _Key) -> str | None:
         known = self._known(key)
@@ -174,7 +177,7 @@ class Directory:
             self._names.popitem(last=False)
         return known
 
-    async def _name(self, key: _Key) -> str:
+    async def _name(self, key: _Key, patience: float = ASK_PATIENCE) -> str:
         name = self._cached(key)
         if name is not None:
             return name
@@ -183,23 +186,28 @@ class Directory:
             async with lock:  # whoever waited finds the answer of the first
                 name = self._cached(key)
                 if name is None:
-                    name = await self._ask(key)
+                    name = await self._ask(key, patience)
                 return name
         finally:
             if not lock.locked():
                 self._asking.pop(key, None)
 
-    async def _ask(self, key: _Key) -> str:
-        """Ask Slack, more than once if it fails: a wrong name on somebody's words is a pity."""
-        for pause in PAUSES:
+    async def _ask(self, key: _Key, patience: float) -> str:
+        """Ask Slack, more than once if it fails; then the name that it had before will do."""
+        backoff = Backoff(first=0.2, cap=3.0, jitter=0.5)
+        end = time.monotonic() + patience
+        while True:
             try:
                 return await self._ask_once(key)
             except SlackError as error:
-                await asyncio.sleep(max(pause, error.retry_after or 0.0))
-        try:
-            return await self._ask_once(key)
-        except SlackError:
-            return self._remember(key, PLACEHOLDERS[key[0]], FAILED_TTL).name
+                pause = backoff.next(error.retry_after)
+                if time.monotonic() + pause > end:
+                    return self._remember(key, self._last_known(key), FAILED_TTL).name
+            await asyncio.sleep(pause)
+
+    def _last_known(self, key: _Key) -> str:
+        known = self._names.get(key)
+        return PLACEHOLDERS[key[0]] if known is None else known.name
 
     async def _ask_once(self, key: _Key) -> str:
         """Ask Slack. Raises a `SlackError` that is no refusal."""

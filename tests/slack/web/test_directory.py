@@ -8,7 +8,7 @@ import pytest
 from bridge.slack.web import directory as directory_module
 from bridge.slack.web.api import WebApi
 from bridge.slack.web.client import SlackClient
-from bridge.slack.web.directory import FAILED_TTL, PAUSES, UNKNOWN_TTL, Directory
+from bridge.slack.web.directory import FAILED_TTL, MESSAGE_PATIENCE, TTL, UNKNOWN_TTL, Directory
 from bridge.slack.web.errors import SlackError, SlackUnavailable
 from lp_sandbox.slack.model import User
 from lp_sandbox.slack.server import SlackSandbox
@@ -56,9 +56,31 @@ async def test_a_name_that_slack_goes_on_failing_to_tell_is_missing_for_seconds_
 ) -> None:
     now = 0.0
     directory = Directory(client, clock=lambda: now)
-    slack.faults.server_error("users.info", times=len(PAUSES) + 1)
+    slack.faults.server_error("users.info", times=100)
     assert await directory.user(TEAM, "U0ANA") == "someone"
+    slack.faults.clear()
+    assert directory.cached_user(TEAM, "U0ANA") == "someone"
     now += FAILED_TTL
+    assert await directory.user(TEAM, "U0ANA") == "Ana"
+
+
+async def test_a_message_waits_longer_for_a_name_that_slack_fails_to_tell(
+    slack: SlackSandbox, directory: Directory
+) -> None:
+    slack.faults.server_error("users.info", times=6)
+    await directory.resolve(TEAM, {"U0ANA"}, deadline=MESSAGE_PATIENCE)
+    assert directory.names(TEAM).user("U0ANA") == "Ana"
+
+
+async def test_the_name_of_an_hour_ago_is_better_than_none(
+    slack: SlackSandbox, client: SlackClient
+) -> None:
+    now = 0.0
+    directory = Directory(client, clock=lambda: now)
+    assert await directory.user(TEAM, "U0ANA") == "Ana"
+    now += TTL
+    slack.faults.server_error("users.info", times=100)
+    assert directory.cached_user(TEAM, "U0ANA") is None
     assert await directory.user(TEAM, "U0ANA") == "Ana"
 
 
@@ -74,10 +96,11 @@ async def test_whether_it_is_a_person_is_asked_until_slack_says(
     slack: SlackSandbox, directory: Directory
 ) -> None:
     """A name may be made up meanwhile; this may not."""
-    slack.faults.server_error("users.info", times=len(PAUSES) + 2)
+    slack.faults.server_error("users.info", times=100)
     assert await directory.user(TEAM, "U0ANA") == "someone"
     with pytest.raises(SlackError):
         await directory.is_person(TEAM, "U0ANA")
+    slack.faults.clear()
     assert await directory.is_person(TEAM, "U0ANA")
     assert directory.cached_user(TEAM, "U0ANA") == "Ana"
     slack.faults.server_error("users.info", times=100)
