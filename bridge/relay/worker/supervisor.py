@@ -303,7 +303,7 @@ class Supervisor:
         if len(demand.capacities) > 1 and (excess := self._excess(share)):
             await self._give_away(excess)
             return
-        while (room := share - len(self._crew)) > 0:
+        while demand.free and (room := share - len(self._crew)) > 0:
             limit = min(room, CLAIM_BATCH)
             # Not by the writer: messages do not wait for it.
             claimed = await self._deps.database.at_once(
