@@ -85,7 +85,11 @@ async def fill(database: Database, count: int) -> None:
         for number in range(crew):
             far = {"id": f"w{number}", "now": now, "beat": now + 10**9}
             await connection.execute(
-                text("INSERT INTO workers VALUES (:id, :now, :beat, 15000)"), far
+                text(
+                    "INSERT INTO workers (id, started_at, heartbeat_at, capacity, running) "
+                    "VALUES (:id, :now, :beat, 15000, 10000)"
+                ),
+                far,
             )
         await connection.execute(text(FILL.format(workers=crew, now=now, sessions=count)))
         await connection.execute(text("VACUUM ANALYZE"))
@@ -97,7 +101,7 @@ async def fill(database: Database, count: int) -> None:
 async def searches(connection: AsyncConnection, count: int) -> dict[str, float]:
     """The queries that walk over all sessions, and the poll."""
     worker = WorkerId("w0")
-    counted, _ = await cpu_ms(connection, 3, lambda c: workers.demand(c, lease_ms=LEASE_MS))
+    counted, _ = await cpu_ms(connection, 3, lambda c: workers.demand(c, worker, lease_ms=LEASE_MS))
     walked, _ = await cpu_ms(
         connection, 3, lambda c: workers.claim(c, worker, lease_ms=LEASE_MS, limit=200)
     )

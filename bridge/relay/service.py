@@ -208,7 +208,7 @@ class BridgeService:
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """The open sessions that this person has opened, newest first."""
         async with self._deps.database.read() as connection:
-            found = await connection.execute(sessions.listing(team=team, user=user, live=True))
+            found = await sessions.open_of(connection, team, user)
         return [
             SessionSummary(
                 session=row.id,

@@ -32,7 +32,8 @@ from bridge.store.errors import (
     StoreError,
     StoreUnavailable,
 )
-from bridge.store.lanes import InlineLane, Lane, LoopLane
+from bridge.store.inline import InlineLane
+from bridge.store.lanes import Lane, LoopLane
 from bridge.store.migrate import require_current
 from bridge.store.models import SESSIONS
 from bridge.store.writer import Writer
@@ -70,6 +71,7 @@ class Database:
         """
         try:
             async with asyncio.timeout(READ_SECONDS), self.engine.connect() as connection:
+                await connection.begin()
                 yield connection
         except Exception as error:
             _heed_cancellation(error)

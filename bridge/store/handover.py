@@ -31,17 +31,17 @@ def behind(dialog: DialogRow) -> int:
     return min([position.cursor, *(first - 1 for first, _ in position.gaps)])
 
 
-async def handover_of(connection: Transaction, session: SessionId) -> Handover:
+async def handover_of(transaction: Transaction, session: SessionId) -> Handover:
     """What the next owner of a session finds."""
-    dialogs = await sessions.dialogs_of(connection, session)
+    dialogs = await sessions.dialogs_of(transaction, session)
     return Handover(
-        incoming=await inbox.waiting(connection, session),
-        unnumbered=await inbox.unnumbered(connection, session),
-        outgoing=await outbox.waiting(connection, session),
+        incoming=await inbox.waiting(transaction, session),
+        unnumbered=await inbox.unnumbered(transaction, session),
+        outgoing=await outbox.waiting(transaction, session),
         dialogs=dialogs,
         own={
             each.dialog_id: await inbox.known_sequences(
-                connection, session, each.dialog_id, behind(each)
+                transaction, session, each.dialog_id, behind(each)
             )
             for each in dialogs
         },

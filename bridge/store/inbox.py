@@ -8,17 +8,19 @@ from typing import Any
 from sqlalchemy import BigInteger, bindparam, func, literal_column, select, update
 
 from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
-from bridge.store.connection import Statement, Transaction
+from bridge.store.connection import Transaction
 from bridge.store.driver_errors import unique_violation
 from bridge.store.errors import NumberTaken
 from bridge.store.models import INBOX, WAITING
 from bridge.store.rows import InboxRow, NewInbox
-from bridge.store.sessions import insert_new, now_ms, owner_of, still_owned
+from bridge.store.sessions import now_ms, owner_of, still_owned
+from bridge.store.statement import Statement
 
 _COLUMNS = [INBOX.c[name] for name in InboxRow.__dataclass_fields__]
 _OF_SESSION = INBOX.c.session_id == bindparam("session")
 
 
+# By `uq_inbox_event`: run again, it adds nothing.
 _GIVEN = [name for name in INBOX.c.keys() if name not in {"id", "dialog_id", "sequence"}]  # noqa: SIM118
 _ADD = Statement(
     lambda insert: (
@@ -72,6 +74,7 @@ async def add(
     return added
 
 
+# By `ix_inbox_waiting`: as many steps as rows wait. No lock.
 _WAITING = Statement(lambda _: select(*_COLUMNS).where(_OF_SESSION, INBOX.c.state == WAITING))
 
 
@@ -81,6 +84,7 @@ async def waiting(connection: Transaction, session: SessionId) -> list[InboxRow]
     return sorted(rows, key=lambda row: row.order)
 
 
+# By `ix_inbox_waiting`, with a look-up of the owner for each row that waits. No lock.
 _SESSIONS_WAITING = Statement(
     lambda _: (
         select(INBOX.c.session_id)
@@ -103,6 +107,7 @@ async def sessions_waiting(connection: Transaction, owner: WorkerId, *, before: 
     return {row[0] for row in found}
 
 
+# By `uq_inbox_number`. No lock.
 _KNOWN = Statement(
     lambda _: select(INBOX.c.sequence).where(
         _OF_SESSION,
@@ -120,6 +125,7 @@ async def known_sequences(
     return {row[0] for row in found}
 
 
+# By `ix_inbox_session`: as many steps as the session has had messages. No lock.
 _UNNUMBERED = Statement(
     lambda _: select(*_COLUMNS).where(
         _OF_SESSION,
@@ -136,6 +142,7 @@ async def unnumbered(connection: Transaction, session: SessionId) -> list[InboxR
     return sorted(rows, key=lambda row: row.order)
 
 
+# By the primary key. Locks the row. Run again, it writes the same; `uq_inbox_number` may refuse it.
 _SENT = Statement(
     lambda _: (
         update(INBOX)
@@ -166,6 +173,8 @@ async def mark_sent(
         raise
 
 
+# By the primary keys of both tables. Locks the row. Run again, it writes the same;
+# `uq_inbox_number` may refuse it.
 _ALL_SENT = Statement(
     lambda _: (
         update(INBOX)
@@ -195,13 +204,37 @@ async def mark_all_sent(connection: Transaction, notes: Sequence[Mapping[str, An
         raise
 
 
+# By the primary key. Locks the rows. Run again, it writes the same.
+_FAILED = Statement(
+    lambda _: (
+        update(INBOX)
+        .where(INBOX.c.id == bindparam("row"))
+        .values(state="failed", error=bindparam("why"), finished_at=bindparam("at"))
+    )
+)
+
+
 async def mark_failed(connection: Transaction, rows: Sequence[InboxId], error: str) -> None:
     """They will not be delivered, for this reason."""
-    await connection.execute(
+    now = now_ms()
+    notes = [{"row": row, "why": error, "at": now} for row in rows]
+    await _FAILED.run_many(connection, notes)
+
+
+_SHARED = ("session_id", "team_id", "channel_id", "message_ts", "user_id", "created_at")
+# By the primary key. Locks the row. Run again, it changes nothing: the payload is another one.
+_REPLACE = Statement(
+    lambda _: (
         update(INBOX)
-        .where(INBOX.c.id.in_(rows))
-        .values(state="failed", error=error, finished_at=now_ms())
+        .where(
+            INBOX.c.id == bindparam("row"),
+            INBOX.c.state == WAITING,
+            INBOX.c.payload == bindparam("before"),
+        )
+        .values(payload=bindparam("after"))
+        .returning(*(INBOX.c[name] for name in _SHARED), INBOX.c.part)
     )
+)
 
 
 async def replace(
@@ -219,41 +252,20 @@ async def replace(
     effect although nobody heard of it: then nothing is changed. Returns what waits now of the
     message `ts`, in order.
     """
-    changed = (
-        await connection.execute(
-            update(INBOX)
-            .where(INBOX.c.id == row, INBOX.c.state == WAITING, INBOX.c.payload == before)
-            .values(payload=items[0].payload)
-            .returning(INBOX)
-        )
-    ).first()
-    if changed is not None and len(items) > 1:
-        shared = {
-            name: changed._mapping[name]
-            for name in (
-                "session_id",
-                "team_id",
-                "channel_id",
-                "message_ts",
-                "user_id",
-                "created_at",
-                "state",
+    first, *further = items
+    changed = await _REPLACE.first(connection, row=row, before=before, after=first.payload)
+    if changed is not None:
+        *same, part = changed
+        shared = dict(zip(_SHARED, same, strict=True))
+        for place, item in enumerate(further, part + 1):
+            await _ADD.run(
+                connection,
+                kind=item.kind,
+                part=place,
+                payload=item.payload,
+                state="waiting",
+                error=None,
+                finished_at=None,
+                **shared,
             )
-        }
-        await connection.execute(
-            insert_new(connection, INBOX)
-            .values(
-                [
-                    {
-                        **shared,
-                        "kind": item.kind,
-                        "part": changed.part + further,
-                        "payload": item.payload,
-                    }
-                    for further, item in enumerate(items)
-                    if further
-                ]
-            )
-            .on_conflict_do_nothing()
-        )
     return [each for each in await waiting(connection, session) if each.message_ts == ts]

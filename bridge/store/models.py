@@ -55,6 +55,8 @@ class Worker(Base):
     heartbeat_at: Mapped[int] = mapped_column(BigInteger)
     capacity: Mapped[int] = mapped_column(Integer)
     """How many sessions it will run at most."""
+    running: Mapped[int | None] = mapped_column(Integer)
+    """How many it ran at its last heartbeat, claim or release; None: an older version wrote it."""
     incarnation: Mapped[str | None] = mapped_column(String(32))
     """Which process it is: two of one name would take each other's sessions for their own."""
 
@@ -126,15 +128,11 @@ class Session(Base):
 
     __table_args__ = (
         UniqueConstraint("team_id", "channel_id", "thread_ts", name="uq_sessions_thread"),
-        Index(
-            "ix_sessions_wanted",
-            "active_at",
-            postgresql_where=sql_text("live OR attention"),
-            sqlite_where=sql_text("live OR attention"),
-        ),
+        # What is an owner's, or nobody's, the newest activity last.
         Index(
             "ix_sessions_owner",
             "owner",
+            "active_at",
             postgresql_where=sql_text("live OR attention"),
             sqlite_where=sql_text("live OR attention"),
         ),
@@ -150,6 +148,13 @@ class Session(Base):
             "ix_sessions_open",
             "team_id",
             "channel_id",
+            postgresql_where=sql_text("live"),
+            sqlite_where=sql_text("live"),
+        ),
+        Index(
+            "ix_sessions_person",
+            "team_id",
+            "opener_id",
             postgresql_where=sql_text("live"),
             sqlite_where=sql_text("live"),
         ),
@@ -266,6 +271,8 @@ PRESENCE = Base.metadata.tables["presence"]
 WANTED = sql_text("(sessions.live OR sessions.attention)")
 """Sessions that want an owner. SQLAlchemy would write `live = 1` for SQLite, and its planner then
 passes over the partial index."""
+OPEN: ColumnElement[bool] = sql_text("sessions.live")  # type: ignore[assignment]
+"""Sessions whose conversation goes on, as it stands in the partial indexes."""
 WAITING: ColumnElement[str] = literal_column("'waiting'")
 """For conditions on `state`: with the word itself any plan may use the partial indexes, also one
 that is prepared before the parameters are known."""

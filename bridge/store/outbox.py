@@ -8,14 +8,15 @@ from typing import Any
 from sqlalchemy import bindparam, func, select, update
 
 from bridge.ids import OutboxId, SessionId, WorkerId
-from bridge.store.connection import Statement, Transaction
+from bridge.store.connection import Transaction
 from bridge.store.models import OUTBOX, WAITING
 from bridge.store.rows import NewOutbox, OutboxRow
 from bridge.store.sessions import now_ms, owner_of, still_owned
+from bridge.store.statement import Statement
 
 _COLUMNS = [OUTBOX.c[name] for name in OutboxRow.__dataclass_fields__]
 
-
+# By `uq_outbox_event`: run again, it adds nothing.
 _ADD = Statement(
     lambda insert: (
         insert(OUTBOX)
@@ -36,7 +37,7 @@ _ADD = Statement(
 
 
 async def add(
-    connection: Transaction, session: SessionId, items: Sequence[NewOutbox]
+    transaction: Transaction, session: SessionId, items: Sequence[NewOutbox]
 ) -> list[OutboxRow]:
     """Add what is to be shown, in order. What is known already is passed over.
 
@@ -47,7 +48,7 @@ async def add(
     for item in items:
         shared = {"session_id": session, "kind": item.kind, "payload": item.payload}
         found = await _ADD.run(
-            connection,
+            transaction,
             dialog_id=item.dialog_id,
             sequence=item.sequence,
             part=item.part,
@@ -58,6 +59,7 @@ async def add(
     return added
 
 
+# By `ix_outbox_waiting`: as many steps as rows wait. No lock.
 _WAITING = Statement(
     lambda _: (
         select(*_COLUMNS)
@@ -67,11 +69,12 @@ _WAITING = Statement(
 )
 
 
-async def waiting(connection: Transaction, session: SessionId) -> list[OutboxRow]:
+async def waiting(transaction: Transaction, session: SessionId) -> list[OutboxRow]:
     """What waits for Slack, in order."""
-    return await _WAITING.fetch(connection, OutboxRow, session=session)
+    return await _WAITING.fetch(transaction, OutboxRow, session=session)
 
 
+# By `ix_outbox_waiting`, with a look-up of the owner for each row that waits. No lock.
 _SESSIONS_WAITING = Statement(
     lambda _: (
         select(OUTBOX.c.session_id)
@@ -85,25 +88,31 @@ _SESSIONS_WAITING = Statement(
 )
 
 
-async def sessions_waiting(connection: Transaction, owner: WorkerId, *, before: int) -> set[str]:
+async def sessions_waiting(transaction: Transaction, owner: WorkerId, *, before: int) -> set[str]:
     """Which of a worker's sessions have had something waiting since before a time (ms).
 
     The poll that backs up the wake-ups. It costs what is waiting, not what there is.
     """
-    found = await _SESSIONS_WAITING.run(connection, owner=owner, before=before)
+    found = await _SESSIONS_WAITING.run(transaction, owner=owner, before=before)
     return {row[0] for row in found}
 
 
-async def count_since(connection: Transaction, session: SessionId, kind: str, since: int) -> int:
-    """How many items of a kind the session has had since a time (ms)."""
-    found = await connection.execute(
-        select(func.count()).where(
-            OUTBOX.c.session_id == session, OUTBOX.c.kind == kind, OUTBOX.c.created_at >= since
-        )
+# By `uq_outbox_event`: as many steps as the session has had items. No lock.
+_COUNT_SINCE = Statement(
+    lambda _: select(func.count()).where(
+        OUTBOX.c.session_id == bindparam("session"),
+        OUTBOX.c.kind == bindparam("kind"),
+        OUTBOX.c.created_at >= bindparam("since"),
     )
-    return int(found.scalar_one())
+)
 
 
+async def count_since(transaction: Transaction, session: SessionId, kind: str, since: int) -> int:
+    """How many items of a kind the session has had since a time (ms)."""
+    return int(await _COUNT_SINCE.value(transaction, session=session, kind=kind, since=since))
+
+
+# By the primary keys of both tables. Locks the row. Run again, it writes the same.
 _ALL_POSTED = Statement(
     lambda _: (
         update(OUTBOX)
@@ -113,19 +122,25 @@ _ALL_POSTED = Statement(
 )
 
 
-async def mark_all_posted(connection: Transaction, notes: Sequence[Mapping[str, Any]]) -> int:
+async def mark_all_posted(transaction: Transaction, notes: Sequence[Mapping[str, Any]]) -> int:
     """Slack has these. Each of `notes`: row, session, epoch, ts, at.
 
     Those of a session that somebody else has claimed meanwhile are passed over; gives how many
     are noted.
     """
-    return await _ALL_POSTED.run_many(connection, notes)
+    return await _ALL_POSTED.run_many(transaction, notes)
 
 
-async def mark_failed(connection: Transaction, row: OutboxId, error: str) -> None:
-    """Slack will not take it, for this reason."""
-    await connection.execute(
+# By the primary key. Locks the row. Run again, it writes the same.
+_FAILED = Statement(
+    lambda _: (
         update(OUTBOX)
-        .where(OUTBOX.c.id == row)
-        .values(state="failed", error=error, finished_at=now_ms())
+        .where(OUTBOX.c.id == bindparam("row"))
+        .values(state="failed", error=bindparam("why"), finished_at=bindparam("at"))
     )
+)
+
+
+async def mark_failed(transaction: Transaction, row: OutboxId, error: str) -> None:
+    """Slack will not take it, for this reason."""
+    await _FAILED.change(transaction, row=row, why=error, at=now_ms())

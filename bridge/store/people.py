@@ -2,71 +2,83 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, false, func, select, text, true, update
+from typing import Any
+
+from sqlalchemy import BigInteger, bindparam, false, func, select, true, update
 
 from bridge.ids import ChannelId, SessionId, TeamId, UserId
 from bridge.store.connection import Transaction
-from bridge.store.models import SESSIONS
+from bridge.store.models import OPEN, SESSIONS
+from bridge.store.statement import Statement
 
-_OPEN: ColumnElement[bool] = text("sessions.live")  # type: ignore[assignment]
-"""As it stands in the partial index, which SQLite's planner else passes over."""
-_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
 _OPENINGS = 0x6C70_6F70_656E_6572  # "lpopener"
+_OF_TEAM = SESSIONS.c.team_id == bindparam("team")
+_OF_PERSON = SESSIONS.c.opener_id == bindparam("user")
+
+# By the primary key. Locks the session until the transaction ends, if it changes it. Run again, it
+# finds nothing to change.
+_ANOTHER_WRITES = Statement(
+    lambda _: (
+        update(SESSIONS)
+        .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.several_writers == false())
+        .values(several_writers=true())
+    )
+)
 
 
-async def another_writes(connection: Transaction, session: SessionId) -> None:
+async def another_writes(transaction: Transaction, session: SessionId) -> None:
     """Note that somebody else than the opener writes to the agent.
 
     To be called before `lock_live`: two that hold a session together cannot both change it.
     """
-    await connection.execute(
-        update(SESSIONS)
-        .where(SESSIONS.c.id == session, SESSIONS.c.several_writers == false())
-        .values(several_writers=true())
-    )
+    await _ANOTHER_WRITES.change(transaction, session=session)
 
 
-async def several_write(connection: Transaction, session: SessionId) -> bool:
+# By the primary key. No lock.
+_SEVERAL_WRITE = Statement(
+    lambda _: select(SESSIONS.c.several_writers).where(SESSIONS.c.id == bindparam("session"))
+)
+
+
+async def several_write(transaction: Transaction, session: SessionId) -> bool:
     """Whether somebody else than the opener has written to the agent. Once true, it stays so."""
-    found = await connection.execute(
-        select(SESSIONS.c.several_writers).where(SESSIONS.c.id == session)
-    )
-    return bool(found.scalar())
+    return bool(await _SEVERAL_WRITE.value(transaction, session=session))
 
 
-async def open_one_at_a_time(connection: Transaction) -> None:
+# No table. Waits for whoever holds it, and holds it until the transaction ends.
+_LOCK = Statement(lambda _: select(func.pg_advisory_xact_lock(bindparam("key", type_=BigInteger))))
+
+
+async def open_one_at_a_time(transaction: Transaction) -> None:
     """Let no other worker open a session until this transaction ends, so that counts hold.
 
     On SQLite there is no other, and one transaction at a time.
     """
-    if connection.dialect.name == "postgresql":
-        await connection.execute(_LOCK, {"key": _OPENINGS})
+    if transaction.dialect.name == "postgresql":
+        await _LOCK.run(transaction, key=_OPENINGS)
 
 
-async def count_opened(connection: Transaction, team: TeamId, user: UserId, since: int) -> int:
+def _counting(*conditions: Any) -> Statement:
+    return Statement(lambda _: select(func.count()).select_from(SESSIONS).where(*conditions))
+
+
+# By `ix_sessions_opener`: as many steps as are counted. No lock; see `open_one_at_a_time`.
+_OPENED = _counting(_OF_TEAM, _OF_PERSON, SESSIONS.c.created_at > bindparam("since"))
+# By `ix_sessions_person`, and `ix_sessions_open`: as many steps as are open. No lock either.
+_OPEN_OF = _counting(_OF_TEAM, _OF_PERSON, OPEN)
+_OPEN_IN = _counting(_OF_TEAM, SESSIONS.c.channel_id == bindparam("channel"), OPEN)
+
+
+async def count_opened(transaction: Transaction, team: TeamId, user: UserId, since: int) -> int:
     """How many sessions a person has opened since a time (ms)."""
-    return await _count(
-        connection,
-        SESSIONS.c.team_id == team,
-        SESSIONS.c.opener_id == user,
-        SESSIONS.c.created_at > since,
-    )
+    return int(await _OPENED.value(transaction, team=team, user=user, since=since))
 
 
-async def count_open_of(connection: Transaction, team: TeamId, user: UserId) -> int:
+async def count_open_of(transaction: Transaction, team: TeamId, user: UserId) -> int:
     """How many of the sessions that a person has opened are still open."""
-    return await _count(
-        connection, SESSIONS.c.team_id == team, SESSIONS.c.opener_id == user, SESSIONS.c.live
-    )
+    return int(await _OPEN_OF.value(transaction, team=team, user=user))
 
 
-async def count_open_in(connection: Transaction, team: TeamId, channel: ChannelId) -> int:
+async def count_open_in(transaction: Transaction, team: TeamId, channel: ChannelId) -> int:
     """How many sessions of a channel are open."""
-    return await _count(
-        connection, SESSIONS.c.team_id == team, SESSIONS.c.channel_id == channel, _OPEN
-    )
-
-
-async def _count(connection: Transaction, *conditions: ColumnElement[bool]) -> int:
-    found = await connection.execute(select(func.count()).select_from(SESSIONS).where(*conditions))
-    return int(found.scalar_one())
+    return int(await _OPEN_IN.value(transaction, team=team, channel=channel))

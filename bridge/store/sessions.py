@@ -1,4 +1,4 @@
-"""Queries about sessions and dialogs. Each takes a connection inside a transaction.
+"""Queries about sessions and dialogs. Each takes a transaction.
 
 Fencing: whoever owns a session holds its `epoch`. Each claim raises it, and each write of an owner
 calls `fence` in the same transaction, so that a worker which lost a session writes nothing to it.
@@ -12,13 +12,13 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, Update, and_, bindparam, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select, true, update
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
-from bridge.store.connection import Statement, Transaction
-from bridge.store.models import DIALOGS, SESSIONS
+from bridge.store.connection import Transaction
+from bridge.store.models import DIALOGS, OPEN, SESSIONS
 from bridge.store.rows import DialogPosition, DialogRow, SessionRow
+from bridge.store.statement import Statement, among
 
 _COLUMNS = [SESSIONS.c[name] for name in SessionRow.__dataclass_fields__]
 
@@ -36,44 +36,36 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def insert_new(connection: Transaction, table: Any) -> Any:
-    """Begin an INSERT that can be given `on_conflict_do_nothing`: same words, two dialects."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table)
-
-
-def _row(found: Row[Any]) -> SessionRow:
-    return SessionRow(**found._mapping)
-
-
 async def add_session(
-    connection: Transaction, values: dict[str, Any], owner: WorkerId
+    transaction: Transaction, values: dict[str, Any], owner: WorkerId
 ) -> SessionRow | None:
     """Add a session that `owner` holds from its first moment; None if its request is known."""
     now = now_ms()
-    found = (
-        await connection.execute(
-            _insert_session(connection.dialect.name, tuple(values)),
-            {**values, "owner": owner, "created_at": now, "active_at": now},
-        )
-    ).first()
-    return None if found is None else _row(found)
+    given = {**values, "owner": owner, "created_at": now, "active_at": now}
+    found = await _add(tuple(given)).fetch(transaction, SessionRow, **given)
+    return found[0] if found else None
 
 
 @cache
-def _insert_session(dialect: str, given: tuple[str, ...]) -> Any:
-    """The statement for these columns: building it costs more than running it."""
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    names = [*given, "owner", "created_at", "active_at"]
+def _add(names: tuple[str, ...]) -> Statement:
+    """The statement for these columns.
+
+    By the unique `request_key`: run again, it adds nothing. Locks no row that others know.
+    """
     constants = {"epoch": 1, "live": True, "attention": False}
-    return (
-        insert(SESSIONS)
-        .values({name: bindparam(name, type_=SESSIONS.c[name].type) for name in names} | constants)
-        .on_conflict_do_nothing(index_elements=["request_key"])
-        .returning(*_COLUMNS)
+    values = {name: bindparam(name, type_=SESSIONS.c[name].type) for name in names} | constants
+    return Statement(
+        lambda insert: (
+            insert(SESSIONS)
+            .values(values)
+            .on_conflict_do_nothing(index_elements=["request_key"])
+            .returning(*_COLUMNS)
+        )
     )
 
 
+# By the primary key. Locks the session against claims and changes, not against other readers
+# (FOR SHARE), until the transaction ends. Run again, the same.
 _EPOCH = Statement(
     lambda _: (
         select(SESSIONS.c.epoch)
@@ -88,6 +80,7 @@ _LIVE = Statement(
         .with_for_update(read=True)
     )
 )
+# By the primary key. Locks the session alone (FOR NO KEY UPDATE) until the transaction ends.
 _OVER = Statement(
     lambda _: (
         select(SESSIONS.c.live, SESSIONS.c.owner, SESSIONS.c.several_writers)
@@ -97,13 +90,12 @@ _OVER = Statement(
 )
 
 
-async def fence(connection: Transaction, session: SessionId, epoch: int) -> None:
+async def fence(transaction: Transaction, session: SessionId, epoch: int) -> None:
     """Hold the session against claims until the transaction ends.
 
     Raises `FencedError` if `epoch` is no longer the session's.
     """
-    found = await _EPOCH.run(connection, session=session)
-    if not found or found[0][0] != epoch:
+    if await _EPOCH.value(transaction, session=session) != epoch:
         raise FencedError(session)
 
 
@@ -125,74 +117,95 @@ def owner_of(session: ColumnElement[str]) -> ColumnElement[str | None]:
     return select(SESSIONS.c.owner).where(SESSIONS.c.id == session).scalar_subquery()
 
 
-async def epochs_of(connection: Transaction, ids: Collection[str]) -> dict[str, int]:
+# By the primary key. No lock.
+_EPOCHS = Statement(
+    lambda _: select(SESSIONS.c.id, SESSIONS.c.epoch).where(among(SESSIONS.c.id, "ids"))
+)
+
+
+async def epochs_of(transaction: Transaction, ids: Collection[str]) -> dict[str, int]:
     """The epochs of these sessions."""
-    found = await connection.execute(
-        select(SESSIONS.c.id, SESSIONS.c.epoch).where(SESSIONS.c.id.in_(ids))
-    )
-    return {row.id: row.epoch for row in found}
+    return dict(await _EPOCHS.run(transaction, ids=list(ids)))
 
 
 async def change_session(
-    connection: Transaction, session: SessionId, epoch: int, **values: Any
+    transaction: Transaction, session: SessionId, epoch: int, **values: Any
 ) -> None:
     """Write columns of a session that we own. Raises `FencedError` if we no longer do."""
     given = {f"to_{name}": value for name, value in values.items()}
     parameters = {"session": session, "expected": epoch, **given}
-    if (await connection.execute(_update_session(tuple(values)), parameters)).rowcount != 1:
+    if await _change(tuple(values)).change(transaction, **parameters) != 1:
         raise FencedError(session)
 
 
 @cache
-def _update_session(names: tuple[str, ...]) -> Update:
-    """The statement for these columns: building it costs more than running it."""
+def _change(names: tuple[str, ...]) -> Statement:
+    """The statement for these columns.
+
+    By the primary key. Locks the session until the transaction ends. Run again, it writes the same.
+    """
     columns = {name: bindparam(f"to_{name}", type_=SESSIONS.c[name].type) for name in names}
-    return (
-        update(SESSIONS)
-        .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.epoch == bindparam("expected"))
-        .values(columns)
+    return Statement(
+        lambda _: (
+            update(SESSIONS)
+            .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.epoch == bindparam("expected"))
+            .values(columns)
+        )
     )
 
 
+# By `ix_sessions_team`, all in one statement. Locks all sessions that the channel ever had. Run
+# again, it finds none.
+_MOVE_CHANNEL = Statement(
+    lambda _: (
+        update(SESSIONS)
+        .where(SESSIONS.c.team_id == bindparam("team"), SESSIONS.c.channel_id == bindparam("old"))
+        .values(channel_id=bindparam("new"))
+    )
+)
+
+
 async def move_channel(
-    connection: Transaction, team: TeamId, old: ChannelId, new: ChannelId
+    transaction: Transaction, team: TeamId, old: ChannelId, new: ChannelId
 ) -> None:
     """Have all sessions of a channel under its new id, whoever owns them.
 
     No fence: it is no decision of an owner, and true for every one of them.
     """
-    await connection.execute(
-        update(SESSIONS)
-        .where(SESSIONS.c.team_id == team, SESSIONS.c.channel_id == old)
-        .values(channel_id=new)
-    )
+    await _MOVE_CHANNEL.change(transaction, team=team, old=old, new=new)
 
 
-async def session_by_id(connection: Transaction, session: SessionId) -> SessionRow | None:
+# By the primary key, or a unique key. No lock.
+_BY_ID = Statement(lambda _: select(*_COLUMNS).where(SESSIONS.c.id == bindparam("session")))
+_BY_IDS = Statement(lambda _: select(*_COLUMNS).where(among(SESSIONS.c.id, "ids")))
+_BY_REQUEST = Statement(
+    lambda _: select(*_COLUMNS).where(SESSIONS.c.request_key == bindparam("request"))
+)
+_OWNER = Statement(lambda _: select(SESSIONS.c.owner).where(SESSIONS.c.id == bindparam("session")))
+
+
+async def session_by_id(transaction: Transaction, session: SessionId) -> SessionRow | None:
     """One session, or None."""
-    found = (await connection.execute(select(*_COLUMNS).where(SESSIONS.c.id == session))).first()
-    return None if found is None else _row(found)
+    found = await _BY_ID.fetch(transaction, SessionRow, session=session)
+    return found[0] if found else None
 
 
-async def sessions_by_id(connection: Transaction, ids: Sequence[SessionId]) -> list[SessionRow]:
+async def sessions_by_id(transaction: Transaction, ids: Sequence[SessionId]) -> list[SessionRow]:
     """These sessions, in the order of `ids`. Raises `BadKey` if a secret in one does not open."""
-    found = await connection.execute(select(*_COLUMNS).where(SESSIONS.c.id.in_(ids)))
-    rows = {row.id: _row(row) for row in found}
+    found = await _BY_IDS.fetch(transaction, SessionRow, ids=ids)
+    rows = {row.id: row for row in found}
     return [rows[name] for name in ids if name in rows]
 
 
-async def is_owner(connection: Transaction, session: SessionId, worker: WorkerId) -> bool:
+async def is_owner(transaction: Transaction, session: SessionId, worker: WorkerId) -> bool:
     """Whether the session is this worker's."""
-    found = await connection.execute(select(SESSIONS.c.owner).where(SESSIONS.c.id == session))
-    return found.scalar() == worker
+    return bool(await _OWNER.value(transaction, session=session) == worker)
 
 
-async def session_by_request(connection: Transaction, request_key: str) -> SessionRow | None:
+async def session_by_request(transaction: Transaction, request_key: str) -> SessionRow | None:
     """The session that a command or click has opened, or None."""
-    found = (
-        await connection.execute(select(*_COLUMNS).where(SESSIONS.c.request_key == request_key))
-    ).first()
-    return None if found is None else _row(found)
+    found = await _BY_REQUEST.fetch(transaction, SessionRow, request=request_key)
+    return found[0] if found else None
 
 
 class Locked(NamedTuple):
@@ -205,68 +218,85 @@ class Locked(NamedTuple):
     """Whether somebody else than the opener has written to the agent."""
 
 
-async def lock_live(connection: Transaction, session: SessionId) -> Locked:
+async def lock_live(transaction: Transaction, session: SessionId) -> Locked:
     """Hold a session as it is, until the transaction ends.
 
     A live one is shared with others who hold it: none of them may change its row, for they would
     wait for each other. One that is over is held alone: who asks will `call_for_attention` there.
     """
-    found = await _LIVE.run(connection, session=session)
-    for live, owner, several in found or await _OVER.run(connection, session=session):
-        return Locked(bool(live), owner, bool(several))
-    return Locked()
+    found = await _LIVE.first(transaction, session=session)
+    if found is None:
+        found = await _OVER.first(transaction, session=session)
+    return Locked() if found is None else Locked(*found)
 
 
-async def call_for_attention(connection: Transaction, session: SessionId) -> WorkerId | None:
+# By the primary key. Locks the session until the transaction ends. Run again, it writes the same.
+_CALL = Statement(
+    lambda _: (
+        update(SESSIONS)
+        .where(SESSIONS.c.id == bindparam("session"))
+        .values(attention=true())
+        .returning(SESSIONS.c.owner)
+    )
+)
+
+
+async def call_for_attention(transaction: Transaction, session: SessionId) -> WorkerId | None:
     """Have a session that is no longer live picked up, because it has something to post.
 
     Returns whose it is, until the transaction ends.
     """
-    found = await connection.execute(
-        update(SESSIONS)
-        .where(SESSIONS.c.id == session)
-        .values(attention=True)
-        .returning(SESSIONS.c.owner)
+    owner: WorkerId | None = await _CALL.value(transaction, session=session)
+    return owner
+
+
+# By `uq_sessions_thread`. No lock.
+_THREADS = Statement(
+    lambda _: select(SESSIONS.c.id, SESSIONS.c.opener_id, SESSIONS.c.thread_ts).where(
+        SESSIONS.c.team_id == bindparam("team"),
+        SESSIONS.c.channel_id == bindparam("channel"),
+        or_(
+            SESSIONS.c.thread_ts == bindparam("thread"),
+            and_(SESSIONS.c.thread_ts.is_(None), OPEN, SESSIONS.c.created_at <= bindparam("until")),
+        ),
     )
-    return found.scalar_one_or_none()
+)
 
 
 async def threads_of(
-    connection: Transaction, team: TeamId, channel: ChannelId, thread_ts: MessageTs, until: int
+    transaction: Transaction, team: TeamId, channel: ChannelId, thread_ts: MessageTs, until: int
 ) -> list[tuple[SessionId, UserId, MessageTs | None]]:
     """Sessions that own this thread, or (thread None) might: their card is still under way.
 
     A thread that began before `until` (ms) cannot be the card of a session that is younger.
     """
-    statement = select(SESSIONS.c.id, SESSIONS.c.opener_id, SESSIONS.c.thread_ts).where(
-        SESSIONS.c.team_id == team,
-        SESSIONS.c.channel_id == channel,
-        or_(
-            SESSIONS.c.thread_ts == thread_ts,
-            and_(SESSIONS.c.thread_ts.is_(None), SESSIONS.c.live, SESSIONS.c.created_at <= until),
-        ),
+    return [
+        (session, opener, thread)
+        for session, opener, thread in await _THREADS.run(
+            transaction, team=team, channel=channel, thread=thread_ts, until=until
+        )
+    ]
+
+
+# By `ix_sessions_person`: as many steps as the person has open. No lock.
+_OPEN_OF = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(
+            SESSIONS.c.team_id == bindparam("team"), SESSIONS.c.opener_id == bindparam("user"), OPEN
+        )
+        .order_by(SESSIONS.c.created_at.desc())
+        .limit(50)
     )
-    return [tuple(row) for row in await connection.execute(statement)]
+)
 
 
-def listing(
-    *,
-    team: TeamId | None = None,
-    user: UserId | None = None,
-    live: bool | None = None,
-    limit: int = 50,
-) -> Select[Any]:
-    """Sessions for people, newest first."""
-    statement = select(SESSIONS).order_by(SESSIONS.c.created_at.desc()).limit(limit)
-    if user is not None:
-        statement = statement.where(SESSIONS.c.opener_id == user)
-    if team is not None:
-        statement = statement.where(SESSIONS.c.team_id == team)
-    if live is not None:
-        statement = statement.where(SESSIONS.c.live.is_(live))
-    return statement
+async def open_of(transaction: Transaction, team: TeamId, user: UserId) -> list[SessionRow]:
+    """The open sessions that a person has opened, newest first, 50 at most."""
+    return await _OPEN_OF.fetch(transaction, SessionRow, team=team, user=user)
 
 
+# By the primary key. No lock.
 _DIALOGS = Statement(
     lambda _: select(*(DIALOGS.c[name] for name in DialogRow.__dataclass_fields__)).where(
         DIALOGS.c.session_id == bindparam("session")
@@ -274,18 +304,12 @@ _DIALOGS = Statement(
 )
 
 
-async def dialogs_of(connection: Transaction, session: SessionId) -> list[DialogRow]:
+async def dialogs_of(transaction: Transaction, session: SessionId) -> list[DialogRow]:
     """The session's dialogs."""
-    return await _DIALOGS.fetch(connection, DialogRow, session=session)
+    return await _DIALOGS.fetch(transaction, DialogRow, session=session)
 
 
-async def add_dialog(
-    connection: Transaction, session: SessionId, dialog: str, dialog_type: str
-) -> None:
-    """Note a dialog; nothing happens if it is known."""
-    await _ADD_DIALOG.run(connection, session_id=session, dialog_id=dialog, dialog_type=dialog_type)
-
-
+# By the primary key: run again, it adds nothing.
 _ADD_DIALOG = Statement(
     lambda insert: (
         insert(DIALOGS)
@@ -301,6 +325,15 @@ _ADD_DIALOG = Statement(
 )
 
 
+async def add_dialog(
+    transaction: Transaction, session: SessionId, dialog: str, dialog_type: str
+) -> None:
+    """Note a dialog; nothing happens if it is known."""
+    given = {"session_id": session, "dialog_id": dialog, "dialog_type": dialog_type}
+    await _ADD_DIALOG.change(transaction, **given)
+
+
+# By the primary key. Locks the dialog. Run again, or too late, it moves nothing back.
 _MOVE = Statement(
     lambda _: (
         update(DIALOGS)
@@ -315,8 +348,8 @@ _MOVE = Statement(
 
 
 async def move_cursor(
-    connection: Transaction, session: SessionId, dialog: str, to: DialogPosition
+    transaction: Transaction, session: SessionId, dialog: str, to: DialogPosition
 ) -> None:
     """Note how far a dialog has been dealt with; never backwards."""
     gaps = json.dumps(to.gaps, separators=(",", ":")) if to.gaps else None
-    await _MOVE.run(connection, session=session, dialog=dialog, to=to.cursor, gaps=gaps)
+    await _MOVE.change(transaction, session=session, dialog=dialog, to=to.cursor, gaps=gaps)

@@ -12,12 +12,13 @@ from collections.abc import Callable
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import text
+from sqlalchemy import Text, bindparam, func, select
 
 from bridge.backoff import Backoff
 from bridge.store.connection import Transaction
 from bridge.store.database import Database
 from bridge.store.driver_errors import describe
+from bridge.store.statement import Statement
 
 log = logging.getLogger(__name__)
 
@@ -27,16 +28,21 @@ ANSWER_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between attempts to connect."""
 
-_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+# No table. Twice in one transaction, it wakes once.
+_NOTIFY = Statement(
+    lambda _: select(
+        func.pg_notify(bindparam("channel", type_=Text), bindparam("payload", type_=Text))
+    )
+)
 
 
-async def notify(connection: Transaction, channel: str, payload: str) -> None:
+async def notify(transaction: Transaction, channel: str, payload: str) -> None:
     """Wake whoever listens to `channel`, when this transaction is committed. No-op on SQLite.
 
     `payload` has at most 7,999 bytes. The same one twice in a transaction arrives once.
     """
-    if connection.dialect.name == "postgresql":
-        await connection.execute(_NOTIFY, {"channel": channel, "payload": payload})
+    if transaction.dialect.name == "postgresql":
+        await _NOTIFY.run(transaction, channel=channel, payload=payload)
 
 
 class Wakeups:

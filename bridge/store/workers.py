@@ -1,144 +1,347 @@
-"""Queries about workers: who lives, and who owns which session."""
+"""Queries about workers: who lives, who owns which session, and which sessions are free.
+
+What a search for free sessions costs depends on what is free and on how many owners there are, not
+on how many sessions there are: `ix_sessions_owner` finds an owner's sessions, and each worker says
+itself how many it runs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import delete, func, or_, select, update
-from sqlalchemy import insert as sql_insert
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from bridge.ids import SessionId, WorkerId
 from bridge.store.connection import Transaction
 from bridge.store.models import SESSIONS, WANTED, WORKERS
 from bridge.store.sessions import now_ms
+from bridge.store.statement import Statement, among
+
+# No table, no lock.
+_CLOCK = Statement(lambda _: select(func.extract("epoch", func.clock_timestamp())))
 
 
-async def database_now(connection: Transaction) -> int:
+async def database_now(transaction: Transaction) -> int:
     """Milliseconds since 1970 by the clock that all workers share."""
-    if connection.dialect.name != "postgresql":
+    if transaction.dialect.name != "postgresql":
         return now_ms()
-    seconds = await connection.execute(select(func.extract("epoch", func.clock_timestamp())))
-    return int(seconds.scalar_one() * 1000)
+    return int(await _CLOCK.value(transaction) * 1000)
+
+
+# By the primary key. Locks the worker's row. Run again by the same process, it changes the times.
+_BEAT = Statement(
+    lambda insert: (
+        insert(WORKERS)
+        .values(
+            id=bindparam("id"),
+            started_at=bindparam("now"),
+            heartbeat_at=bindparam("now"),
+            capacity=bindparam("capacity"),
+            running=bindparam("running"),
+            incarnation=bindparam("incarnation"),
+        )
+        .on_conflict_do_update(
+            index_elements=[WORKERS.c.id],
+            set_={
+                "heartbeat_at": bindparam("now"),
+                "capacity": bindparam("capacity"),
+                "running": bindparam("running"),
+                "incarnation": bindparam("incarnation"),
+            },
+            where=or_(
+                WORKERS.c.incarnation == bindparam("incarnation"),
+                WORKERS.c.heartbeat_at <= bindparam("silent", type_=BigInteger),
+            ),
+        )
+        .returning(WORKERS.c.id)
+    )
+)
+# By the primary key, without a lock.
+_HEARTBEAT_AT = Statement(
+    lambda _: select(WORKERS.c.heartbeat_at).where(WORKERS.c.id == bindparam("worker"))
+)
 
 
 async def beat(
-    connection: Transaction, worker: WorkerId, incarnation: str, *, capacity: int, lease_ms: int
+    transaction: Transaction,
+    worker: WorkerId,
+    incarnation: str,
+    *,
+    capacity: int,
+    lease_ms: int,
+    running: int | None = None,
 ) -> int | None:
     """Say that a worker lives, as this process; None: it is said.
+
+    `running` is how many sessions it runs; None: whoever wants to know has to count them.
 
     Guarantee: of several processes of one name only one gets None, until its heart has been silent
     for a lease. The others are told when it beat last.
     """
-    now = await database_now(connection)
-    values = {"heartbeat_at": now, "capacity": capacity, "incarnation": incarnation}
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    mine = or_(WORKERS.c.incarnation == incarnation, WORKERS.c.heartbeat_at <= now - lease_ms)
-    said = await connection.execute(
-        insert(WORKERS)
-        .values(id=worker, started_at=now, **values)
-        .on_conflict_do_update(index_elements=[WORKERS.c.id], set_=values, where=mine)
-        .returning(WORKERS.c.id)
+    now = await database_now(transaction)
+    said = await _BEAT.first(
+        transaction,
+        id=worker,
+        now=now,
+        silent=now - lease_ms,
+        capacity=capacity,
+        running=running,
+        incarnation=incarnation,
     )
-    if said.first() is not None:
+    if said is not None:
         return None
-    found = await connection.execute(select(WORKERS.c.heartbeat_at).where(WORKERS.c.id == worker))
-    return int(found.scalar_one())
+    return int(await _HEARTBEAT_AT.value(transaction, worker=worker))
 
 
-async def resign(connection: Transaction, worker: WorkerId, incarnation: str) -> None:
+# By the primary key. Locks the worker's row; run again, it sets the same number.
+_RUNNING = Statement(
+    lambda _: (
+        update(WORKERS)
+        .where(WORKERS.c.id == bindparam("worker"))
+        .values(running=bindparam("count"))
+    )
+)
+
+
+async def note_running(transaction: Transaction, worker: WorkerId, running: int) -> None:
+    """Say between two heartbeats how many sessions a worker runs: it has claimed or released some.
+
+    What was free is counted by its owner from then on, not by both and not by none.
+    """
+    await _RUNNING.change(transaction, worker=worker, count=running)
+
+
+# By the primary key. Locks the worker's row; run again, it finds nothing.
+_RESIGN = Statement(
+    lambda _: delete(WORKERS).where(
+        WORKERS.c.id == bindparam("worker"), WORKERS.c.incarnation == bindparam("incarnation")
+    )
+)
+
+
+async def resign(transaction: Transaction, worker: WorkerId, incarnation: str) -> None:
     """Remove a worker, so that what it owned is free; not another process of its name."""
-    mine = (WORKERS.c.id == worker, WORKERS.c.incarnation == incarnation)
-    await connection.execute(delete(WORKERS).where(*mine))
+    await _RESIGN.change(transaction, worker=worker, incarnation=incarnation)
 
 
-async def pretend(connection: Transaction, worker: WorkerId) -> None:
+# Run again, it is refused: names are random.
+_PRETEND = Statement(
+    lambda _: insert(WORKERS).values(
+        id=bindparam("worker"), started_at=0, heartbeat_at=0, capacity=0, running=0
+    )
+)
+
+
+async def pretend(transaction: Transaction, worker: WorkerId) -> None:
     """Write a row that counts for nothing: whether the database takes writes shows then."""
-    await connection.execute(
-        sql_insert(WORKERS).values(id=worker, started_at=0, heartbeat_at=0, capacity=0)
+    await _PRETEND.change(transaction, worker=worker)
+
+
+# Locks the rows that go; run again, they find nothing. The table has a row for each worker.
+_FORGET = Statement(lambda _: delete(WORKERS).where(WORKERS.c.id == bindparam("worker")))
+_FORGET_ALL = Statement(lambda _: delete(WORKERS))
+_FORGET_SILENT = Statement(
+    lambda _: delete(WORKERS).where(WORKERS.c.heartbeat_at < bindparam("before"))
+)
+
+
+async def forget(transaction: Transaction, *, only: Sequence[WorkerId] | None = None) -> None:
+    """Remove workers, so that what they owned is free: those in `only`, or all."""
+    if only is None:
+        await _FORGET_ALL.change(transaction)
+    else:
+        await _FORGET.run_many(transaction, [{"worker": worker} for worker in only])
+
+
+async def forget_dead(transaction: Transaction, *, lease_ms: int) -> None:
+    """Remove workers that have been silent for a hundred leases; nothing is theirs any more."""
+    now = await database_now(transaction)
+    await _FORGET_SILENT.change(transaction, before=now - 100 * lease_ms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What there is to run, and who can run it."""
+
+    elsewhere: int
+    """Sessions that other living workers run, as they said last."""
+    free: int
+    """Sessions that want an owner."""
+    capacities: list[int]
+    """What each living worker can run."""
+
+
+_OWNED = select(func.count()).select_from(SESSIONS).where(WANTED)
+
+
+# By a partial index: as many steps as there are sessions. No lock. Not for what is asked regularly.
+_ALL_WANTED = Statement(lambda _: _OWNED)
+
+
+async def count_wanted(transaction: Transaction) -> int:
+    """How many sessions want an owner or have one, counted one by one."""
+    return int(await _ALL_WANTED.value(transaction))
+
+
+_ALIVE = select(WORKERS.c.id).where(WORKERS.c.heartbeat_at > bindparam("since"))
+
+
+def _owners() -> CTE:
+    """All that own a session that wants an owner, living or not.
+
+    Each step looks the next name up in `ix_sessions_owner`, so it costs as many look-ups as there
+    are owners. A name in no row of `workers` is found too: its worker has resigned.
+    """
+    lowest = select(func.min(SESSIONS.c.owner).label("name"))
+    found = lowest.where(WANTED, SESSIONS.c.owner > "").cte("owners", recursive=True)
+    following = select(func.min(SESSIONS.c.owner)).where(WANTED, SESSIONS.c.owner > found.c.name)
+    return found.union_all(
+        select(following.scalar_subquery()).where(found.c.name.is_not(None)),
     )
 
 
-async def forget(connection: Transaction, *, only: Sequence[WorkerId] | None = None) -> None:
-    """Remove workers, so that what they owned is free: those in `only`, or all."""
-    statement = delete(WORKERS)
-    if only is not None:
-        statement = statement.where(WORKERS.c.id.in_(only))
-    await connection.execute(statement)
+def _dead(*more: Select[Any]) -> Select[Any]:
+    owners = _owners()
+    counts = [each.where(SESSIONS.c.owner == owners.c.name).scalar_subquery() for each in more]
+    return select(owners.c.name, *counts).where(
+        owners.c.name.is_not(None), owners.c.name.not_in(_ALIVE)
+    )
 
 
-async def forget_dead(connection: Transaction, *, lease_ms: int) -> None:
-    """Remove workers that have been silent for a hundred leases; nothing is theirs any more."""
-    long_ago = await database_now(connection) - 100 * lease_ms
-    await connection.execute(delete(WORKERS).where(WORKERS.c.heartbeat_at < long_ago))
+# A row for each worker. One of an earlier version says no count: its sessions are counted, by
+# `ix_sessions_owner`. No lock.
+_LIVING = Statement(
+    lambda _: select(
+        WORKERS.c.id,
+        WORKERS.c.capacity,
+        func.coalesce(
+            WORKERS.c.running, _OWNED.where(SESSIONS.c.owner == WORKERS.c.id).scalar_subquery()
+        ),
+    ).where(WORKERS.c.heartbeat_at > bindparam("since"))
+)
+# By `ix_sessions_owner`: as many steps as sessions are free, and one for each owner. No lock.
+_FREE = Statement(lambda _: _OWNED.where(SESSIONS.c.owner.is_(None)))
+_DEAD = Statement(lambda _: _dead(_OWNED))
 
 
-async def demand(connection: Transaction, *, lease_ms: int) -> tuple[int, list[int]]:
-    """How many sessions want an owner or have one, and what each living worker can run."""
-    alive = WORKERS.c.heartbeat_at > await database_now(connection) - lease_ms
-    wanted = await connection.execute(select(func.count()).select_from(SESSIONS).where(WANTED))
-    capacities = await connection.execute(select(WORKERS.c.capacity).where(alive))
-    return int(wanted.scalar_one()), [row.capacity for row in capacities]
+async def demand(transaction: Transaction, worker: WorkerId, *, lease_ms: int) -> Demand:
+    """What there is to run besides what `worker` runs itself, and what each living one can run.
+
+    What others run is as old as their last heartbeat, claim or release.
+    """
+    since = await database_now(transaction) - lease_ms
+    living = await _LIVING.run(transaction, since=since)
+    free = await _FREE.value(transaction)
+    return Demand(
+        elsewhere=sum(count for name, _, count in living if name != worker),
+        free=free + sum(count for _, count in await _DEAD.run(transaction, since=since)),
+        capacities=[capacity for _, capacity, _ in living],
+    )
+
+
+_NEWEST = (
+    select(SESSIONS.c.id)
+    .where(WANTED)
+    # One owner at a time, but without its name here PostgreSQL would sort what nobody owns.
+    .order_by(SESSIONS.c.owner.desc(), SESSIONS.c.active_at.desc())
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True, of=SESSIONS)
+)
+# By `ix_sessions_owner`, whose second column is the order: as many steps as rows are found or
+# passed over. Locks what it finds; passes over what somebody else has locked. Run again, the same.
+_TAKE_FREE = Statement(lambda _: _NEWEST.where(SESSIONS.c.owner.is_(None)))
+_TAKE_OF = Statement(lambda _: _NEWEST.where(SESSIONS.c.owner == bindparam("owner")))
+# By `ix_sessions_owner`, a step for each owner. No lock.
+_DEAD_OWNERS = Statement(lambda _: _dead())
+# By the primary key, of rows that are locked. Not to be run twice: it raises the epoch.
+_CLAIM = Statement(
+    lambda _: (
+        update(SESSIONS)
+        .where(among(SESSIONS.c.id, "ids"))
+        .values(owner=bindparam("worker"), epoch=SESSIONS.c.epoch + 1)
+        .returning(SESSIONS.c.id, SESSIONS.c.epoch)
+    )
+)
 
 
 async def claim(
-    connection: Transaction, worker: WorkerId, *, lease_ms: int, limit: int
+    transaction: Transaction, worker: WorkerId, *, lease_ms: int, limit: int
 ) -> dict[SessionId, int]:
-    """Take sessions that want an owner and have none whose heart beats; newest activity first.
+    """Take sessions that want an owner and have none whose heart beats: first those that nobody
+    owns, then what each dead worker has left, the newest activity of each first.
 
     Returns their ids and new epochs, in that order.
 
     Guarantee: a session is handed to one worker only, and each claim raises its epoch. Works side
     by side (`SKIP LOCKED`): who finds a session being claimed passes over it.
     """
-    alive = select(WORKERS.c.id).where(
-        WORKERS.c.heartbeat_at > await database_now(connection) - lease_ms
-    )
-    free = (
-        select(SESSIONS.c.id)
-        .where(WANTED, or_(SESSIONS.c.owner.is_(None), SESSIONS.c.owner.not_in(alive)))
-        .order_by(SESSIONS.c.active_at.desc())
-        .limit(limit)
-        .with_for_update(skip_locked=True, of=SESSIONS)
-    )
-    ids = [row.id for row in await connection.execute(free)]
+    since = await database_now(transaction) - lease_ms
+    ids = [row[0] for row in await _TAKE_FREE.run(transaction, limit=limit)]
+    if len(ids) < limit:
+        for (owner,) in await _DEAD_OWNERS.run(transaction, since=since):
+            left = limit - len(ids)
+            ids += [row[0] for row in await _TAKE_OF.run(transaction, owner=owner, limit=left)]
+            if len(ids) >= limit:
+                break
     if not ids:
         return {}
-    found = await connection.execute(
-        update(SESSIONS)
-        .where(SESSIONS.c.id.in_(ids))
-        .values(owner=worker, epoch=SESSIONS.c.epoch + 1)
-        .returning(SESSIONS.c.id, SESSIONS.c.epoch)
-    )
-    epochs = {row.id: row.epoch for row in found}
+    epochs: dict[SessionId, int] = dict(await _CLAIM.run(transaction, ids=ids, worker=worker))
     return {session: epochs[session] for session in ids if session in epochs}
 
 
-async def count_owned(connection: Transaction, worker: WorkerId) -> int:
-    """How many sessions a worker holds."""
-    mine = select(func.count()).select_from(SESSIONS).where(WANTED, SESSIONS.c.owner == worker)
-    return int((await connection.execute(mine)).scalar_one())
-
-
-async def owned_by(connection: Transaction, worker: WorkerId) -> dict[SessionId, int]:
-    """The sessions that a worker holds, and their epochs."""
-    found = await connection.execute(
-        select(SESSIONS.c.id, SESSIONS.c.epoch).where(WANTED, SESSIONS.c.owner == worker)
+# By `ix_sessions_owner`: as many steps as the worker has sessions. No lock.
+_COUNT_OWNED = Statement(lambda _: _OWNED.where(SESSIONS.c.owner == bindparam("worker")))
+_OWNED_BY = Statement(
+    lambda _: select(SESSIONS.c.id, SESSIONS.c.epoch).where(
+        WANTED, SESSIONS.c.owner == bindparam("worker")
     )
-    return {row.id: row.epoch for row in found}
+)
 
 
-async def release(connection: Transaction, session: SessionId, epoch: int) -> None:
-    """Let another worker have the session at once; nothing happens if it is no longer ours."""
-    await connection.execute(
+async def count_owned(transaction: Transaction, worker: WorkerId) -> int:
+    """How many sessions a worker holds."""
+    return int(await _COUNT_OWNED.value(transaction, worker=worker))
+
+
+async def owned_by(transaction: Transaction, worker: WorkerId) -> dict[SessionId, int]:
+    """The sessions that a worker holds, and their epochs."""
+    return dict(await _OWNED_BY.run(transaction, worker=worker))
+
+
+# By the primary key. Locks the session; run again, it finds nothing to change that matters.
+_RELEASE = Statement(
+    lambda _: (
         update(SESSIONS)
-        .where(SESSIONS.c.id == session, SESSIONS.c.epoch == epoch)
+        .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.epoch == bindparam("expected"))
         .values(owner=None)
     )
-
-
-async def release_all(connection: Transaction, worker: WorkerId) -> None:
-    """Let go of everything that a former process of this worker's name held when it died."""
-    await connection.execute(
-        update(SESSIONS).where(WANTED, SESSIONS.c.owner == worker).values(owner=None)
+)
+# By `ix_sessions_owner`. Locks what the worker owned; run again, it finds nothing.
+_RELEASE_ALL = Statement(
+    lambda _: (
+        update(SESSIONS).where(WANTED, SESSIONS.c.owner == bindparam("worker")).values(owner=None)
     )
+)
+
+
+async def release(transaction: Transaction, session: SessionId, epoch: int) -> None:
+    """Let another worker have the session at once; nothing happens if it is no longer ours."""
+    await _RELEASE.change(transaction, session=session, expected=epoch)
+
+
+async def release_all(transaction: Transaction, worker: WorkerId) -> None:
+    """Let go of everything that a former process of this worker's name held when it died."""
+    await _RELEASE_ALL.change(transaction, worker=worker)

@@ -11,11 +11,12 @@ from sqlalchemy import func, insert, literal_column, select, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bridge.store.connection import Statement, Transaction
+from bridge.store.connection import Transaction
 from bridge.store.database import Database, open_database
 from bridge.store.engine import normalise_url
 from bridge.store.errors import BadDatabaseUrl, KeyMissing, StoreUnavailable
 from bridge.store.models import Dialog, Worker
+from bridge.store.statement import Statement
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,9 @@ async def test_upgraded_database_is_what_the_models_say(
         async with database.read() as connection:
             assert await connection.run_sync(_differences) == []
             assert await connection.run_sync(_index_conditions) == {
-                "ix_sessions_wanted",
                 "ix_sessions_owner",
                 "ix_sessions_open",
+                "ix_sessions_person",
                 "ix_sessions_unheard",
                 "ix_inbox_waiting",
                 "ix_outbox_waiting",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from secrets import token_hex
 
 import structlog
@@ -204,6 +205,7 @@ class Supervisor:
             self._incarnation,
             capacity=self._capacity,
             lease_ms=self._lease_ms,
+            running=len(self._crew),
         )
 
     @property
@@ -290,20 +292,22 @@ class Supervisor:
         """Take what has no owner, up to this worker's share; give away what is far beyond it."""
         if not self._deps.lease.valid:
             await self._beat()  # what is claimed without a lease is let go of at once
-        lease_ms = self._lease_ms
         async with self._deps.database.read() as connection:
-            wanted, capacities = await workers.demand(connection, lease_ms=lease_ms)
-        share = fair_share(wanted, capacities, self._capacity)
-        excess = len(self._crew) - share
-        if excess > max(1, share * SLACK_SHARE) and len(capacities) > 1:
+            demand = await workers.demand(connection, self.worker, lease_ms=self._lease_ms)
+            wanted = demand.elsewhere + demand.free + len(self._crew)
+            share = fair_share(wanted, demand.capacities, self._capacity)
+            if len(demand.capacities) > 1 and self._excess(share):
+                # What the others say is as old as their heartbeats: nobody is moved because of it.
+                wanted = await workers.count_wanted(connection)
+                share = fair_share(wanted, demand.capacities, self._capacity)
+        if len(demand.capacities) > 1 and (excess := self._excess(share)):
             await self._give_away(excess)
             return
-        while (room := share - len(self._crew)) > 0:
+        while demand.free and (room := share - len(self._crew)) > 0:
             limit = min(room, CLAIM_BATCH)
-            claimed = await self._deps.database.writer.run(
-                lambda connection, limit=limit: workers.claim(  # type: ignore[misc]
-                    connection, self.worker, lease_ms=lease_ms, limit=limit
-                )
+            # Not by the writer: messages do not wait for it.
+            claimed = await self._deps.database.at_once(
+                partial(self._claim_some, limit=limit), deadline=START_SECONDS
             )
             for row in await self._read(claimed):
                 self._crew.adopt(row, fresh=False)
@@ -311,6 +315,17 @@ class Supervisor:
                 self._presence.to_read.set()
             if len(claimed) < limit:
                 return
+
+    def _excess(self, share: int) -> int:
+        """How many sessions this worker runs beyond its share; 0 if it is not worth a move."""
+        excess = len(self._crew) - share
+        return excess if excess > max(1, share * SLACK_SHARE) else 0
+
+    async def _claim_some(self, connection: Transaction, *, limit: int) -> dict[SessionId, int]:
+        claimed = await workers.claim(connection, self.worker, lease_ms=self._lease_ms, limit=limit)
+        if claimed:
+            await workers.note_running(connection, self.worker, len(self._crew) + len(claimed))
+        return claimed
 
     async def _read(self, claimed: dict[SessionId, int]) -> list[SessionRow]:
         """The claimed sessions' rows. One that cannot be read spoils nothing for the others."""
@@ -344,6 +359,7 @@ class Supervisor:
         async def work(connection: Transaction) -> None:
             for row in given:
                 await workers.release(connection, row.id, row.epoch)
+            await workers.note_running(connection, self.worker, len(self._crew))
             await notify(connection, CHANNEL, FREE)
 
         log.info("worker.gives_away", sessions=len(given))

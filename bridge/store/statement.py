@@ -1,0 +1,193 @@
+"""How every query of the store is written, and the one way it runs.
+
+A query is a Core statement that is written once, as a constant beside its function, with what it
+promises above it: the index that serves it, what it locks, what happens if it is run twice. It is
+compiled once for each database, and then handed to the driver's own connection as a string.
+SQLAlchemy documents that connection (`driver_connection`) for such use. Its own way of running a
+statement, with the cache or as a string, costs two to five times as much: `python -m
+benchmarks.statements` measures it. The types of the columns still convert what goes in and out.
+
+`Transaction.execute` is left to what nobody waits for: the operator's commands, migrations, tests.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Executable,
+    Text,
+    TypeDecorator,
+    bindparam,
+    func,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+
+from bridge.store.connection import Transaction
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+Convert = Callable[[Any], Any]
+
+
+class Statement:
+    """A query: a Core statement whose values are parameters or constants."""
+
+    def __init__(self, build: Callable[[Any], Executable]) -> None:
+        """`build` makes the statement; it is given the database's own `insert`."""
+        self._build = build
+        self._compiled: WeakKeyDictionary[Dialect, _Compiled] = WeakKeyDictionary()
+
+    async def run(self, transaction: Transaction, /, **parameters: Any) -> Sequence[Row]:
+        """Run it; give its rows, if it has any."""
+        compiled = self._on(transaction.dialect)
+        driver, values = _driver(transaction), compiled.values(parameters)
+        if isinstance(driver, sqlite3.Connection):  # the one that answers at once
+            return compiled.rows(driver.execute(compiled.text, values).fetchall())
+        cursor = await driver.execute(compiled.text, values, **compiled.options)
+        return compiled.rows(await cursor.fetchall()) if cursor.description else ()
+
+    async def fetch(self, transaction: Transaction, kind: type[T], /, **parameters: Any) -> list[T]:
+        """Run it; give its rows as values of a dataclass whose fields its columns are."""
+        names = cast("Any", kind).__dataclass_fields__
+        found = await self.run(transaction, **parameters)
+        return [kind(**dict(zip(names, row, strict=True))) for row in found]
+
+    async def first(self, transaction: Transaction, /, **parameters: Any) -> Row | None:
+        """Run it; give its first row, None if it has none."""
+        found = await self.run(transaction, **parameters)
+        return found[0] if found else None
+
+    async def value(self, transaction: Transaction, /, **parameters: Any) -> Any:
+        """Run it; give the first column of its first row, None if it has none."""
+        found = await self.run(transaction, **parameters)
+        return found[0][0] if found else None
+
+    async def change(self, transaction: Transaction, /, **parameters: Any) -> int:
+        """Run it; give how many rows it has changed."""
+        compiled = self._on(transaction.dialect)
+        driver, values = _driver(transaction), compiled.values(parameters)
+        if isinstance(driver, sqlite3.Connection):
+            return driver.execute(compiled.text, values).rowcount
+        cursor = await driver.execute(compiled.text, values, **compiled.options)
+        return int(cursor.rowcount)
+
+    async def run_many(
+        self, transaction: Transaction, parameters: Sequence[Mapping[str, Any]], /
+    ) -> int:
+        """Run it once for each of `parameters`; give how many rows it has changed."""
+        if not parameters:
+            return 0
+        compiled = self._on(transaction.dialect)
+        driver, values = _driver(transaction), [compiled.values(each) for each in parameters]
+        if isinstance(driver, sqlite3.Connection):
+            return driver.executemany(compiled.text, values).rowcount
+        async with driver.cursor() as cursor:
+            await cursor.executemany(compiled.text, values)
+            return int(cursor.rowcount)
+
+    def _on(self, dialect: Dialect) -> _Compiled:
+        if (found := self._compiled.get(dialect)) is None:
+            insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+            found = self._compiled[dialect] = _Compiled(self._build(insert), dialect)
+        return found
+
+
+class _Compiled:
+    """A statement as text for one database, and how values go in and out."""
+
+    def __init__(self, statement: Any, dialect: Dialect) -> None:
+        compiled: Any = statement.compile(dialect=dialect)
+        binds = {name: bind for bind, name in compiled.bind_names.items()}
+        self.text = str(compiled)
+        self.options = {"prepare": True} if dialect.name == "postgresql" else {}
+        self._names: Sequence[str] | None = compiled.positiontup if compiled.positional else None
+        self._into = _conversions(
+            (name, bind.type.bind_processor(dialect)) for name, bind in binds.items()
+        )
+        constants = {name: bind.value for name, bind in binds.items() if not bind.required}
+        defaults = {column.key: column.default.arg for column in compiled.insert_prefetch}
+        self._constants = self._converted(constants | defaults)
+        columns = enumerate(getattr(statement, "exported_columns", ()))
+        self._out_of = _conversions(
+            (place, column.type.result_processor(dialect, None)) for place, column in columns
+        )
+
+    def values(self, parameters: Mapping[str, Any]) -> Any:
+        """The parameters as the driver wants them: by position or by name."""
+        given = {**self._constants, **(self._converted(parameters) if self._into else parameters)}
+        return given if self._names is None else [given[name] for name in self._names]
+
+    def rows(self, found: Sequence[Row]) -> Sequence[Row]:
+        """What the driver found, as Python's values."""
+        if not self._out_of:
+            return found
+        rows = [list(row) for row in found]
+        for row in rows:
+            for place, convert in self._out_of.items():
+                row[place] = convert(row[place])
+        return [tuple(row) for row in rows]
+
+    def _converted(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        into = self._into
+        return {name: into[name](it) if name in into else it for name, it in parameters.items()}
+
+
+class among(ColumnElement[bool]):  # noqa: N801 - it stands in conditions, like SQLAlchemy's own words
+    """A condition: `column` is one of the parameter `name`, a list of any length.
+
+    SQLAlchemy's `in_` has another text for each length; this has one, and uses the same indexes.
+    """
+
+    inherit_cache = False
+    type = Boolean()
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        """`column` is looked up among the values of the parameter `name`."""
+        self.column = column
+        self.name = name
+
+
+class _JsonList(TypeDecorator[Sequence[Any]]):
+    """A list as SQLite can take it: it has no arrays."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: Dialect) -> str:
+        return json.dumps(list(value or ()))
+
+
+@compiles(among, "postgresql")
+def _in_array(element: among, compiler: Any, **options: Any) -> str:
+    values: Any = bindparam(element.name, type_=ARRAY(element.column.type))
+    return str(compiler.process(element.column == func.any(values), **options))
+
+
+@compiles(among, "sqlite")
+def _in_json(element: among, compiler: Any, **options: Any) -> str:
+    values: Any = func.json_each(bindparam(element.name, type_=_JsonList)).table_valued("value")
+    return str(compiler.process(element.column.in_(select(values.c.value)), **options))
+
+
+def _driver(transaction: Transaction) -> Any:
+    """The driver's own connection, which is in the same transaction: psycopg's, or SQLite's."""
+    connection = transaction.sync_connection
+    if connection is None:
+        raise RuntimeError("the connection has been closed")
+    return connection.connection.driver_connection
+
+
+def _conversions(found: Iterable[tuple[Any, Convert | None]]) -> dict[Any, Convert]:
+    """What is to be converted, and how: little of it has to be."""
+    return {key: convert for key, convert in found if convert is not None}
