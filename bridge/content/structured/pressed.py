@@ -10,6 +10,7 @@ from typing import Any, Final
 from bridge.content.markup import one_line, shorten
 from bridge.content.structured import kit
 from bridge.content.structured.controls import ACTION, Control
+from bridge.content.structured.json_values import listed
 from bridge.content.structured.kit import Block
 
 MOST_BLOCKS: Final = 50
@@ -84,10 +85,9 @@ def _noted(blocks: list[Block], note: list[Block], place: int) -> list[Block]:
         block = {"type": "context", "elements": note, "block_id": f"{_NOTES}:{count}"}
         return [*blocks[:place], block, *blocks[place:]]
     for at, block in enumerate(blocks):
-        elements = block.get("elements")
-        room = isinstance(elements, list) and len(elements) + len(note) <= _IN_CONTEXT
-        if room and _id(block).startswith(_NOTES):
-            return [*blocks[:at], {**block, "elements": [*elements, *note]}, *blocks[at + 1 :]]
+        said = listed(block.get("elements"))
+        if _id(block).startswith(_NOTES) and len(said) + len(note) <= _IN_CONTEXT:
+            return [*blocks[:at], {**block, "elements": [*said, *note]}, *blocks[at + 1 :]]
     return blocks
 
 
