@@ -48,7 +48,7 @@ def image_of(value: JSON, path: str, depth: int) -> Any:
     """Read a picture."""
     url = first_text(value, "url", "imageUrl", "image", "src", "uri").strip()
     caption = spans_of(text_of(value.get("caption")))
-    alts = asides_of({**value, "tooltip": None}, "tooltip", "title")
+    alts = asides_of(value, "title")
     image = e.Image(url, caption, alts, click_of(value), path)
     extra = extra_of(value, "url", "imageUrl", "image", "src", "uri", "caption", "title")
     return e.Group("vertical", (image, *extra)) if extra else image
@@ -96,13 +96,17 @@ def pairs_of(value: JSON, path: str, depth: int) -> Any:
     """Read a list of keys and values, or one of them."""
     source = value.get("elements", value.get("items", value))
     rows = tuple(
-        (one_line(text_of(pair.get("key"))), text_of(pair.get("value")))
+        (one_line(_words(pair.get("key"))), _words(pair.get("value")))
         for pair in map(mapping, listed(source))
         if "key" in pair or "value" in pair
     )
     pairs = e.Pairs(rows, asides_of(value))
     extra = extra_of(value, "elements", "items", "key", "value")
     return e.Group("vertical", (*extra, pairs)) if extra else pairs
+
+
+def _words(value: Any) -> str:
+    return words(spans_of(text_of(value)))
 
 
 def template_of(value: JSON, path: str, depth: int) -> Any:

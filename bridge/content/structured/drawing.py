@@ -14,7 +14,7 @@ from bridge.content.structured.controls import OPEN_LINK, Control
 from bridge.content.structured.kit import Block
 from bridge.content.structured.pen import control, draw_button, row
 from bridge.content.structured.pressing import press_of
-from bridge.content.structured.sheet import PART_SIZE, Sheet
+from bridge.content.structured.sheet import PART_SIZE, Sheet, Unfit
 
 FIELDS: Final = 10
 FIELD: Final = 2_000
@@ -130,6 +130,8 @@ class Drawing:
 
     def replies(self, replies: e.Replies) -> None:
         """Draw answers to press, marked as what goes away."""
+        if self.sheet.contained:
+            raise Unfit  # they are found again, and go away, as blocks of the message itself
         self.sheet.say(replies.title)
         before, self.sheet.mark = self.sheet.mark, "q"
         for reply in replies.buttons:
@@ -225,7 +227,7 @@ class Drawing:
 
 def picture(image: e.Image) -> Block | None:
     """Return an image element, which is a block as well; None: Slack could not fetch it."""
-    url = address(image.url)
+    url = address(image.url) if "/" in image.url else None  # a bare word is a file's name
     if url is None or not url.lower().startswith("http"):
         return None
     alt = " · ".join(image.alts) or one_line(words(image.caption)) or "Image"

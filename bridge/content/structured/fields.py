@@ -15,7 +15,7 @@ from bridge.content.structured.json_values import kind_of, mapping, number, text
 
 JSON = dict[str, Any]
 
-_HIDDEN: Final = ("tooltip", "alt")
+_HIDDEN: Final = ("alt", "tooltip")
 _TECHNICAL: Final = frozenset(
     {
         "accessibility", "aspectratio", "border", "bordercolor", "borderline", "class", "click",

@@ -99,6 +99,11 @@ class Sheet:
 
     def keep(self, other: Sheet) -> None:
         """Add all of another sheet as blocks that stay together."""
+        for number, each in enumerate(other.parts):
+            if each.mark != other.mark:  # quick replies in the middle of it
+                for at, block in enumerate(each.blocks):
+                    place = f"{len(self.parts)}-{number}-{at}"
+                    block["block_id"] = BODY.format(mark=each.mark, number=place)
         part = Part("block", other.mark, other.blocks())
         part.controls = [control for each in other.parts for control in each.controls]
         self.parts.append(part)
@@ -163,7 +168,7 @@ def messages(parts: list[Part], place: Callable[[int, int], None]) -> list[list[
             room = MESSAGE_SIZE
         for at, block in enumerate(part.blocks):
             if part.mark:
-                block["block_id"] = BODY.format(mark=part.mark, number=f"{number}-{at}")
+                block.setdefault("block_id", BODY.format(mark=part.mark, number=f"{number}-{at}"))
             found[-1].append(block)
         room -= part.size
         for control in part.controls:

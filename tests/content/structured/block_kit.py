@@ -11,7 +11,7 @@ from bridge.content.rendered import Rendered
 from lp_sandbox.slack import blocks as sandbox
 
 _ENTITY = re.compile(r"&(?:amp|lt|gt);")
-_LINK = re.compile(r"<(?:https?://|mailto:)[!-;=?-~]+(?:\|[^<>|]+)?>")
+_LINK = re.compile(r"<(?:https?://|mailto:)[!-;=?-~]+(?:\|[^<>|]+)?>", re.IGNORECASE)
 _MENTION = re.compile(r"<@[UW][A-Z0-9]+>")
 INSIDE = {"section", "context", "actions", "image", "header", "divider"}
 CHOOSERS = {"checkboxes", "radio_buttons", "static_select", "datepicker"}
@@ -142,9 +142,18 @@ def literal(words: str) -> None:
 def honest(label: str, url: str) -> None:
     """A label does not name another host than the one it leads to."""
     host = (urlsplit(url).hostname or "").removeprefix("www.")
-    for named in re.findall(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}", label.lower()):
-        if named.removeprefix("www.") != host:
+    if label.lower().startswith("http") and ascii_host(urlsplit(label).hostname or "") == host:
+        return  # it is the address, as it was typed
+    for named in re.findall(r"[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,}", label.lower()):
+        if ascii_host(named).removeprefix("www.") != host:
             assert host in label.lower(), (label, url)
+
+
+def ascii_host(name: str) -> str:
+    try:
+        return name.encode("idna").decode()
+    except UnicodeError:
+        return name
 
 
 def address(url: str) -> None:

@@ -229,8 +229,9 @@ checklist = st.builds(
 )
 
 
-def _layers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    cards = st.one_of(
+def _layers(below: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    inner: st.SearchStrategy[Any] = st.deferred(lambda: below)
+    each = st.one_of(
         basics,
         st.fixed_dictionaries(
             {"type": st.just("vertical"), "elements": st.lists(inner, max_size=5)},
@@ -241,6 +242,7 @@ def _layers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             optional=some(percentages=st.just([50, 50]), metadata=_meta),
         ),
     )
+    cards: st.SearchStrategy[Any] = st.deferred(lambda: each)
     mode = st.fixed_dictionaries(
         {"name": st.sampled_from(["a", "b"]), "type": st.sampled_from(["single", "multiple"])}
     )
