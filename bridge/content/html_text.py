@@ -125,11 +125,17 @@ class _Reader:
         said = given.get("alt") or given.get("title") or ""
         self._say(said or "Image", given.get("src"))
 
+    def _end_line(self) -> None:
+        last = self.spans[-1]
+        if last.url is not None:
+            self.spans.append(Span("\n"))
+        elif not last.text.endswith("\n"):
+            self.spans[-1] = last._replace(text=f"{last.text}\n")
+
     def _say(self, text: str, url: str | None = None) -> None:
         if self._break and not is_blank(text):
             self._break = False
-            if not self.spans[-1].text.endswith("\n"):
-                self.spans.append(Span("\n"))
+            self._end_line()
             text = text.lstrip("\r\n")
         styles = {_STYLES[name]: True for name, _ in self._open if name in _STYLES}
         href = url or next((url for name, url in reversed(self._open) if url), None)

@@ -21,7 +21,7 @@ _INLINE: Final = re.compile(
     r"|(?P<soft>(?<![\w*])\*|(?<!\w)_)(?=[^\s*_])(?P<italic>[^\n*_]{1,1000})(?<=\S)(?P=soft)(?!\w)"
 )
 _HEADING: Final = re.compile(r"[ ]{0,3}#{1,6}[ \t]+(.*?)[ \t#]*")
-_BULLET: Final = re.compile(r"(\s*)[-*+][ \t]+(?=\S)")
+_BULLET: Final = re.compile(r"\A(\s*)[-*+][ \t]+(?=\S)")
 _FENCE: Final = re.compile(r"\s{0,3}(?:```|~~~)")
 
 

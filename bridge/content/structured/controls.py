@@ -56,7 +56,7 @@ class Control(msgspec.Struct, frozen=True, omit_defaults=True):
     choices: tuple[Choice, ...] = ()
     multiple: bool = False
     repeat: bool = False
-    """Whether it can be pressed again: links."""
+    """Whether it can be pressed again: links, but for quick replies."""
     quick: bool = False
     """A quick reply: all of them go once one is pressed, or the person says anything else."""
     modal: bool = False

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from bridge.content.markup import escape, escaped_within, is_blank, tidy
+from bridge.content.markup import escape, escaped_within, is_blank, tidy, unescape
 from bridge.content.prose import Piece, tokens
 from bridge.content.spans import Spans
 
@@ -21,6 +21,7 @@ TEXT: Final = 3_000
 ALT: Final = 2_000
 ASIDE: Final = 1_500
 
+_UNSEEN: Final = frozenset({"type", "action_id", "block_id", "value", "url", "image_url", "style"})
 _FORMATS: Final = re.compile(r"[*_~`|]|^\s*>|:[\w+'-]+:", re.MULTILINE)
 """What Slack would format in `mrkdwn`."""
 
@@ -118,12 +119,13 @@ def size(blocks: Any) -> int:
     return len(text) + beyond + 4 * text.count("&") + 3 * (text.count("<") + text.count(">"))
 
 
-def strings(value: Any) -> list[str]:
-    """Return all strings in blocks."""
+def readable(value: Any) -> list[str]:
+    """Return all words in blocks that somebody sees, or hears."""
     if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [found for each in value.values() for found in strings(each)]
+        return [unescape(value)]
     if isinstance(value, list):
-        return [found for each in value for found in strings(each)]
+        return [found for each in value for found in readable(each)]
+    if isinstance(value, dict):
+        seen = [each for name, each in value.items() if name not in _UNSEEN]
+        return [found for each in seen for found in readable(each)]
     return []

@@ -52,7 +52,7 @@ def control(
             metadata=button.click.metadata,
             choices=chosen,
             multiple=multiple,
-            repeat=kind == "link",
+            repeat=kind == "link" and not button.quick,
             quick=button.quick,
             modal=modal,
         )

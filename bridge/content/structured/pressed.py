@@ -32,11 +32,11 @@ def after(blocks: Sequence[Block], control: Control, who: str, chosen: str) -> l
         who: a mention (`<@U0ANA>`), or a name.
         chosen: in words; the control's title is a good choice for a button.
     """
-    if control.repeat:
-        return list(blocks)
     note = _note(who, chosen)
     if control.quick:
         return _noted(without_quick_replies(blocks), note, len(blocks))
+    if control.repeat:
+        return list(blocks)
     mark = f"lp:l{control.index}:"
     marked = [at for at, block in enumerate(blocks) if _id(block).startswith(mark)]
     if marked:

@@ -6,14 +6,13 @@ Slack tells with a press only what is chosen in that message.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
-from bridge.content.markup import escape
 from bridge.content.prose import parts as cut
 from bridge.content.prose import rich_text
 from bridge.content.prose import section as paragraph
-from bridge.content.saying import squashed
 from bridge.content.spans import Spans, nothing
 from bridge.content.structured import kit
 from bridge.content.structured.kit import Block, size
@@ -128,12 +127,12 @@ class Sheet:
 
     def say_asides(self) -> None:
         """Show the hidden words that are not to be read anywhere else."""
-        shown = squashed("".join(kit.strings(self.blocks())))
+        shown = " ".join(" ".join(kit.readable(self.blocks())).split())
         fresh: list[str] = []
         for aside in self.asides:
-            bare = squashed(escape(aside))
-            if bare and bare not in shown:
-                shown += bare
+            bare = " ".join(aside.split())
+            if bare and not re.search(rf"(?<!\w){re.escape(bare)}(?!\w)", shown):
+                shown = f"{shown} {bare}"
                 fresh.append(aside)
         line = ""
         for aside in fresh:

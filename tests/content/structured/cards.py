@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,11 +17,19 @@ _letters = st.characters(
 _WORDS = ["Hello", "Größe", "Preis 49,90 €", "a < b & c", "*bold* _it_", "👍🏽 ok", "שלום", "10:30"]
 
 
-def words(most: int, least: int = 0) -> st.SearchStrategy[str]:
-    """Texts of at most so many characters; long ones too."""
-    return st.deferred(lambda: _words(most, least))
+@st.composite
+def words(draw: st.DrawFn, most: int, least: int = 0) -> str:
+    """A text of at most so many characters; long ones too."""
+    return draw(_words(most, least))
 
 
+@st.composite
+def _any(draw: st.DrawFn, name: str) -> Any:
+    """One of the strategies below, by a name that stays short where it is printed."""
+    return draw(globals()[name])
+
+
+@cache
 def _words(most: int, least: int) -> st.SearchStrategy[str]:
     plain = st.one_of(st.sampled_from(_WORDS), st.text(_letters, min_size=1, max_size=40), hostile)
     long = st.builds(
@@ -120,11 +129,10 @@ actions = st.one_of(
     ),
     _action("scheduleSlotList", {}, some(title=words(40), slots=st.lists(slots, max_size=6))),
 )  # fmt: skip
-_all_actions = st.deferred(lambda: actions)  # short names, where a strategy is printed
 clicks = st.fixed_dictionaries(
-    {}, optional=some(actions=st.lists(_all_actions, max_size=4), metadata=_meta)
+    {}, optional=some(actions=st.lists(_any("actions"), max_size=4), metadata=_meta)
 )
-_click = some(click=st.deferred(lambda: clicks))
+_click = some(click=_any("clicks"))
 
 text = st.fixed_dictionaries(
     {"type": st.just("text"), "text": words(5_000)}, optional={**_common, **_click}
@@ -164,7 +172,7 @@ table = st.fixed_dictionaries(
     {"type": st.just("keyValuePairList"), "elements": st.lists(pairs, min_size=1, max_size=50)}
 )
 _basics = st.one_of(text, image, button, place, preview, template, table)
-basics: st.SearchStrategy[Json] = st.deferred(lambda: _basics)
+basics: st.SearchStrategy[Json] = _any("_basics")
 
 
 def _container(kind: str, inner: st.SearchStrategy[Any], least: int, most: int, **more: Any) -> Any:
@@ -257,7 +265,7 @@ def _layers(below: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         _container("tabs", cards, 1, 4),
         _container("carouselSelect", cards, 1, 12, selectMode=mode),
         _container("accordionSelect", cards, 1, 4, selectMode=mode, titles=titles),
-        st.deferred(lambda: checklist),
+        _any("checklist"),
     )
 
 
