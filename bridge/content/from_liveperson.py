@@ -4,71 +4,75 @@ ping or pretend. That is why they travel in `rich_text` blocks, whose text eleme
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Final
 
-from bridge.content.cutting import MAX_CHAR_COST, cut, utf16_units
-from bridge.content.links import Link, find_links
-from bridge.content.markup import escape, is_blank, one_line, shorten, tidy
+from bridge.content.cutting import MAX_CHAR_COST
+from bridge.content.html_text import html_spans, is_html
+from bridge.content.markdown_text import markdown_spans
+from bridge.content.markup import escape, is_blank, one_line, shorten
+from bridge.content.prose import (
+    LONGEST,
+    MESSAGE_LIMIT,
+    Piece,
+    bounded,
+    fallback,
+    italic,
+    parts,
+    rich_text,
+    section,
+)
 from bridge.content.rendered import Rendered
+from bridge.content.spans import Span, Spans, hyperlinked
 
-MESSAGE_LIMIT = 3_000
-"""What one message may cost: characters once escaped, two for those beyond the basic plane. All
-blocks of a message together may have about 13,000 characters; as JSON this makes 10,000 at most."""
-LINKS_PER_MESSAGE = 60
-"""Each link costs some 60 characters of JSON beside its own."""
+__all__ = ["LONGEST", "MESSAGE_LIMIT", "TEXTS", "agent_text", "text_content", "unsupported"]
 
-LONGEST = 60_000
-"""Characters of one text that are shown: twenty messages and more. No agent writes so much at once,
-and a program that does must not fill the thread for an hour."""
-
-_ESCAPED = {"&": 5, "<": 4, ">": 4}
-
-_UNSUPPORTED = {
+_UNSUPPORTED: Final = {
     "file": "Sent a file, which cannot be shown here. Ask for it in words, or for a link.",
     "rich": "Sent a card with buttons or pictures, which cannot be shown here.",
     "secure_link": "Sent a secure form, which cannot be opened from here.",
+    "submitted": "The secure form was submitted.",
 }
-_KINDS = {
+_KINDS: Final = {
     "hosted/file": "file",
     "richcontentevent": "rich",
     "text/x-secure-link": "secure_link",
     "secure link": "secure_link",
+    "forms/secure-invitation": "secure_link",
+    "forms/secure-submission": "submitted",
 }
+_READERS: Final = {
+    "text/html": html_spans,
+    "text/markdown": markdown_spans,
+    "text/x-markdown": markdown_spans,
+}
+TEXTS: Final = frozenset({"text/plain", *_READERS})
+"""The types of content that `text_content` shows in full."""
 
-Element = dict[str, Any]
 
+def text_content(content_type: str, message: str) -> list[Rendered]:
+    """Return the messages that show a text of any type of content, in order; at least one.
 
-class _Piece:
-    """A stretch of the text, linked or not."""
-
-    __slots__ = ("link", "text")
-
-    def __init__(self, text: str, link: Link | None = None) -> None:
-        self.text = text
-        self.link = link
-
-    def element(self) -> Element:
-        if self.link is None:
-            return {"type": "text", "text": self.text}
-        element = {"type": "link", "url": self.link.url}
-        return element if self.link.url == self.text else element | {"text": self.text}
+    HTML and Markdown come out as their words, with their links. A type that is not text is named.
+    """
+    if content_type == "text/plain":
+        return agent_text(message)
+    if (reader := _READERS.get(content_type)) is not None:
+        return _messages(reader(bounded(message)))
+    return unsupported(content_type, None)
 
 
 def agent_text(message: str) -> list[Rendered]:
     """Return the messages that show an agent's `text/plain`, in order; at least one.
 
-    Everything visible comes out as it was typed, HTML and Markdown too; addresses become links. Of
-    a text beyond `LONGEST` the beginning does, and the rest is counted.
+    Everything visible comes out as it was typed, Markdown too; addresses become links, and so do
+    LivePerson's `#md#` hyperlinks. What is HTML without saying so (`is_html`) is shown as such. Of
+    a text beyond `LONGEST` the beginning comes out, and the rest is counted.
     """
-    text = _bounded(message)
+    text = bounded(message)
     if _is_simple(text):
-        return [Rendered(text=escape(text), blocks=[_rich_text(_shown([_Piece(text)]))])]
-    parts = _parts(text)
-    if not parts:
-        words = "(an empty message)"
-        return [Rendered(text=words, blocks=[_rich_text(_section([_italic(words)]))])]
-    return [Rendered(text=_fallback(part), blocks=[_rich_text(_shown(part))]) for part in parts]
+        return [Rendered(text=escape(text), blocks=[rich_text(section([Piece(text)]))])]
+    spans = html_spans(text) if is_html(text) else tuple(hyperlinked([Span(text)]))
+    return _messages(spans)
 
 
 def unsupported(kind: str, detail: str | None) -> list[Rendered]:
@@ -82,23 +86,24 @@ def unsupported(kind: str, detail: str | None) -> list[Rendered]:
     if words is None:
         named = f" ({name})" if name else ""
         words = f"Sent something that cannot be shown here{named}."
-    lead = _section([_italic(words)])
-    parts = _parts(_bounded(detail or ""))
-    if not parts:
-        return [Rendered(text=escape(words), blocks=[_rich_text(lead)])]
-    first, *more = parts
+    lead = italic(words)
+    pieces = parts([Span(bounded(detail or ""))])
+    if not pieces:
+        return [Rendered(text=escape(words), blocks=[rich_text(lead)])]
+    first, *more = pieces
     quoted = {"type": "rich_text_quote", "elements": [piece.element() for piece in first]}
     return [
-        Rendered(text=f"{escape(words)}\n{_fallback(first)}", blocks=[_rich_text(lead, quoted)]),
-        *(Rendered(text=_fallback(part), blocks=[_rich_text(_shown(part))]) for part in more),
+        Rendered(text=f"{escape(words)}\n{fallback(first)}", blocks=[rich_text(lead, quoted)]),
+        *(Rendered(text=fallback(part), blocks=[rich_text(section(part))]) for part in more),
     ]
 
 
-def _bounded(text: str) -> str:
-    """Tidy a text, and leave out what nobody would read; say so."""
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}\n… ({len(text) - LONGEST:,} more characters are left out here.)"
-    return tidy(text)
+def _messages(spans: Spans) -> list[Rendered]:
+    pieces = parts(spans)
+    if not pieces:
+        words = "(an empty message)"
+        return [Rendered(text=words, blocks=[rich_text(italic(words))])]
+    return [Rendered(text=fallback(part), blocks=[rich_text(section(part))]) for part in pieces]
 
 
 def _is_simple(text: str) -> bool:
@@ -106,92 +111,8 @@ def _is_simple(text: str) -> bool:
     return (
         len(text) * MAX_CHAR_COST <= MESSAGE_LIMIT
         and "://" not in text
+        and "<" not in text
+        and "#md#" not in text
         and "mailto:" not in text.lower()
         and not is_blank(text)
     )
-
-
-def _parts(text: str) -> list[list[_Piece]]:
-    """Cut a text into messages; links stay whole, what cannot be seen is left out."""
-    parts: list[list[_Piece]] = []
-    current: list[_Piece] = []
-    room = MESSAGE_LIMIT
-    links = 0
-
-    def flush() -> None:
-        nonlocal current, room, links
-        if not is_blank("".join(piece.text for piece in current)):
-            parts.append(current)
-        current, room, links = [], MESSAGE_LIMIT, 0
-
-    for token in _tokens(text):
-        if token.link is not None:
-            price = _link_cost(token.text, token.link)
-            if price > room or links == LINKS_PER_MESSAGE:
-                flush()
-            current.append(token)
-            room -= price
-            links += 1
-            continue
-        at = 0
-        while at < len(token.text):
-            place = cut(token.text, at, room, _cost)
-            if place.inside_word and current:
-                flush()  # the word may fit into a message of its own
-                continue
-            if place.end > at:
-                piece = token.text[at : place.end]
-                current.append(_Piece(piece))
-                room -= _total(piece)
-            if place.end < len(token.text):
-                flush()
-            at = place.resume
-    flush()
-    return parts
-
-
-def _tokens(text: str) -> Iterator[_Piece]:
-    done = 0
-    for link in find_links(text):
-        typed = text[link.start : link.end]
-        if _link_cost(typed, link) > MESSAGE_LIMIT:
-            continue
-        if link.start > done:
-            yield _Piece(text[done : link.start])
-        yield _Piece(typed, link)
-        done = link.end
-    if done < len(text):
-        yield _Piece(text[done:])
-
-
-def _cost(char: str) -> int:
-    return _ESCAPED.get(char) or utf16_units(char)
-
-
-def _total(text: str) -> int:
-    plain = text.isascii() and not any(char in text for char in _ESCAPED)
-    return len(text) if plain else sum(map(_cost, text))
-
-
-def _link_cost(typed: str, link: Link) -> int:
-    return max(_total(typed), len(link.url))
-
-
-def _fallback(part: list[_Piece]) -> str:
-    return escape("".join(piece.text for piece in part))
-
-
-def _shown(part: list[_Piece]) -> Element:
-    return _section([piece.element() for piece in part])
-
-
-def _section(elements: list[Element]) -> Element:
-    return {"type": "rich_text_section", "elements": elements}
-
-
-def _rich_text(*elements: Element) -> Element:
-    return {"type": "rich_text", "elements": list(elements)}
-
-
-def _italic(text: str) -> Element:
-    return {"type": "text", "text": text, "style": {"italic": True}}

@@ -18,6 +18,8 @@ from bridge.content.saying import Block, buttons_of, paragraphs, squashed, words
 MOST_BLOCKS: Final = 50
 MOST_TEXT: Final = 39_000
 """Characters of a text without blocks; Slack cuts, or splits, what is longer."""
+_CARD: Final = frozenset({"hero_image", "title", "body", "actions"})
+"""A card needs one of these."""
 _POINTER: Final = re.compile(r"json-pointer:/blocks/(\d+)((?:/[^\]/\s]+)*)")
 
 
@@ -96,12 +98,32 @@ def without(block: Block, path: Sequence[str]) -> list[Block]:
     """A block without the part that Slack does not take, and that part's words in its place."""
     name, *rest = path or [""]
     part = block.get(name)
+    if block.get("type") == "card" and name in ("hero_image", "icon") and isinstance(part, dict):
+        left = {key: value for key, value in block.items() if key != name}
+        return [*([left] if _CARD & left.keys() else []), *plain([part])]
+    if block.get("type") in ("carousel", "container") and name in ("elements", "child_blocks"):
+        return _without_inner(block, name, rest)
     if block.get("type") == "section" and name == "accessory" and isinstance(part, dict):
         left = {key: value for key, value in block.items() if key != "accessory"}
         return [left, *plain([part])]
     if block.get("type") in ("actions", "context") and name == "elements":
         return _without_element(block, rest[0] if rest else "")
     return _said([block]) if is_row(block) else plain([block])
+
+
+def _without_inner(block: Block, name: str, path: Sequence[str]) -> list[Block]:
+    """A block without a part of one that it holds; what is left of that part stands below."""
+    inner = block.get(name)
+    if not isinstance(inner, list) or len(path) < 2 or not path[0].isdecimal():
+        return plain([block])
+    at = int(path[0])
+    if at >= len(inner) or not isinstance(inner[at], dict):
+        return plain([block])
+    mended = without(inner[at], path[1:])
+    same = [each for each in mended if each.get("type") == inner[at].get("type")]
+    kept = [*inner[:at], *same, *inner[at + 1 :]]
+    below = [each for each in mended if each not in same]
+    return [*([{**block, name: kept}] if kept else []), *below]
 
 
 def _without_element(block: Block, index: str) -> list[Block]:

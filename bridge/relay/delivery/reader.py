@@ -7,7 +7,7 @@ where such a message is looked for. What an event means is decided by `delivery`
 
 from __future__ import annotations
 
-from bridge.content.from_liveperson import agent_text, unsupported
+from bridge.content.from_liveperson import text_content, unsupported
 from bridge.content.rendered import Rendered
 from bridge.liveperson.catch_up import CatchUp
 from bridge.liveperson.connection import Connection
@@ -164,9 +164,7 @@ def render(heard: Heard) -> list[Rendered]:
 def rendered(event: Event) -> list[Rendered]:
     """What an event looks like in the thread when it comes in time."""
     if isinstance(event, TextEvent):
-        if event.content_type == "text/plain":
-            return agent_text(event.message)
-        return unsupported(event.content_type, None)
+        return text_content(event.content_type, event.message)
     if isinstance(event, FileEvent):
         return unsupported("file", event.caption)
     if isinstance(event, RichEvent):

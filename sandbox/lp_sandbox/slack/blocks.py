@@ -6,17 +6,39 @@ The numbers are Slack's documented limits. What Slack would refuse is refused wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from lp_sandbox.slack.checks import (
+    Check,
+    anything,
+    array,
+    boolean,
+    by_type,
+    error,
+    fields,
+    integer,
+    one_of,
+    plain,
+    string,
+    text,
+)
+from lp_sandbox.slack.elements import (
+    ACCESSORY,
+    BUTTON,
+    ID,
+    IMAGE,
+    INPUT,
+    INTERACTIVE,
+    TYPE,
+    URL,
+    elements,
+)
 from lp_sandbox.slack.model import Refusal
 
 BLOCKS_LIMIT = 50
 CHARACTERS_LIMIT = 13_000
 """All strings that show, of all blocks of one message, together."""
-
-Check = Callable[[Any, str], None]
-"""Checks a value found at a JSON pointer; raises `Refusal` where Slack would."""
 
 _SHOWN = frozenset({"text", "alt_text", "title", "url"})
 
@@ -32,7 +54,7 @@ def read(value: Any) -> list[dict[str, Any]] | None:
     if not isinstance(value, list):
         raise Refusal("invalid_blocks_format")
     if len(value) > BLOCKS_LIMIT:
-        raise _error(f"no more than {BLOCKS_LIMIT} items allowed", "/blocks")
+        raise error(f"no more than {BLOCKS_LIMIT} items allowed", "/blocks")
     seen: set[str] = set()
     blocks: list[dict[str, Any]] = []
     for index, block in enumerate(value):
@@ -40,24 +62,27 @@ def read(value: Any) -> list[dict[str, Any]] | None:
         _block(block, pointer)
         block_id = block.get("block_id") or f"b{index}"
         if block_id in seen:
-            raise _error("block_id already exists", f"{pointer}/block_id")
+            raise error("block_id already exists", f"{pointer}/block_id")
         seen.add(block_id)
         blocks.append({**block, "block_id": block_id})
+    if sum(block["type"] == "table" for block in blocks) > 1:
+        raise error("only one table is allowed", "/blocks")
     if _characters(blocks) > CHARACTERS_LIMIT:
         raise Refusal("msg_blocks_too_long")
     return blocks
 
 
 def fetch_images(blocks: list[dict[str, Any]], fetches: Callable[[str], bool]) -> None:
-    """Fetch what image blocks show. An accessory or a context's image may be broken.
+    """Fetch what image blocks and cards show. An accessory or a context's image may be broken.
 
     Raises:
         Refusal: `invalid_blocks`; unlike other mistakes, Slack tells all of these at once.
     """
     failed = [
-        f"downloading image failed [json-pointer:/blocks/{index}/image_url]"
+        f"downloading image failed [json-pointer:{pointer}/image_url]"
         for index, block in enumerate(blocks)
-        if block["type"] == "image" and not fetches(str(block.get("image_url")))
+        for pointer, url in _pictures(block, f"/blocks/{index}")
+        if not fetches(url)
     ]
     if failed:
         told = {"messages": [f"[ERROR] {line}" for line in failed]}
@@ -75,217 +100,73 @@ def _characters(value: Any) -> int:
     )
 
 
-def _error(problem: str, pointer: str) -> Refusal:
-    messages = [f"[ERROR] {problem} [json-pointer:{pointer}]"]
-    return Refusal("invalid_blocks", errors=messages, response_metadata={"messages": messages})
-
-
-# -- what a value may be -----------------------------------------------------------------------
-
-
-def _string(most: int, *, least: int = 1) -> Check:
-    def check(value: Any, pointer: str) -> None:
-        if not isinstance(value, str):
-            raise _error("must be a string", pointer)
-        if len(value) < least:
-            raise _error(f"must be more than {least - 1} characters", pointer)
-        if len(value) > most:
-            raise _error(f"must be less than {most + 1} characters", pointer)
-
-    return check
-
-
-def _one_of(*words: object) -> Check:
-    def check(value: Any, pointer: str) -> None:
-        if value not in words:
-            raise _error(f"must be one of {', '.join(map(str, words))}", pointer)
-
-    return check
-
-
-def _boolean(value: Any, pointer: str) -> None:
-    if not isinstance(value, bool):
-        raise _error("must be a boolean", pointer)
-
-
-def _integer(value: Any, pointer: str) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise _error("must be an integer", pointer)
-
-
-def _anything(value: Any, pointer: str) -> None:
-    """Fields that the stand-in does not look into."""
-
-
-def _array(check: Check, most: int, *, least: int = 1) -> Check:
-    def check_all(value: Any, pointer: str) -> None:
-        if not isinstance(value, list):
-            raise _error("must be an array", pointer)
-        if not least <= len(value) <= most:
-            raise _error(f"must have {least} to {most} items", pointer)
-        for index, item in enumerate(value):
-            check(item, f"{pointer}/{index}")
-
-    return check_all
-
-
-def _object(required: Mapping[str, Check], optional: Mapping[str, Check]) -> Check:
-    fields = {**required, **optional}
-
-    def check(value: Any, pointer: str) -> None:
-        if not isinstance(value, dict):
-            raise _error("must be an object", pointer)
-        for name in required:
-            if name not in value:
-                raise _error(f"missing required field: {name}", pointer)
-        for name, inner in value.items():
-            if name not in fields:
-                raise _error(f"invalid additional property: {name}", pointer)
-            fields[name](inner, f"{pointer}/{name}")
-
-    return check
-
-
-def _by_type(kinds: Mapping[str, Check]) -> Check:
-    def check(value: Any, pointer: str) -> None:
-        if not isinstance(value, dict):
-            raise _error("must be an object", pointer)
-        kind = value.get("type")
-        if not isinstance(kind, str) or kind not in kinds:
-            raise _error(f"unsupported type: {kind}", pointer)
-        kinds[kind](value, pointer)
-
-    return check
-
-
-def _text(most: int) -> Check:
-    words = _string(most)
-    return _by_type(
-        {
-            "plain_text": _object({"type": _anything, "text": words}, {"emoji": _boolean}),
-            "mrkdwn": _object({"type": _anything, "text": words}, {"verbatim": _boolean}),
-        }
-    )
-
-
-def _plain(most: int) -> Check:
-    fields = {"type": _one_of("plain_text"), "text": _string(most)}
-    return _object(fields, {"emoji": _boolean})
-
-
-# -- elements ----------------------------------------------------------------------------------
-
-_TYPE: dict[str, Check] = {"type": _anything}
-_ID = _string(255)
-_URL = _string(3_000)
-_CONFIRM = _object(
-    {"title": _plain(100), "text": _text(300), "confirm": _plain(30), "deny": _plain(30)},
-    {"style": _one_of("primary", "danger")},
-)
-_OPTION = _object(
-    {"text": _text(75), "value": _string(150)}, {"description": _text(75), "url": _URL}
-)
-_IMAGE = _object(
-    {**_TYPE, "alt_text": _string(2_000)}, {"image_url": _URL, "slack_file": _anything}
-)
-_BUTTON = _object(
-    {**_TYPE, "text": _plain(75)},
-    {
-        "action_id": _ID,
-        "value": _string(2_000),
-        "url": _URL,
-        "style": _one_of("primary", "danger"),
-        "confirm": _CONFIRM,
-        "accessibility_label": _string(75),
-    },
-)
-_OVERFLOW = _object(
-    {**_TYPE, "options": _array(_OPTION, 5)}, {"action_id": _ID, "confirm": _CONFIRM}
-)
-_STATIC_SELECT = _object(
-    {**_TYPE, "options": _array(_OPTION, 100)},
-    {
-        "action_id": _ID,
-        "placeholder": _plain(150),
-        "initial_option": _OPTION,
-        "confirm": _CONFIRM,
-        "focus_on_load": _boolean,
-    },
-)
-_INTERACTIVE: dict[str, Check] = {
-    "button": _BUTTON,
-    "overflow": _OVERFLOW,
-    "static_select": _STATIC_SELECT,
-}
-
-
-def _elements(kinds: Mapping[str, Check], most: int) -> Check:
-    check_each = _array(_by_type(kinds), most)
-
-    def check(value: Any, pointer: str) -> None:
-        check_each(value, pointer)
-        ids = [element["action_id"] for element in value if element.get("action_id")]
-        if len(ids) != len(set(ids)):
-            raise _error("action_id already exists", pointer)
-
-    return check
+def _pictures(block: dict[str, Any], pointer: str) -> Iterator[tuple[str, str]]:
+    """The pictures that Slack fetches before it takes a message, with their places."""
+    if block["type"] == "image":
+        yield pointer, str(block.get("image_url"))
+    if isinstance(hero := block.get("hero_image"), dict):
+        yield f"{pointer}/hero_image", str(hero.get("image_url"))
+    for name in ("elements", "child_blocks"):
+        if block["type"] in ("carousel", "container"):
+            for index, inner in enumerate(block.get(name, ())):
+                yield from _pictures(inner, f"{pointer}/{name}/{index}")
 
 
 # -- rich text ---------------------------------------------------------------------------------
 
-_STYLE = _object(
-    {}, dict.fromkeys(("bold", "italic", "strike", "code", "underline", "highlight"), _boolean)
+_STYLE = fields(
+    {}, dict.fromkeys(("bold", "italic", "strike", "code", "underline", "highlight"), boolean)
 )
 _LEAF: dict[str, Check] = {
-    "text": _object({**_TYPE, "text": _string(CHARACTERS_LIMIT)}, {"style": _STYLE}),
-    "link": _object(
-        {**_TYPE, "url": _URL},
-        {"text": _string(CHARACTERS_LIMIT), "unsafe": _boolean, "style": _STYLE},
+    "text": fields({**TYPE, "text": string(CHARACTERS_LIMIT)}, {"style": _STYLE}),
+    "link": fields(
+        {**TYPE, "url": URL},
+        {"text": string(CHARACTERS_LIMIT), "unsafe": boolean, "style": _STYLE},
     ),
-    "emoji": _object(
-        {**_TYPE, "name": _string(255)},
-        {"unicode": _string(255), "skin_tone": _integer, "style": _STYLE},
+    "emoji": fields(
+        {**TYPE, "name": string(255)},
+        {"unicode": string(255), "skin_tone": integer, "style": _STYLE},
     ),
-    "user": _object({**_TYPE, "user_id": _ID}, {"style": _STYLE}),
-    "channel": _object({**_TYPE, "channel_id": _ID}, {"style": _STYLE}),
-    "usergroup": _object({**_TYPE, "usergroup_id": _ID}, {"style": _STYLE}),
-    "broadcast": _object(
-        {**_TYPE, "range": _one_of("here", "channel", "everyone")}, {"style": _STYLE}
+    "user": fields({**TYPE, "user_id": ID}, {"style": _STYLE}),
+    "channel": fields({**TYPE, "channel_id": ID}, {"style": _STYLE}),
+    "usergroup": fields({**TYPE, "usergroup_id": ID}, {"style": _STYLE}),
+    "broadcast": fields(
+        {**TYPE, "range": one_of("here", "channel", "everyone")}, {"style": _STYLE}
     ),
-    "date": _object(
-        {**_TYPE, "timestamp": _integer, "format": _string(255)},
-        {"url": _URL, "fallback": _string(255), "style": _STYLE},
+    "date": fields(
+        {**TYPE, "timestamp": integer, "format": string(255)},
+        {"url": URL, "fallback": string(255), "style": _STYLE},
     ),
 }
-_LEAVES = _array(_by_type(_LEAF), 10_000, least=0)
-_SECTION_OF_TEXT = _object({**_TYPE, "elements": _LEAVES}, {})
+_LEAVES = array(by_type(_LEAF), 10_000, least=0)
+_SECTION_OF_TEXT = fields({**TYPE, "elements": _LEAVES}, {})
 _RICH: dict[str, Check] = {
     "rich_text_section": _SECTION_OF_TEXT,
-    "rich_text_quote": _object({**_TYPE, "elements": _LEAVES}, {"border": _integer}),
-    "rich_text_preformatted": _object(
-        {**_TYPE, "elements": _LEAVES}, {"border": _integer, "language": _string(255)}
+    "rich_text_quote": fields({**TYPE, "elements": _LEAVES}, {"border": integer}),
+    "rich_text_preformatted": fields(
+        {**TYPE, "elements": _LEAVES}, {"border": integer, "language": string(255)}
     ),
-    "rich_text_list": _object(
+    "rich_text_list": fields(
         {
-            **_TYPE,
-            "style": _one_of("bullet", "ordered"),
-            "elements": _array(_by_type({"rich_text_section": _SECTION_OF_TEXT}), 10_000),
+            **TYPE,
+            "style": one_of("bullet", "ordered"),
+            "elements": array(by_type({"rich_text_section": _SECTION_OF_TEXT}), 10_000),
         },
-        {"indent": _integer, "offset": _integer, "border": _integer},
+        {"indent": integer, "offset": integer, "border": integer},
     ),
 }
 
 # -- blocks ------------------------------------------------------------------------------------
 
-_BLOCK_ID: dict[str, Check] = {"block_id": _ID}
-_SECTION = _object(
-    _TYPE,
+_BLOCK_ID: dict[str, Check] = {"block_id": ID}
+_SECTION = fields(
+    TYPE,
     {
         **_BLOCK_ID,
-        "text": _text(3_000),
-        "fields": _array(_text(2_000), 10),
-        "accessory": _by_type({**_INTERACTIVE, "image": _IMAGE}),
-        "expand": _boolean,
+        "text": text(3_000),
+        "fields": array(text(2_000), 10),
+        "accessory": by_type({**ACCESSORY, "image": IMAGE}),
+        "expand": boolean,
     },
 )
 
@@ -293,24 +174,117 @@ _SECTION = _object(
 def _section(value: Any, pointer: str) -> None:
     _SECTION(value, pointer)
     if "text" not in value and "fields" not in value:
-        raise _error("missing required field: text", pointer)
+        raise error("missing required field: text", pointer)
 
 
-_ANY_TEXT: dict[str, Check] = {"plain_text": _text(3_000), "mrkdwn": _text(3_000)}
-_block = _by_type(
+_ANY_TEXT: dict[str, Check] = {"plain_text": text(3_000), "mrkdwn": text(3_000)}
+_CARD = fields(
+    TYPE,
+    {
+        **_BLOCK_ID,
+        "hero_image": IMAGE,
+        "icon": IMAGE,
+        "slack_icon": anything,
+        "title": text(150),
+        "subtitle": text(150),
+        "body": text(200),
+        "subtext": text(200),
+        "actions": elements({"button": BUTTON}, 3),
+    },
+)
+
+
+def _card(value: Any, pointer: str) -> None:
+    _CARD(value, pointer)
+    if not {"hero_image", "title", "body", "actions"} & value.keys():
+        raise error("at least one of hero_image, title, body or actions is required", pointer)
+    if {"icon", "slack_icon"} <= value.keys():
+        raise error("must provide only one of icon or slack_icon", pointer)
+
+
+_INPUT = fields(
+    {**TYPE, "label": plain(2_000), "element": by_type(INPUT)},
+    {**_BLOCK_ID, "hint": plain(2_000), "optional": boolean, "dispatch_action": boolean},
+)
+_ACTIONS = fields({**TYPE, "elements": elements(INTERACTIVE, 25)}, _BLOCK_ID)
+_CONTEXT = fields(
+    {**TYPE, "elements": array(by_type({**_ANY_TEXT, "image": IMAGE}), 10)}, _BLOCK_ID
+)
+_PICTURE = fields(
+    {**TYPE, "alt_text": string(2_000)},
+    {**_BLOCK_ID, "image_url": URL, "slack_file": anything, "title": plain(2_000)},
+)
+_DIVIDER = fields(TYPE, _BLOCK_ID)
+_HEADER = fields({**TYPE, "text": plain(150)}, {**_BLOCK_ID, "level": integer})
+_RICH_TEXT = fields({**TYPE, "elements": array(by_type(_RICH), 1_000)}, _BLOCK_ID)
+_CELL = by_type(
+    {
+        "raw_text": fields({**TYPE, "text": string(CHARACTERS_LIMIT)}, {}),
+        "raw_number": fields({**TYPE, "value": anything}, {"text": string(CHARACTERS_LIMIT)}),
+        "rich_text": _RICH_TEXT,
+    }
+)
+_TABLE = fields(
+    {**TYPE, "rows": array(array(_CELL, 20), 100)},
+    {**_BLOCK_ID, "column_settings": array(anything, 20)},
+)
+_CONTAINER = fields(
+    {
+        **TYPE,
+        "child_blocks": array(
+            by_type(
+                {
+                    "section": _section,
+                    "context": _CONTEXT,
+                    "actions": _ACTIONS,
+                    "image": _PICTURE,
+                    "header": _HEADER,
+                    "divider": _DIVIDER,
+                }
+            ),
+            10,
+        ),
+    },
+    {
+        **_BLOCK_ID,
+        "title": plain(150),
+        "rich_text_title": _RICH_TEXT,
+        "subtitle": text(150),
+        "icon": IMAGE,
+        "width": one_of("narrow", "standard", "wide", "full"),
+        "is_collapsible": boolean,
+        "default_collapsed": boolean,
+        "has_header_divider": boolean,
+    },
+)
+"""Of the children only those that Slack's live checks are known to take."""
+
+
+def _container(value: Any, pointer: str) -> None:
+    _CONTAINER(value, pointer)
+    if not {"title", "rich_text_title"} & value.keys():
+        raise error("title or rich_text_title is required", pointer)
+    collapsible = value.get("is_collapsible", False)
+    if value.get("default_collapsed") and not collapsible:
+        raise error("default_collapsed requires is_collapsible", pointer)
+    if value.get("has_header_divider") and collapsible:
+        raise error("has_header_divider does not go with is_collapsible", pointer)
+
+
+_block = by_type(
     {
         "section": _section,
-        "divider": _object(_TYPE, _BLOCK_ID),
-        "header": _object({**_TYPE, "text": _plain(150)}, {**_BLOCK_ID, "level": _integer}),
-        "context": _object(
-            {**_TYPE, "elements": _array(_by_type({**_ANY_TEXT, "image": _IMAGE}), 10)}, _BLOCK_ID
-        ),
-        "actions": _object({**_TYPE, "elements": _elements(_INTERACTIVE, 25)}, _BLOCK_ID),
-        "image": _object(
-            {**_TYPE, "alt_text": _string(2_000)},
-            {**_BLOCK_ID, "image_url": _URL, "slack_file": _anything, "title": _plain(2_000)},
-        ),
-        "rich_text": _object({**_TYPE, "elements": _array(_by_type(_RICH), 1_000)}, _BLOCK_ID),
-        "markdown": _object({**_TYPE, "text": _string(12_000)}, _BLOCK_ID),
+        "divider": _DIVIDER,
+        "header": _HEADER,
+        "context": _CONTEXT,
+        "actions": _ACTIONS,
+        "image": _PICTURE,
+        "rich_text": _RICH_TEXT,
+        "markdown": fields({**TYPE, "text": string(12_000)}, _BLOCK_ID),
+        "input": _INPUT,
+        "card": _card,
+        "carousel": fields({**TYPE, "elements": array(by_type({"card": _card}), 10)}, _BLOCK_ID),
+        "container": _container,
+        "table": _TABLE,
     }
 )
