@@ -35,7 +35,7 @@ class InlineConnection:
         connection: SyncConnection,
         in_thread: Callable[[Callable[[], None]], Awaitable[None]],
     ) -> None:
-        self._connection = connection
+        self._connection = self.sync_connection = connection
         self._in_thread = in_thread
         self._raw: Any = connection.connection.driver_connection
 
@@ -43,11 +43,6 @@ class InlineConnection:
     def dialect(self) -> Dialect:
         """SQLite's."""
         return self._connection.dialect
-
-    @property
-    def sync_connection(self) -> SyncConnection:
-        """SQLAlchemy's own connection."""
-        return self._connection
 
     async def execute(self, statement: Executable, parameters: Any = None, /) -> CursorResult[Any]:
         """Run a Core statement."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, TypeVar, cast
 from weakref import WeakKeyDictionary
 
@@ -50,8 +51,8 @@ class Statement:
 
     async def run(self, transaction: Transaction, /, **parameters: Any) -> Sequence[Row]:
         """Run it; give its rows, if it has any."""
-        compiled = self._on(transaction.dialect)
-        driver, values = _driver(transaction), compiled.values(parameters)
+        compiled, driver = self._on(transaction)
+        values = compiled.values(parameters)
         if isinstance(driver, sqlite3.Connection):  # the one that answers at once
             return compiled.rows(driver.execute(compiled.text, values).fetchall())
         cursor = await driver.execute(compiled.text, values, **compiled.options)
@@ -75,8 +76,8 @@ class Statement:
 
     async def change(self, transaction: Transaction, /, **parameters: Any) -> int:
         """Run it; give how many rows it has changed."""
-        compiled = self._on(transaction.dialect)
-        driver, values = _driver(transaction), compiled.values(parameters)
+        compiled, driver = self._on(transaction)
+        values = compiled.values(parameters)
         if isinstance(driver, sqlite3.Connection):
             return driver.execute(compiled.text, values).rowcount
         cursor = await driver.execute(compiled.text, values, **compiled.options)
@@ -88,19 +89,27 @@ class Statement:
         """Run it once for each of `parameters`; give how many rows it has changed."""
         if not parameters:
             return 0
-        compiled = self._on(transaction.dialect)
-        driver, values = _driver(transaction), [compiled.values(each) for each in parameters]
+        compiled, driver = self._on(transaction)
+        values = [compiled.values(each) for each in parameters]
         if isinstance(driver, sqlite3.Connection):
             return driver.executemany(compiled.text, values).rowcount
         async with driver.cursor() as cursor:
             await cursor.executemany(compiled.text, values)
             return int(cursor.rowcount)
 
-    def _on(self, dialect: Dialect) -> _Compiled:
+    def _on(self, transaction: Transaction) -> tuple[_Compiled, Any]:
+        """Compiled for this database, and the driver's own connection: psycopg's, or SQLite's.
+
+        It is in the same transaction.
+        """
+        connection = transaction.sync_connection
+        if connection is None:
+            raise RuntimeError("the connection has been closed")
+        driver, dialect = connection.connection.driver_connection, connection.dialect
         if (found := self._compiled.get(dialect)) is None:
             insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
             found = self._compiled[dialect] = _Compiled(self._build(insert), dialect)
-        return found
+        return found, driver
 
 
 class _Compiled:
@@ -111,7 +120,7 @@ class _Compiled:
         binds = {name: bind for bind, name in compiled.bind_names.items()}
         self.text = str(compiled)
         self.options = {"prepare": True} if dialect.name == "postgresql" else {}
-        self._names: Sequence[str] | None = compiled.positiontup if compiled.positional else None
+        self._in_order = _picker(compiled.positiontup) if compiled.positional else None
         self._into = _conversions(
             (name, bind.type.bind_processor(dialect)) for name, bind in binds.items()
         )
@@ -125,8 +134,10 @@ class _Compiled:
 
     def values(self, parameters: Mapping[str, Any]) -> Any:
         """The parameters as the driver wants them: by position or by name."""
-        given = {**self._constants, **(self._converted(parameters) if self._into else parameters)}
-        return given if self._names is None else [given[name] for name in self._names]
+        given = self._converted(parameters) if self._into else parameters
+        if self._constants:
+            given = {**self._constants, **given}
+        return given if self._in_order is None else self._in_order(given)
 
     def rows(self, found: Sequence[Row]) -> Sequence[Row]:
         """What the driver found, as Python's values."""
@@ -180,14 +191,13 @@ def _in_json(element: among, compiler: Any, **options: Any) -> str:
     return str(compiler.process(element.column.in_(select(values.c.value)), **options))
 
 
-def _driver(transaction: Transaction) -> Any:
-    """The driver's own connection, which is in the same transaction: psycopg's, or SQLite's."""
-    connection = transaction.sync_connection
-    if connection is None:
-        raise RuntimeError("the connection has been closed")
-    return connection.connection.driver_connection
-
-
 def _conversions(found: Iterable[tuple[Any, Convert | None]]) -> dict[Any, Convert]:
     """What is to be converted, and how: little of it has to be."""
     return {key: convert for key, convert in found if convert is not None}
+
+
+def _picker(names: Sequence[str]) -> Callable[[Mapping[str, Any]], Sequence[Any]]:
+    """What takes the values of `names` out of a dict, in this order."""
+    if len(names) > 1:
+        return itemgetter(*names)
+    return lambda given: [given[name] for name in names]
