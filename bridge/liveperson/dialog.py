@@ -354,7 +354,9 @@ class Dialog:
         """The replay has had its time. What it has proven to be no event is passed over.
 
         Two replays that have shown both sides of a gap prove it. One that has shown the near side
-        only counts for half of that; where something hangs on it (`certain`), for a quarter.
+        only counts for half of that; where something hangs on it (`certain`), for a quarter. The
+        end of a dialog has no far side: two replays that run and show nothing new prove it, or
+        four where something hangs on it.
         """
         replay, self._replay = self._replay, None
         if replay is None:
@@ -366,7 +368,7 @@ class Dialog:
         if replay.fresh or holes:
             self._tail = 0
         elif replay.runs:
-            self._tail += 2
+            self._tail += 1 if certain else 2  # nothing shows that its end was not cut off
         elif replay.cursor < 0:
             self._tail += 1  # a dialog in which nothing was seen yet has nothing that could come
         self._asked = 0 if replay.runs else self._asked + 1
