@@ -42,7 +42,7 @@ def said(value: Any, urls: list[str]) -> Iterator[str]:
         urls += [value[name] for name in ("url", "image_url") if name in value]
         if value.get("type") == "mrkdwn":
             urls += re.findall(r"<([^<>|]+)", value["text"])
-            yield re.sub(r"<([^<>|]+\|)?([^<>]+)>", r"\2", value["text"])
+            yield str(re.sub(r"<([^<>|]+\|)?([^<>]+)>", r"\2", value["text"]))
         elif value.get("type") == "link":
             yield value.get("text", value["url"])
         else:
