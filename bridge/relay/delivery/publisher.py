@@ -180,8 +180,8 @@ class Publisher:
     # The work
 
     async def _work(self) -> None:
-        while self._connection is not None and not self.pump.ending:
-            if self._reload:
+        while self._connection is not None:
+            if self._reload and not self.pump.ending:
                 await self._read_in_turn()
             if self._receipt.pending:
                 if not self._delivery.waiting:
@@ -189,6 +189,8 @@ class Publisher:
                 await self._receipt.over()
             elif (todo := self._delivery.next()) is None:
                 return
+            elif self.pump.ending and todo[0] is Step.SEND:
+                return  # but what has been answered is noted: the next owner finds no doubt
             else:
                 await self._do(*todo)
 
