@@ -60,7 +60,7 @@ QUICK = Timings(
     replays=Patience(replay=0.5, straggler=0.02, probe=0.5, asks=3),
     certainty=0.1,
     retry_first=0.02,
-    retry_cap=0.05,
+    retry_cap=0.1,
     before_replay=0.02,
     before_look=0.02,
     handover=0.5,

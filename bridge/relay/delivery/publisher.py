@@ -131,6 +131,8 @@ class Publisher:
         if self._connection is not None:
             self.pump.kick()
             self._preparer.kick()
+        elif rows:
+            self._wake()  # the session waits for a connection, and the person may have given up
 
     def attach(self, connection: Connection, dialog: DialogId) -> None:
         """Start publishing to a dialog. Nothing may be in doubt."""
