@@ -131,6 +131,8 @@ class Publisher:
         if self._connection is not None:
             self.pump.kick()
             self._preparer.kick()
+        elif rows:
+            self._wake()  # the session waits for a connection, and the person may have given up
 
     def attach(self, connection: Connection, dialog: DialogId) -> None:
         """Start publishing to a dialog. Nothing may be in doubt."""
@@ -180,8 +182,8 @@ class Publisher:
     # The work
 
     async def _work(self) -> None:
-        while self._connection is not None and not self.pump.ending:
-            if self._reload:
+        while self._connection is not None:
+            if self._reload and not self.pump.ending:
                 await self._read_in_turn()
             if self._receipt.pending:
                 if not self._delivery.waiting:
@@ -189,6 +191,8 @@ class Publisher:
                 await self._receipt.over()
             elif (todo := self._delivery.next()) is None:
                 return
+            elif self.pump.ending and todo[0] is Step.SEND:
+                return  # but what has been answered is noted: the next owner finds no doubt
             else:
                 await self._do(*todo)
 
