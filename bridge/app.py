@@ -128,7 +128,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         socket_mode = _socket_mode(settings, fast_path, api)
         if socket_mode is not None:
             presence.reachable_by(lambda: socket_mode.connected_since)
-            socket_mode.on_connected(presence.news.set)
+            socket_mode.on_connected(presence.to_judge.set)
         runner = await _listen(
             settings, fast_path, _probes(database, slack.workspaces, socket_mode, supervisor)
         )
@@ -142,7 +142,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         wakeups = Wakeups(database)
         for channel in (CHANNEL, channel_of(supervisor.worker)):
             wakeups.subscribe(channel, supervisor.notified)
-        wakeups.on_gap(supervisor.missed)
+        wakeups.on_gap(supervisor.notifications_lost)
         stack.push_async_callback(deps.ledger.written, 5.0)
         stack.push_async_callback(supervisor.stop)
         await supervisor.start()

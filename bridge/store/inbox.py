@@ -33,7 +33,7 @@ _ADD = Statement(
 
 
 async def add(
-    connection: Transaction,
+    transaction: Transaction,
     *,
     session: SessionId,
     team: TeamId,
@@ -60,7 +60,7 @@ async def add(
             "payload": item.payload,
         }
         found = await _ADD.run(
-            connection,
+            transaction,
             session_id=session,
             team_id=team,
             channel_id=channel,
@@ -78,9 +78,9 @@ async def add(
 _WAITING = Statement(lambda _: select(*_COLUMNS).where(_OF_SESSION, INBOX.c.state == WAITING))
 
 
-async def waiting(connection: Transaction, session: SessionId) -> list[InboxRow]:
+async def waiting(transaction: Transaction, session: SessionId) -> list[InboxRow]:
     """What waits for LivePerson, in thread order."""
-    rows = await _WAITING.fetch(connection, InboxRow, session=session)
+    rows = await _WAITING.fetch(transaction, InboxRow, session=session)
     return sorted(rows, key=lambda row: row.order)
 
 
@@ -98,12 +98,12 @@ _SESSIONS_WAITING = Statement(
 )
 
 
-async def sessions_waiting(connection: Transaction, owner: WorkerId, *, before: int) -> set[str]:
+async def sessions_waiting(transaction: Transaction, owner: WorkerId, *, before: int) -> set[str]:
     """Which of a worker's sessions have had something waiting since before a time (ms).
 
     The poll that backs up the wake-ups. It costs what is waiting, not what there is.
     """
-    found = await _SESSIONS_WAITING.run(connection, owner=owner, before=before)
+    found = await _SESSIONS_WAITING.run(transaction, owner=owner, before=before)
     return {row[0] for row in found}
 
 
@@ -118,10 +118,10 @@ _KNOWN = Statement(
 
 
 async def known_sequences(
-    connection: Transaction, session: SessionId, dialog: str, after: int
+    transaction: Transaction, session: SessionId, dialog: str, after: int
 ) -> set[int]:
     """Sequences after `after` that are known to be our own messages."""
-    found = await _KNOWN.run(connection, session=session, dialog=dialog, after=after)
+    found = await _KNOWN.run(transaction, session=session, dialog=dialog, after=after)
     return {row[0] for row in found}
 
 
@@ -136,9 +136,9 @@ _UNNUMBERED = Statement(
 )
 
 
-async def unnumbered(connection: Transaction, session: SessionId) -> list[InboxRow]:
+async def unnumbered(transaction: Transaction, session: SessionId) -> list[InboxRow]:
     """What LivePerson took into a dialog without telling its sequence, in thread order."""
-    rows = await _UNNUMBERED.fetch(connection, InboxRow, session=session)
+    rows = await _UNNUMBERED.fetch(transaction, InboxRow, session=session)
     return sorted(rows, key=lambda row: row.order)
 
 
@@ -158,7 +158,7 @@ _SENT = Statement(
 
 
 async def mark_sent(
-    connection: Transaction, row: InboxId, dialog: str | None, sequence: int | None
+    transaction: Transaction, row: InboxId, dialog: str | None, sequence: int | None
 ) -> None:
     """LivePerson has it, under this sequence if it told one.
 
@@ -166,7 +166,7 @@ async def mark_sent(
     message has that number.
     """
     try:
-        await _SENT.run(connection, row=row, dialog=dialog, number=sequence, at=now_ms())
+        await _SENT.run(transaction, row=row, dialog=dialog, number=sequence, at=now_ms())
     except Exception as error:
         if unique_violation(error):
             raise NumberTaken from error
@@ -190,14 +190,14 @@ _ALL_SENT = Statement(
 )
 
 
-async def mark_all_sent(connection: Transaction, notes: Sequence[Mapping[str, Any]]) -> int:
+async def mark_all_sent(transaction: Transaction, notes: Sequence[Mapping[str, Any]]) -> int:
     """LivePerson has these. Each of `notes`: row, session, epoch, dialog, number, at.
 
     Those of a session that somebody else has claimed meanwhile are passed over; gives how many
     are noted. Raises `NumberTaken` if another message has one of the numbers.
     """
     try:
-        return await _ALL_SENT.run_many(connection, notes)
+        return await _ALL_SENT.run_many(transaction, notes)
     except Exception as error:
         if unique_violation(error):
             raise NumberTaken from error
@@ -214,11 +214,11 @@ _FAILED = Statement(
 )
 
 
-async def mark_failed(connection: Transaction, rows: Sequence[InboxId], error: str) -> None:
+async def mark_failed(transaction: Transaction, rows: Sequence[InboxId], error: str) -> None:
     """They will not be delivered, for this reason."""
     now = now_ms()
     notes = [{"row": row, "why": error, "at": now} for row in rows]
-    await _FAILED.run_many(connection, notes)
+    await _FAILED.run_many(transaction, notes)
 
 
 _SHARED = ("session_id", "team_id", "channel_id", "message_ts", "user_id", "created_at")
@@ -238,7 +238,7 @@ _REPLACE = Statement(
 
 
 async def replace(
-    connection: Transaction,
+    transaction: Transaction,
     session: SessionId,
     ts: MessageTs,
     row: InboxId,
@@ -253,13 +253,13 @@ async def replace(
     message `ts`, in order.
     """
     first, *further = items
-    changed = await _REPLACE.first(connection, row=row, before=before, after=first.payload)
+    changed = await _REPLACE.first(transaction, row=row, before=before, after=first.payload)
     if changed is not None:
         *same, part = changed
         shared = dict(zip(_SHARED, same, strict=True))
         for place, item in enumerate(further, part + 1):
             await _ADD.run(
-                connection,
+                transaction,
                 kind=item.kind,
                 part=place,
                 payload=item.payload,
@@ -268,4 +268,4 @@ async def replace(
                 finished_at=None,
                 **shared,
             )
-    return [each for each in await waiting(connection, session) if each.message_ts == ts]
+    return [each for each in await waiting(transaction, session) if each.message_ts == ts]
