@@ -44,7 +44,7 @@ def said(value: Any, urls: list[str]) -> Iterator[str]:
             urls += re.findall(r"<([^<>|]+)", value["text"])
             yield str(re.sub(r"<([^<>|]+\|)?([^<>]+)>", r"\2", value["text"]))
         elif value.get("type") == "link":
-            yield value.get("text", value["url"])
+            yield str(value.get("text", value["url"]))
         else:
             unseen = {"type", "action_id", "block_id", "value", "style", "url", "image_url"}
             for name, each in value.items():
