@@ -141,3 +141,18 @@ def test_nesting_has_no_depth_that_breaks_it() -> None:
     for _ in range(300):
         content = {"type": "vertical", "elements": [content]}
     assert "deep" in render(content, key="k").messages[0].text
+
+
+@pytest.mark.parametrize("style", ["classic", "rich"])
+def test_no_card_can_ping_or_fake_a_link(style: Style) -> None:
+    words = "<!channel> &lt;@U0ANA&gt; at https://example.com"
+    fake = "<a href='https://evil.example'>good.com</a>"
+    text = {"type": "text", "text": words}
+    button = {"type": "button", "title": "<!here>", "click": {"actions": [{"type": "publishText"}]}}
+    linked = {"type": "horizontal", "elements": [text, {"type": "text", "text": fake}]}
+    content = {"type": "vertical", "elements": [text, {"type": "text", "text": fake}, button]}
+    tabs = {"type": "tabs", "elements": [content, {"type": "vertical", "elements": [linked]}]}
+    for each in (content, linked, tabs):
+        for message in render(each, key="k", style=style).messages:
+            check_message(message)
+            assert "good.com (evil.example)" in message.text
