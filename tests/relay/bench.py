@@ -57,7 +57,7 @@ ANA = UserId("U0ANA")
 WORKER = WorkerId("here")
 QUICK = Timings(
     outage_grace=0.05,
-    replays=Patience(replay=0.5, straggler=0.02, probe=0.5, asks=3),
+    replays=Patience(replay=0.2, straggler=0.02, probe=0.5, asks=3),
     certainty=0.1,
     retry_first=0.02,
     retry_cap=0.1,
@@ -86,6 +86,10 @@ class Bench:
     def timed(self, **waits: Any) -> SessionDeps:
         """The dependencies with other waits (seconds)."""
         return replace(self.deps, timings=replace(self.deps.timings, **waits))
+
+    def configured(self, **settings: Any) -> SessionDeps:
+        """The dependencies with other settings."""
+        return replace(self.deps, settings=self.deps.settings.model_copy(update=settings))
 
     async def session(self, state: State = State.CONNECTING, **columns: Any) -> SessionRow:
         """A session that this worker owns."""
@@ -253,8 +257,8 @@ def as_stored(item: str | Item | NewInbox) -> NewInbox:
 
 
 @asynccontextmanager
-async def bench_of(database: Database, **more: Any) -> AsyncIterator[Bench]:
-    """Both stand-ins and the dependencies; `more`: settings that differ."""
+async def bench_of(database: Database) -> AsyncIterator[Bench]:
+    """Both stand-ins and the dependencies."""
     wire = Wire()
     async with (
         LivePersonSandbox(wire) as liveperson,
@@ -277,7 +281,7 @@ async def bench_of(database: Database, **more: Any) -> AsyncIterator[Bench]:
             http, csds_url=settings.liveperson_csds_url, allowed_hosts=settings.allowed_hosts
         )
         deps = SessionDeps(
-            settings=settings.model_copy(update=more),
+            settings=settings,
             worker=WORKER,
             database=database,
             domains=domains,

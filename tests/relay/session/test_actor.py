@@ -210,10 +210,7 @@ async def test_closing_that_was_accepted_and_takes_no_effect_is_told_and_it_goes
 async def test_thread_that_is_gone_closes_the_conversation_and_tells_the_opener(
     bench: Bench,
 ) -> None:
-    deps = bench.deps
-    settings = deps.settings.model_copy(update={"bridge_thread_gone_seconds": 0.0})
-    object.__setattr__(deps, "settings", settings)
-    async with acting(bench) as it:
+    async with acting(bench, deps=bench.configured(bridge_thread_gone_seconds=0.0)) as it:
         conversation = await it.talking()
         await bench.slack.archive(it.row.channel_id)
         await bench.liveperson.say(conversation.id, "into the void")
