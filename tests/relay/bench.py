@@ -102,7 +102,7 @@ class Bench:
             "opener_id": ANA,
             "account": ACCOUNT,
             "label": "Sandbox Telecom",
-            "state": state.value,
+            "state": str(state),
             **columns,
         }
         row = await self.database.writer.run(
@@ -133,17 +133,18 @@ class Bench:
             )
         )
 
-    async def others_claim(self, session: SessionRow) -> None:
-        """Another worker takes the session over."""
+    async def change(self, session: SessionRow, **columns: Any) -> None:
+        """Write columns of a session, whoever owns it; the row in memory stays as it is."""
 
         async def work(transaction: Transaction) -> None:
-            await transaction.execute(
-                update(SESSIONS)
-                .where(SESSIONS.c.id == session.id)
-                .values(owner="other", epoch=SESSIONS.c.epoch + 1)
-            )
+            query = update(SESSIONS).where(SESSIONS.c.id == session.id)
+            await transaction.execute(query.values(**columns))
 
         await self.database.writer.run(work)
+
+    async def others_claim(self, session: SessionRow) -> None:
+        """Another worker takes the session over."""
+        await self.change(session, owner="other", epoch=session.epoch + 1)
 
     # What the store says
 

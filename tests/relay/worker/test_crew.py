@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 
 import pytest
-from sqlalchemy import update
 from structlog.testing import capture_logs
 
 from bridge.backoff import Backoff
@@ -15,7 +14,6 @@ from bridge.relay.session.actor import Session
 from bridge.relay.worker import crew as module
 from bridge.relay.worker.crew import Crew
 from bridge.state import State
-from bridge.store.models import SESSIONS
 from bridge.store.rows import SessionRow
 from lp_sandbox.liveperson.conversations import SandboxConversation
 from tests.relay.bench import WORKER, Bench
@@ -215,12 +213,7 @@ async def test_lease_that_had_run_out_keeps_what_is_still_ours_and_ends_the_othe
 
 async def test_session_that_is_claimed_anew_goes_on_under_its_new_epoch(ship: Ship) -> None:
     row, conversation = await ship.talking()
-
-    async def claim(transaction: object) -> None:
-        query = update(SESSIONS).where(SESSIONS.c.id == row.id).values(epoch=row.epoch + 1)
-        await transaction.execute(query)  # type: ignore[attr-defined]
-
-    await ship.bench.database.writer.run(claim)
+    await ship.bench.change(row, epoch=row.epoch + 1)
     anew = replace(row, epoch=row.epoch + 1)
     ship.crew.adopt(anew, fresh=False)
     ship.crew.adopt(row, fresh=False)  # an older claim, late: of no interest
