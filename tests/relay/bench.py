@@ -193,7 +193,7 @@ class Bench:
             if entry.role == "CONSUMER" and entry.event.get("type") == "ContentEvent"
         ]
 
-    async def until(self, condition: Callable[[], T], timeout: float = 10.0) -> T:
+    async def until(self, condition: Callable[[], T | None], timeout: float = 10.0) -> T:
         """Wait until something holds; give what it gives."""
         async with asyncio.timeout(timeout), self.wire.watch() as news:
             while not (found := condition()):
@@ -222,11 +222,15 @@ class Bench:
         if session.credentials is None:
             await self.sign_in(session)
         assert session.credentials is not None
+
+        def heard(notification: Notification) -> None:
+            receive(notification)
+
         async with Connection.open(
             self.deps.domains,
             AccountId(session.account),
             Credentials.from_json(session.credentials),
-            on_notification=lambda notification: receive(notification) and None,
+            on_notification=heard,
             request_timeout=self.deps.timings.request_timeout,
         ) as connection:
             yield connection

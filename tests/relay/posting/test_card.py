@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bridge.backoff import Backoff
-from bridge.ids import ChannelId
+from bridge.ids import ChannelId, MessageTs
 from bridge.relay.posting.card import Card
 from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.posting import Posting
@@ -72,7 +72,7 @@ async def test_card_opens_the_thread_which_is_known_from_then_on(bench: Bench) -
     stored = await bench.stored(row)
     assert stored.thread_ts == row.thread_ts == message["ts"]
     assert stored.card_shown == row.card_shown
-    thread = await bench.deps.threads.find((TEAM, CHANNEL, row.thread_ts))
+    thread = await bench.deps.threads.find((TEAM, CHANNEL, MessageTs(message["ts"])))
     assert thread is not None
     assert (thread.session, thread.opener) == (row.id, ANA)
     assert await card.refresh(BACKOFF) is None

@@ -104,10 +104,13 @@ async def test_new_owner_neither_tells_again_nor_counts_anew(held: Held, at_once
 
 async def test_thread_is_given_up_after_the_time_that_is_set(held: Held) -> None:
     hold = held.hold(bridge_thread_gone_seconds=0.05)
+
+    async def bear_on() -> None:
+        while True:
+            await hold.bear(refused(OF_THE_THREAD))
+
     with pytest.raises(ThreadGoneError) as gone:
-        async with asyncio.timeout(5):
-            while True:
-                await hold.bear(refused(OF_THE_THREAD))
+        await asyncio.wait_for(bear_on(), 5)
     assert gone.value.error.code == OF_THE_THREAD
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -17,7 +19,7 @@ from tests.relay.session.acting import acting
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
-UPGRADE = "ums"
+UPGRADE: Final = "ums"
 IDP_UNAVAILABLE, ENDS_AT_ONCE, CLOSES_AT_ONCE = "50300000", "10060000", "44010000"
 
 
