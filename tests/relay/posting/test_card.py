@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -77,6 +78,20 @@ async def test_card_opens_the_thread_which_is_known_from_then_on(bench: Bench) -
     assert (thread.session, thread.opener) == (row.id, ANA)
     assert await card.refresh(BACKOFF) is None
     assert updates(bench) == 0, "it shows what is so"
+
+
+async def test_message_that_waits_for_the_card_goes_on_as_soon_as_it_is_posted(
+    bench: Bench,
+) -> None:
+    """It may have been written below it."""
+    row = await bench.session()
+    other = MessageTs(f"{row.created_at // 1000}.000009")
+    waits = asyncio.create_task(bench.deps.threads.find((TEAM, CHANNEL, other)))
+    await asyncio.wait({waits}, timeout=0.05)
+    assert not waits.done()
+    await card_of(bench, row).post()
+    async with asyncio.timeout(1):
+        assert await waits is None, "it is another thread"
 
 
 async def test_card_whose_answer_is_lost_is_posted_once(bench: Bench) -> None:

@@ -110,8 +110,10 @@ async def test_closing_is_noted_and_by_whom(waiting: Watched) -> None:
 async def test_conversation_that_only_leaves_the_subscription_is_not_closed(
     waiting: Watched,
 ) -> None:
+    await waiting.observe(change(waiting.agent))
     await waiting.observe(change(kind="DELETE", state=""))
     assert waiting.conversation.closed is None
+    assert waiting.row.agent_id == waiting.agent, "that it tells of nobody means nothing"
     await waiting.observe(change(kind="DELETE", state="CLOSE"))
     assert waiting.conversation.closed is not None
 
