@@ -57,7 +57,7 @@ ANA = UserId("U0ANA")
 WORKER = WorkerId("here")
 QUICK = Timings(
     outage_grace=0.05,
-    replays=Patience(replay=0.5, straggler=0.02, probe=0.5, asks=3),
+    replays=Patience(replay=0.2, straggler=0.02, probe=0.5, asks=3),
     certainty=0.1,
     retry_first=0.02,
     retry_cap=0.1,
@@ -87,6 +87,10 @@ class Bench:
         """The dependencies with other waits (seconds)."""
         return replace(self.deps, timings=replace(self.deps.timings, **waits))
 
+    def configured(self, **settings: Any) -> SessionDeps:
+        """The dependencies with other settings."""
+        return replace(self.deps, settings=self.deps.settings.model_copy(update=settings))
+
     async def session(self, state: State = State.CONNECTING, **columns: Any) -> SessionRow:
         """A session that this worker owns."""
         name = columns.pop("id", new_session_id())
@@ -98,7 +102,7 @@ class Bench:
             "opener_id": ANA,
             "account": ACCOUNT,
             "label": "Sandbox Telecom",
-            "state": state.value,
+            "state": str(state),
             **columns,
         }
         row = await self.database.writer.run(
@@ -129,17 +133,18 @@ class Bench:
             )
         )
 
-    async def others_claim(self, session: SessionRow) -> None:
-        """Another worker takes the session over."""
+    async def change(self, session: SessionRow, **columns: Any) -> None:
+        """Write columns of a session, whoever owns it; the row in memory stays as it is."""
 
         async def work(transaction: Transaction) -> None:
-            await transaction.execute(
-                update(SESSIONS)
-                .where(SESSIONS.c.id == session.id)
-                .values(owner="other", epoch=SESSIONS.c.epoch + 1)
-            )
+            query = update(SESSIONS).where(SESSIONS.c.id == session.id)
+            await transaction.execute(query.values(**columns))
 
         await self.database.writer.run(work)
+
+    async def others_claim(self, session: SessionRow) -> None:
+        """Another worker takes the session over."""
+        await self.change(session, owner="other", epoch=session.epoch + 1)
 
     # What the store says
 
@@ -188,7 +193,7 @@ class Bench:
             if entry.role == "CONSUMER" and entry.event.get("type") == "ContentEvent"
         ]
 
-    async def until(self, condition: Callable[[], T], timeout: float = 10.0) -> T:
+    async def until(self, condition: Callable[[], T | None], timeout: float = 10.0) -> T:
         """Wait until something holds; give what it gives."""
         async with asyncio.timeout(timeout), self.wire.watch() as news:
             while not (found := condition()):
@@ -217,11 +222,15 @@ class Bench:
         if session.credentials is None:
             await self.sign_in(session)
         assert session.credentials is not None
+
+        def heard(notification: Notification) -> None:
+            receive(notification)
+
         async with Connection.open(
             self.deps.domains,
             AccountId(session.account),
             Credentials.from_json(session.credentials),
-            on_notification=lambda notification: receive(notification) and None,
+            on_notification=heard,
             request_timeout=self.deps.timings.request_timeout,
         ) as connection:
             yield connection
@@ -253,8 +262,8 @@ def as_stored(item: str | Item | NewInbox) -> NewInbox:
 
 
 @asynccontextmanager
-async def bench_of(database: Database, **more: Any) -> AsyncIterator[Bench]:
-    """Both stand-ins and the dependencies; `more`: settings that differ."""
+async def bench_of(database: Database) -> AsyncIterator[Bench]:
+    """Both stand-ins and the dependencies."""
     wire = Wire()
     async with (
         LivePersonSandbox(wire) as liveperson,
@@ -277,7 +286,7 @@ async def bench_of(database: Database, **more: Any) -> AsyncIterator[Bench]:
             http, csds_url=settings.liveperson_csds_url, allowed_hosts=settings.allowed_hosts
         )
         deps = SessionDeps(
-            settings=settings.model_copy(update=more),
+            settings=settings,
             worker=WORKER,
             database=database,
             domains=domains,

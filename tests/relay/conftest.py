@@ -1,4 +1,4 @@
-"""A single actor's dependencies (`bench`), and the whole bridge in the test's own process (`world`).
+"""One actor's dependencies (`bench`), and the whole bridge in the test's own process (`world`).
 
 Both with real sockets and a real database, and without a start-up.
 """
@@ -16,6 +16,7 @@ from bridge.slack.receiver.ingress import PATH
 from bridge.store.database import Database
 from tests.e2e.world import World, world_of
 from tests.relay.bench import Bench, bench_of
+from tests.relay.counter import Counter, counter_of
 
 
 @pytest.fixture
@@ -36,3 +37,11 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
     """A session's dependencies with the sandbox behind them, for tests of one actor by itself."""
     async with bench_of(database) as bench:
         yield bench
+
+
+@pytest.fixture
+async def counter(bench: Bench) -> AsyncIterator[Counter]:
+    """Everything is allowed; what is opened runs here."""
+    counter = counter_of(bench)
+    yield counter
+    await counter.supervisor.stop()

@@ -1,4 +1,4 @@
-"""The publisher ends a conversation: after what was written before, and until LivePerson says so."""
+"""The publisher ends a conversation: after what was written before; and LivePerson may refuse."""
 
 from __future__ import annotations
 

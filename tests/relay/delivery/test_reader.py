@@ -1,4 +1,4 @@
-"""The reader alone: what the dialog tells becomes outbox rows, in one transaction with the cursor."""
+"""The reader alone: what the dialog tells is stored in one transaction with the cursor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from bridge.liveperson.events import (
     UnknownEvent,
 )
 from bridge.liveperson.frames import EventChange, MessagingEvents
-from bridge.relay.delivery import reader as module
 from bridge.store import sessions
 from bridge.store.sessions import FencedError
 from tests.relay.bench import Bench
@@ -123,7 +122,7 @@ async def test_transaction_that_fails_in_the_middle_moves_no_cursor(
 
     await hears(line, "one")
     with monkeypatch.context() as patch:
-        patch.setattr(module.sessions, "move_cursor", broken)
+        patch.setattr(sessions, "move_cursor", broken)
         with pytest.raises(ZeroDivisionError):
             await line.reader.absorb()
     assert await agents_rows(line) == []

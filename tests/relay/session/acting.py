@@ -71,7 +71,9 @@ class Acting:
 
     async def talking(self) -> SandboxConversation:
         """Wait until the conversation is open, and have Maria take it."""
-        found = await self.bench.until(lambda: self.session.delivery.dialogs and self.conversation)
+        found = await self.bench.until(
+            lambda: self.conversation if self.session.delivery.dialogs else None
+        )
         await self.bench.liveperson.accept(found.id)
         await self.shows("joined")
         return found

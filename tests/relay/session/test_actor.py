@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -17,7 +19,7 @@ from tests.relay.session.acting import acting
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
-UPGRADE = "ums"
+UPGRADE: Final = "ums"
 IDP_UNAVAILABLE, ENDS_AT_ONCE, CLOSES_AT_ONCE = "50300000", "10060000", "44010000"
 
 
@@ -210,10 +212,7 @@ async def test_closing_that_was_accepted_and_takes_no_effect_is_told_and_it_goes
 async def test_thread_that_is_gone_closes_the_conversation_and_tells_the_opener(
     bench: Bench,
 ) -> None:
-    deps = bench.deps
-    settings = deps.settings.model_copy(update={"bridge_thread_gone_seconds": 0.0})
-    object.__setattr__(deps, "settings", settings)
-    async with acting(bench) as it:
+    async with acting(bench, deps=bench.configured(bridge_thread_gone_seconds=0.0)) as it:
         conversation = await it.talking()
         await bench.slack.archive(it.row.channel_id)
         await bench.liveperson.say(conversation.id, "into the void")

@@ -49,9 +49,7 @@ async def signed(bench: Bench, account: str = "12345678", **waits: float) -> Sig
 
 def calls(bench: Bench) -> int:
     """How often LivePerson was asked for a token."""
-    return sum(
-        entry.channel == "idp" and entry.direction == "in" for entry in bench.wire.entries()
-    )
+    return sum(entry.channel == "idp" and entry.direction == "in" for entry in bench.wire.entries())
 
 
 async def test_it_signs_in_once_and_notes_who_it_is(bench: Bench) -> None:

@@ -1,81 +1,17 @@
-"""The conversation alone: opened once whatever is lost, and what happens to it told once."""
+"""The conversation alone: what happens to it is told once, and only if it is so."""
 
 from __future__ import annotations
-
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import pytest
 
 from bridge.liveperson.bounds import MOST_DIALOGS
-from bridge.liveperson.connection import Connection
-from bridge.liveperson.errors import ConnectionLost, RequestRefused
 from bridge.liveperson.frames import ConversationChange, DialogInfo, Participant
-from bridge.relay.delivery.agents import Agents
-from bridge.relay.delivery.machine import Delivery
-from bridge.relay.delivery.reader import Reader
-from bridge.relay.session.conversation import Conversation
 from bridge.relay.session.decisions import Happening
-from bridge.relay.shared.record import Record
 from bridge.state import State
 from bridge.store import sessions
-from bridge.store.rows import SessionRow
-from bridge.store.sessions import FencedError
-from tests.relay.bench import ACCOUNT, Bench
+from tests.relay.session.watched import Watched, watched_by
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-
-OPEN = "cm.ConsumerRequestConversation"
-
-
-@dataclass
-class Watched:
-    """A session, and what follows its conversation."""
-
-    bench: Bench
-    row: SessionRow
-    reader: Reader
-    delivery: Delivery
-    conversation: Conversation
-
-    @asynccontextmanager
-    async def connected(self) -> AsyncIterator[Connection]:
-        async with self.bench.connected(self.row, self.reader.receive) as connection:
-            yield connection
-
-    async def attach(self) -> None:
-        async with self.connected() as connection:
-            await self.conversation.attach(connection)
-
-    async def observe(self, *changes: ConversationChange) -> None:
-        """LivePerson has told these."""
-        self.reader.changes += changes
-        await self.conversation.observe()
-
-    async def told(self) -> list[str]:
-        return await self.bench.told(self.row)
-
-    @property
-    def agent(self) -> str:
-        """Maria, as consumers see her."""
-        return self.bench.liveperson.accounts[ACCOUNT].agent("maria").public_id
-
-
-@pytest.fixture
-async def watched(bench: Bench) -> Watched:
-    """It has no conversation yet."""
-    return await watched_again(bench, await bench.session())
-
-
-async def watched_again(bench: Bench, row: SessionRow) -> Watched:
-    """The session as another owner runs it."""
-    record, delivery = Record(row, bench.deps), Delivery(row.id)
-    agents = Agents.of(row, bench.deps)
-    reader = Reader(record, bench.deps, delivery, agents)
-    account = bench.deps.settings.account(row.account)
-    conversation = Conversation(record, reader, delivery, agents, account)
-    return Watched(bench, row, reader, delivery, conversation)
 
 
 @pytest.fixture
@@ -113,100 +49,6 @@ def change(
         delay_until=delay,
         last_event=last,
     )
-
-
-# Opening
-
-
-async def test_conversation_is_opened_noted_and_told_once(watched: Watched) -> None:
-    await watched.attach()
-    assert len(watched.bench.asked(OPEN)) == 1
-    (conversation,) = watched.bench.liveperson.conversations
-    stored = await watched.bench.stored(watched.row)
-    assert (stored.conversation_id, stored.state) == (conversation, State.WAITING)
-    assert list(watched.delivery.dialogs) == [conversation]
-    assert len(await watched.told()) == 1
-    await watched.attach()  # over the next connection
-    assert len(watched.bench.asked(OPEN)) == 1
-    assert len(await watched.told()) == 1
-
-
-async def test_that_it_asks_is_stored_before_it_asks(watched: Watched) -> None:
-    watched.bench.liveperson.faults.drop_before(OPEN)
-    with pytest.raises(ConnectionLost):
-        await watched.attach()
-    assert (await watched.bench.stored(watched.row)).opening_since is not None
-    assert watched.row.conversation_id is None
-
-
-@pytest.mark.parametrize("closed_since", [False, True])
-async def test_conversation_that_was_opened_when_the_answer_was_lost_is_adopted(
-    watched: Watched, closed_since: bool
-) -> None:
-    watched.bench.liveperson.faults.swallow_answer(OPEN, drop=True)
-    with pytest.raises(ConnectionLost):
-        await watched.attach()
-    (conversation,) = watched.bench.liveperson.conversations
-    if closed_since:
-        await watched.bench.liveperson.close(conversation, by="system")
-    another = await watched_again(watched.bench, watched.row)
-    await another.attach()
-    assert another.row.conversation_id == conversation
-    assert len(watched.bench.asked(OPEN)) == 1, "and none was opened beside it"
-    assert (another.conversation.closed is not None) == closed_since
-
-
-async def test_request_that_is_refused_because_an_earlier_one_came_late_adopts_that(
-    watched: Watched,
-) -> None:
-    """It is found by looking again: at the first look there was none."""
-    bench = watched.bench
-    async with watched.connected() as other:
-        late = await other.request_conversation()
-    bench.liveperson.faults.lose_notifications("cqm.ExConversationChangeNotification")
-    bench.liveperson.faults.refuse_request(OPEN, 400)
-    await watched.attach()
-    assert watched.row.conversation_id == late
-    assert list(bench.liveperson.conversations) == [late]
-
-
-async def test_refusal_without_a_conversation_is_raised(watched: Watched) -> None:
-    watched.bench.liveperson.faults.refuse_request(OPEN, 400, reason="out of hours")
-    with pytest.raises(RequestRefused, match="out of hours"):
-        await watched.attach()
-    assert (await watched.bench.stored(watched.row)).conversation_id is None
-    assert await watched.told() == []
-
-
-async def test_skill_and_campaign_of_the_account_go_along(bench: Bench) -> None:
-    row = await bench.session()
-    watched = await watched_again(bench, row)
-    account = bench.deps.settings.account(row.account)
-    watched.conversation._account = account.model_copy(update={"skill": "77"})
-    await watched.attach()
-    (conversation,) = bench.liveperson.conversations.values()
-    assert conversation.skill_id == "77"
-
-
-async def test_worker_whose_lease_has_run_out_opens_nothing(watched: Watched) -> None:
-    async with watched.connected() as connection:
-        watched.row.opening_since = 1
-        watched.bench.deps.lease.term += 1
-        with pytest.raises(FencedError):
-            await watched.conversation.attach(connection)
-    assert watched.bench.asked(OPEN) == []
-
-
-async def test_one_subscription_at_a_time_is_held(watched: Watched) -> None:
-    async with watched.connected() as connection:
-        await watched.conversation.attach(connection)
-        await watched.conversation.look(connection)
-    first, second = watched.bench.asked("cqm.SubscribeExConversations")
-    assert first.number < second.number
-    assert len(watched.bench.asked("cqm.UnsubscribeExConversations")) == 1
-
-
-# What happens to it
 
 
 async def test_agent_who_comes_passes_on_and_goes_is_told_once_each(waiting: Watched) -> None:
@@ -268,8 +110,10 @@ async def test_closing_is_noted_and_by_whom(waiting: Watched) -> None:
 async def test_conversation_that_only_leaves_the_subscription_is_not_closed(
     waiting: Watched,
 ) -> None:
+    await waiting.observe(change(waiting.agent))
     await waiting.observe(change(kind="DELETE", state=""))
     assert waiting.conversation.closed is None
+    assert waiting.row.agent_id == waiting.agent, "that it tells of nobody means nothing"
     await waiting.observe(change(kind="DELETE", state="CLOSE"))
     assert waiting.conversation.closed is not None
 
@@ -277,7 +121,7 @@ async def test_conversation_that_only_leaves_the_subscription_is_not_closed(
 async def test_when_agents_are_back_is_told_once_for_each_time(waiting: Watched) -> None:
     soon, later = 1_800_000_000_000, 1_800_003_600_000
     await waiting.observe(change(delay=soon), change(delay=soon))
-    another = await watched_again(waiting.bench, waiting.row)
+    another = watched_by(waiting.bench, waiting.row)
     await another.observe(change(delay=soon))  # a new owner does not tell it again
     assert len(await waiting.told()) == 1
     await waiting.observe(change(delay=later))
