@@ -137,7 +137,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             yield runner
             return
         if socket_mode is not None:
-            await socket_mode.introduce()
+            await socket_mode.fetch_first_address()
 
         wakeups = Wakeups(database)
         for channel in (CHANNEL, channel_of(supervisor.worker)):

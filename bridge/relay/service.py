@@ -177,7 +177,6 @@ class BridgeService:
 
         Slack shows a thread only to the members of its channel. What a button carries proves
         nothing: the session is found by the thread in which it was pressed.
-        nothing by itself: it must be the thread's own.
         """
         if click.thread_ts is None:
             return Refused(refusals.no_such_session())

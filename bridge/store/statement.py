@@ -1,13 +1,13 @@
 """How every query of the store is written, and the one way it runs.
 
-A query is a Core statement that is written once, as a constant beside its function, with what it
-promises above it: the index that serves it, what it locks, what happens if it is run twice. It is
-compiled once for each database, and then handed to the driver's own connection as a string.
-SQLAlchemy documents that connection (`driver_connection`) for such use. Its own way of running a
-statement, with the cache or as a string, costs two to five times as much: `python -m
-benchmarks.statements` measures it. The types of the columns still convert what goes in and out.
+A query is a Core statement, written once as a constant beside its function. A comment above it says
+which index serves it, what it locks, and what happens if it is run twice. It is compiled once for
+each database, and then handed as text to the driver's own connection, which SQLAlchemy documents
+(`driver_connection`) for such use. SQLAlchemy's own way of running a statement, with the cache or
+as a string, costs two to five times as much (`python -m benchmarks.statements` measures it). The
+columns' types still convert the values that go in and out.
 
-`Transaction.execute` is left to what nobody waits for: the operator's commands, migrations, tests.
+`Transaction.execute` is for code that nobody waits for: the operator's commands, migrations, tests.
 """
 
 from __future__ import annotations
@@ -45,37 +45,37 @@ class Statement:
     """A query: a Core statement whose values are parameters or constants."""
 
     def __init__(self, build: Callable[[Any], Executable]) -> None:
-        """`build` makes the statement; it is given the database's own `insert`."""
+        """`build` makes the statement; its argument is the database's own `insert`."""
         self._build = build
         self._compiled: WeakKeyDictionary[Dialect, _Compiled] = WeakKeyDictionary()
 
     async def run(self, transaction: Transaction, /, **parameters: Any) -> Sequence[Row]:
-        """Run it; give its rows, if it has any."""
+        """Run it; returns its rows, if it has any."""
         compiled, driver = self._on(transaction)
         values = compiled.values(parameters)
-        if isinstance(driver, sqlite3.Connection):  # the one that answers at once
+        if isinstance(driver, sqlite3.Connection):  # it runs on the event loop, without waiting
             return compiled.rows(driver.execute(compiled.text, values).fetchall())
         cursor = await driver.execute(compiled.text, values, **compiled.options)
         return compiled.rows(await cursor.fetchall()) if cursor.description else ()
 
     async def fetch(self, transaction: Transaction, kind: type[T], /, **parameters: Any) -> list[T]:
-        """Run it; give its rows as values of a dataclass whose fields its columns are."""
+        """Run it; returns its rows as values of a dataclass whose fields are the columns."""
         names = cast("Any", kind).__dataclass_fields__
         found = await self.run(transaction, **parameters)
         return [kind(**dict(zip(names, row, strict=True))) for row in found]
 
     async def first(self, transaction: Transaction, /, **parameters: Any) -> Row | None:
-        """Run it; give its first row, None if it has none."""
+        """Run it; returns its first row, or None."""
         found = await self.run(transaction, **parameters)
         return found[0] if found else None
 
     async def value(self, transaction: Transaction, /, **parameters: Any) -> Any:
-        """Run it; give the first column of its first row, None if it has none."""
+        """Run it; returns the first column of its first row, or None."""
         found = await self.run(transaction, **parameters)
         return found[0][0] if found else None
 
     async def change(self, transaction: Transaction, /, **parameters: Any) -> int:
-        """Run it; give how many rows it has changed."""
+        """Run it; returns how many rows it has changed."""
         compiled, driver = self._on(transaction)
         values = compiled.values(parameters)
         if isinstance(driver, sqlite3.Connection):
@@ -86,7 +86,7 @@ class Statement:
     async def run_many(
         self, transaction: Transaction, parameters: Sequence[Mapping[str, Any]], /
     ) -> int:
-        """Run it once for each of `parameters`; give how many rows it has changed."""
+        """Run it once for each of `parameters`; returns how many rows it has changed."""
         if not parameters:
             return 0
         compiled, driver = self._on(transaction)
@@ -140,7 +140,7 @@ class _Compiled:
         return given if self._in_order is None else self._in_order(given)
 
     def rows(self, found: Sequence[Row]) -> Sequence[Row]:
-        """What the driver found, as Python's values."""
+        """The driver's rows, converted to Python's values."""
         if not self._out_of:
             return found
         rows = [list(row) for row in found]
@@ -170,7 +170,7 @@ class among(ColumnElement[bool]):  # noqa: N801 - it stands in conditions, like 
 
 
 class _JsonList(TypeDecorator[Sequence[Any]]):
-    """A list as SQLite can take it: it has no arrays."""
+    """A list as JSON, since SQLite has no arrays."""
 
     impl = Text
     cache_ok = True
@@ -192,7 +192,7 @@ def _in_json(element: among, compiler: Any, **options: Any) -> str:
 
 
 def _conversions(found: Iterable[tuple[Any, Convert | None]]) -> dict[Any, Convert]:
-    """What is to be converted, and how: little of it has to be."""
+    """Which columns or parameters have to be converted, and how; most need none."""
     return {key: convert for key, convert in found if convert is not None}
 
 

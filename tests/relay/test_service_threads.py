@@ -115,7 +115,7 @@ async def test_message_that_could_not_be_stored_makes_its_thread_be_read(
         patch.setattr(Intake, "message", away)
         with pytest.raises(StoreUnavailable):
             await counter.service.message(written())
-    assert counter.presence.news.is_set()
+    assert counter.presence.to_judge.is_set()
     await counter.presence.judge()
     assert (await counter.bench.stored(row)).unheard_since == 1_700_000_005_000
 

@@ -30,7 +30,7 @@ from bridge.slack.web.sender import Page
 from bridge.store import presence
 from bridge.store.connection import Transaction
 from bridge.store.errors import StoreUnavailable
-from bridge.store.presence import Unheard
+from bridge.store.presence import UnreadThread
 from bridge.store.rows import NewOutbox
 
 T = TypeVar("T")
@@ -161,7 +161,7 @@ class CatchingUp:
         lease_ms = int(self._deps.settings.bridge_lease_seconds * 1000)
         limit = BATCH + len(self._postponed)
         async with self._deps.database.read() as transaction:
-            marked = await presence.unheard(
+            marked = await presence.marked_threads(
                 transaction, self._deps.worker, lease_ms=lease_ms, limit=limit
             )
             workers = await presence.workers_alive(transaction, lease_ms=lease_ms)
@@ -185,11 +185,11 @@ class CatchingUp:
                 break
         return bool(ready)
 
-    def _is_due(self, thread: Unheard, now: float) -> bool:
+    def _is_due(self, thread: UnreadThread, now: float) -> bool:
         later = self._postponed.get(thread.session)
         return later is None or later.due <= now or later.since != thread.since
 
-    async def _read(self, thread: Unheard) -> bool:
+    async def _read(self, thread: UnreadThread) -> bool:
         """Read one thread and hand on the missed messages. If that fails, it stays marked.
 
         False: Slack refuses the whole installation.
@@ -210,7 +210,7 @@ class CatchingUp:
                 0
             )  # most messages are our own and await nothing: let other tasks run
         done = await self._deps.database.writer.run(
-            lambda transaction: presence.heard(transaction, thread)
+            lambda transaction: presence.unmark(transaction, thread)
         )
         if not done:
             return True  # the thread was marked again meanwhile: it is read again
@@ -218,7 +218,7 @@ class CatchingUp:
         log.info("thread.caught_up", session=thread.session, looked_at=len(missed))
         return True
 
-    async def _refused(self, thread: Unheard, error: SlackRefused) -> bool:
+    async def _refused(self, thread: UnreadThread, error: SlackRefused) -> bool:
         """Slack refused to show a thread. False: it would refuse every other thread as well."""
         tried = self._refusals_of(thread)
         if error.code == FOREIGN_TEAM:
@@ -244,7 +244,7 @@ class CatchingUp:
             await self._say_unreadable(thread, error)
         return True
 
-    async def _hand_on(self, thread: Unheard, message: dict[str, Any]) -> bool:
+    async def _hand_on(self, thread: UnreadThread, message: dict[str, Any]) -> bool:
         """Hand one message on. False: it has to be tried again, and later messages wait.
 
         A message that can never be stored is told in the thread after some tries, so that it does
@@ -274,48 +274,50 @@ class CatchingUp:
         return True
 
     async def _missed(
-        self, thread: Unheard, messages: list[dict[str, Any]]
+        self, thread: UnreadThread, messages: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
         """The thread's messages that are not in the inbox, in order."""
         stamps = [str(message["ts"]) for message in messages]
         known: set[str] = set()
         async with self._deps.database.read() as transaction:
             for start in range(0, len(stamps), 500):
-                known |= await presence.taken(transaction, thread, stamps[start : start + 500])
+                known |= await presence.stored_messages(
+                    transaction, thread, stamps[start : start + 500]
+                )
         return [message for message in messages if message["ts"] not in known]
 
-    def _refusals_of(self, thread: Unheard) -> int:
+    def _refusals_of(self, thread: UnreadThread) -> int:
         later = self._postponed.get(thread.session)
         return 0 if later is None else later.tries
 
-    def _postpone(self, thread: Unheard, *, counts: bool = True) -> Postponed:
+    def _postpone(self, thread: UnreadThread, *, counts: bool = True) -> Postponed:
         later = self._postponed.setdefault(thread.session, Postponed(thread.since))
         later.since = thread.since
         later.tries += counts
         later.due = asyncio.get_running_loop().time() + 1.0 + later.backoff.next()
         return later
 
-    async def _forget(self, thread: Unheard) -> None:
+    async def _forget(self, thread: UnreadThread) -> None:
         """Unmark a thread that cannot be read, and tell nobody."""
         await self._deps.database.writer.run(
-            lambda transaction: presence.heard(transaction, thread)
+            lambda transaction: presence.unmark(transaction, thread)
         )
         self._postponed.pop(thread.session, None)
 
-    async def _say_unreadable(self, thread: Unheard, error: SlackRefused) -> None:
+    async def _say_unreadable(self, thread: UnreadThread, error: SlackRefused) -> None:
         """Say in the thread that it cannot be read, and unmark it."""
         log.warning("thread.unreadable", session=thread.session, error=error.code)
         told = notice(notices.unheard(thread.since, str(error), error.remedy))
 
         async def first(transaction: Transaction) -> bool:
-            return await presence.heard(transaction, thread)
+            return await presence.unmark(transaction, thread)
 
         await self._teller.tell(thread.session, [told], first=first)
         self._postponed.pop(thread.session, None)
 
     # Slack
 
-    async def _messages(self, thread: Unheard) -> list[dict[str, Any]]:
+    async def _messages(self, thread: UnreadThread) -> list[dict[str, Any]]:
         """All messages of a thread since shortly before the gap, in order. Raises `SlackError`.
 
         Slack may cut the pages as small as it likes.
@@ -333,7 +335,7 @@ class CatchingUp:
             log.error("thread.endless", session=thread.session)
         return [found[ts] for ts in sorted(found, key=lambda ts: ts_key(MessageTs(ts)))]
 
-    async def _page(self, thread: Unheard, oldest: MessageTs, cursor: str | None) -> Page:
+    async def _page(self, thread: UnreadThread, oldest: MessageTs, cursor: str | None) -> Page:
         """Read one page. A 429 is waited out, another failure is tried again a few times."""
         backoff, left = Backoff(first=1.0, cap=30.0), TRIES
         while True:

@@ -151,7 +151,7 @@ class Presence:
             if (found := await self._present(transaction)) is None:
                 return
             since, now = found
-            fleet = await presence.known(
+            fleet = await presence.fleet_presence(
                 transaction, self._deps.worker, now=now, lease_ms=int(self._patience * 1000)
             )
         if fleet.until is not None:
@@ -167,10 +167,10 @@ class Presence:
     async def _mark(self, until: int) -> int:
         """Mark all open threads. If this is interrupted, the gap is found again."""
         writer, count = self._deps.database.writer, 0
-        await writer.run(presence.begin)
+        await writer.run(presence.count_gap)
         while True:
             marked = await writer.run(
-                lambda transaction: presence.mark(transaction, until, limit=MARKED)
+                lambda transaction: presence.mark_open_threads(transaction, until, limit=MARKED)
             )
             count += marked
             if marked < MARKED:

@@ -64,7 +64,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_is_over_soon_is_not_worth_a_word(held: Held) -> None:
     hold = held.hold()
     for _ in range(3):
-        await hold.bear(refused(OF_THE_THREAD))
+        await hold.wait_or_give_up(refused(OF_THE_THREAD))
     await hold.over()
     assert held.told == []
     assert held.row.held_since is None
@@ -74,7 +74,7 @@ async def test_what_is_over_soon_is_not_worth_a_word(held: Held) -> None:
 async def test_opener_is_told_once_and_the_thread_of_the_end(held: Held, at_once: None) -> None:
     hold, before = held.hold(), now_ms()
     for _ in range(3):
-        await hold.bear(refused(OF_THE_THREAD))
+        await hold.wait_or_give_up(refused(OF_THE_THREAD))
     ((words, key),) = held.told
     assert "Sandbox Telecom" in words
     assert OF_THE_THREAD in words
@@ -92,14 +92,14 @@ async def test_opener_is_told_once_and_the_thread_of_the_end(held: Held, at_once
 
 
 async def test_new_owner_neither_tells_again_nor_counts_anew(held: Held, at_once: None) -> None:
-    await held.hold().bear(refused(OF_THE_THREAD))
+    await held.hold().wait_or_give_up(refused(OF_THE_THREAD))
     assert held.row.held_since is not None
     held.row.held_since -= 10_000
     another = held.hold(bridge_thread_gone_seconds=20.0)
-    await another.bear(refused(OF_THE_THREAD))
+    await another.wait_or_give_up(refused(OF_THE_THREAD))
     assert len(held.told) == 1
     with pytest.raises(ThreadGoneError):
-        await held.hold(bridge_thread_gone_seconds=9.0).bear(refused(OF_THE_THREAD))
+        await held.hold(bridge_thread_gone_seconds=9.0).wait_or_give_up(refused(OF_THE_THREAD))
 
 
 async def test_thread_is_given_up_after_the_time_that_is_set(held: Held) -> None:
@@ -107,7 +107,7 @@ async def test_thread_is_given_up_after_the_time_that_is_set(held: Held) -> None
 
     async def bear_on() -> None:
         while True:
-            await hold.bear(refused(OF_THE_THREAD))
+            await hold.wait_or_give_up(refused(OF_THE_THREAD))
 
     with pytest.raises(ThreadGoneError) as gone:
         await asyncio.wait_for(bear_on(), 5)
@@ -116,9 +116,9 @@ async def test_thread_is_given_up_after_the_time_that_is_set(held: Held) -> None
 
 async def test_what_is_not_there_is_waited_for_less_long(held: Held) -> None:
     held.row.held_since = now_ms() - int(MISSING_SECONDS * 1000) - 1_000
-    await held.hold().bear(refused("is_archived"))
+    await held.hold().wait_or_give_up(refused("is_archived"))
     with pytest.raises(ThreadGoneError):
-        await held.hold().bear(refused("channel_not_found"))
+        await held.hold().wait_or_give_up(refused("channel_not_found"))
 
 
 @pytest.mark.parametrize("code", [PASSES, OF_THE_INSTALLATION, "an_error_of_next_year"])
@@ -127,7 +127,7 @@ async def test_what_is_not_about_the_thread_never_gives_it_up(
 ) -> None:
     monkeypatch.setattr(module, "CREDENTIALS_WAIT", 0.01)
     held.row.held_since = 1
-    await held.hold(bridge_thread_gone_seconds=0.0).bear(refused(code))
+    await held.hold(bridge_thread_gone_seconds=0.0).wait_or_give_up(refused(code))
 
 
 async def test_it_rests_between_tries_until_something_says_that_it_may_work_again(
@@ -135,7 +135,7 @@ async def test_it_rests_between_tries_until_something_says_that_it_may_work_agai
 ) -> None:
     hold = held.hold(waits=600.0)
     hold.nudge()  # nothing is held: of no consequence
-    bearing = asyncio.create_task(hold.bear(refused(OF_THE_THREAD)))
+    bearing = asyncio.create_task(hold.wait_or_give_up(refused(OF_THE_THREAD)))
     await held.bench.until(lambda: hold.resting)
     hold.nudge()
     async with asyncio.timeout(4):  # sooner than anything else would end it
@@ -149,9 +149,9 @@ async def test_refused_installation_is_not_asked_again_and_again(
     """A person has to act: there is no hurry."""
     monkeypatch.setattr(module, "CREDENTIALS_WAIT", 0.2)
     hold, clock = held.hold(waits=0.001), asyncio.get_running_loop().time
-    await hold.bear(refused(OF_THE_INSTALLATION))
+    await hold.wait_or_give_up(refused(OF_THE_INSTALLATION))
     before = clock()
-    await hold.bear(refused(OF_THE_INSTALLATION))
+    await hold.wait_or_give_up(refused(OF_THE_INSTALLATION))
     assert clock() - before >= 0.19
 
 
@@ -163,7 +163,7 @@ async def test_where_slack_may_have_told_us_nothing_the_thread_is_read_afterward
 ) -> None:
     monkeypatch.setattr(module, "CREDENTIALS_WAIT", 0.01)
     hold, before = held.hold(), now_ms()
-    await hold.bear(refused(code))
+    await hold.wait_or_give_up(refused(code))
     await hold.over()
     unheard = (await held.stored()).unheard_since
     assert (unheard is not None) == held.bench.deps.to_read.is_set() == deaf
@@ -176,7 +176,9 @@ async def test_where_slack_may_have_told_us_nothing_the_thread_is_read_afterward
 async def test_channel_is_followed_to_the_id_that_slack_names(held: Held) -> None:
     assert held.row.thread_ts is not None
     hold = held.hold(waits=600.0)
-    await hold.bear(refused("channel_id_changed", moved_to="C0NEW"))  # tried again at once
+    await hold.wait_or_give_up(
+        refused("channel_id_changed", moved_to="C0NEW")
+    )  # tried again at once
     assert held.row.channel_id == (await held.stored()).channel_id == "C0NEW"
     thread = await held.bench.deps.threads.find((TEAM, ChannelId("C0NEW"), held.row.thread_ts))
     assert thread is not None

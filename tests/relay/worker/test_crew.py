@@ -204,7 +204,7 @@ async def test_lease_that_had_run_out_keeps_what_is_still_ours_and_ends_the_othe
     row, conversation = await ship.talking()
     other, _ = await ship.talking()
     ship.bench.deps.lease.term += 1
-    ship.crew.settle({row.id: row.epoch})
+    ship.crew.keep_only({row.id: row.epoch})
     await ship.bench.until(lambda: ship.crew.ids == [row.id])
     await ship.bench.liveperson.accept(conversation.id)
     await ship.bench.until(lambda: row.agent_id)

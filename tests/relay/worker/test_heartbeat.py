@@ -21,7 +21,7 @@ async def test_second_process_of_a_living_name_is_told_so(fleet: Fleet) -> None:
     waiting = asyncio.create_task(second.take_name(asyncio.Event()))
     await asyncio.sleep(0)
     while not waiting.done():
-        await first._beat()
+        await first._make_heartbeat()
         await asyncio.wait({waiting}, timeout=0.05)
     with pytest.raises(NameTaken):
         await waiting
@@ -74,7 +74,7 @@ async def test_worker_that_stood_still_keeps_what_is_still_its_own(fleet: Fleet)
     await fleet.worker("other").take_name(asyncio.Event())
     await fleet.bench.change(lost, owner="other", epoch=lost.epoch + 2)
     fleet.now += LEASE + 1
-    await me._beat()
+    await me._make_heartbeat()
     await fleet.bench.until(lambda: me.count == 1)
     assert me.look(kept.id)
     assert not me.look(lost.id)

@@ -92,7 +92,7 @@ async def test_what_is_ours_and_does_not_run_is_let_go_of_and_claimed(fleet: Fle
         assert await fleet.owner(row) == WORKER
         assert (await fleet.bench.stored(row)).epoch == row.epoch, f"after {looked} looks"
         fleet.now += LEASE * 0.9
-        await me._beat()
+        await me._make_heartbeat()
         fleet.now += LEASE * 0.2
         await me._release_strays()
         if looked == 1:
