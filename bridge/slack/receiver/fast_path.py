@@ -151,8 +151,8 @@ class MessageFastPath:
         return (await self(parse_json(json.dumps(body)), {})).acknowledges
 
     def _classify(self, envelope: Envelope) -> Reply | Envelope | ThreadMessage:
-        """Sort an envelope. Returns the answer if it is not for the bridge, a message for the relay, or
-        the envelope itself of a workspace that is not known, or not yet."""
+        """Sort an envelope: the answer if it is not for the bridge, a message for the relay, or the
+        envelope itself if its workspace is not known, or not yet."""
         team = envelope.team
         identity = self._workspaces.known(team) if team is not None else None
         if identity is None:
