@@ -1,7 +1,7 @@
-"""`lp-bridge sessions`: list them, tell one's story with delivery marks, end one.
+"""`lp-bridge sessions`: lists sessions, shows the transcript of one, ends one.
 
-What people and agents wrote is shown with its control characters taken out: text from outside
-must not drive the operator's terminal.
+Messages of people and agents are shown without control characters: text from outside must not
+control the operator's terminal.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ async def list_sessions(settings: Settings, *, live: bool, limit: int) -> int:
 
 
 async def show_session(settings: Settings, session: str) -> int:
-    """Print what is known of a session and its transcript. Raise `StoreError`."""
+    """Print a session's row and its transcript. Raise `StoreError`."""
     async with _open(settings) as database, database.read() as transaction:
         row = (
             await transaction.execute(select(SESSIONS).where(SESSIONS.c.id == session.strip()))
@@ -120,7 +120,7 @@ async def show_session(settings: Settings, session: str) -> int:
 
 async def close_session(settings: Settings, session: str) -> int:
     """Ask the session's owner to end it, as the card's button does. Raise `StoreError`."""
-    # In thread order it comes after all that has been written so far, and so it leaves last.
+    # This key sorts after everything written so far, so the close is sent last.
     key = MessageTs(f"{time.time():.6f}")
     name = SessionId(session.strip())
     async with _open(settings) as database:
@@ -182,7 +182,7 @@ def plain(text: str) -> str:
 
 
 def _shown(row: Any) -> tuple[str, str]:
-    """Who says what, in an outbox row."""
+    """The author and the text of an outbox row."""
     try:
         payload = msgspec.json.decode(row.payload, type=dict[str, Any])
     except msgspec.DecodeError:

@@ -114,13 +114,13 @@ class Posting:
         A refused reaction is waited out only if Slack would refuse a message for the same reason.
         """
         row, backoff = self._record.row, self.backoff()
-        give_up = asyncio.get_running_loop().time() + MARK_PATIENCE
+        deadline = asyncio.get_running_loop().time() + MARK_PATIENCE
         while True:
             self._record.check_lease()
             try:
                 return await self._deps.sender.mark(row.team_id, row.channel_id, mark)
             except (SlackUnknown, SlackUnavailable) as error:
-                if asyncio.get_running_loop().time() > give_up:
+                if asyncio.get_running_loop().time() > deadline:
                     raise SlackRefused(str(error), code=error.code) from error
                 await asyncio.sleep(backoff.next(error.retry_after))
             except SlackRefused as error:

@@ -64,7 +64,7 @@ class SlackClient:
         lane: Hashable = (team, method.name)
         if method.per_channel:
             pace, lane = self._channels, (team, method.name, arguments["channel"])
-        give_up = time.monotonic() + patience
+        deadline = time.monotonic() + patience
         while True:
             await pace.turn(lane)
             token = await self.workspaces.token_for(team)
@@ -80,5 +80,5 @@ class SlackClient:
                 if error.retry_after is None:
                     raise
                 pace.hold(lane, error.retry_after)
-                if time.monotonic() + error.retry_after > give_up:
+                if time.monotonic() + error.retry_after > deadline:
                     raise
