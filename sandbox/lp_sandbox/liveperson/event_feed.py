@@ -105,7 +105,12 @@ class EventFeed:
         )
 
     def _frame(self, events: list[StoredEvent]) -> Json:
-        return frames.notification(EVENTS, {"changes": [self.seen(stored) for stored in events]})
+        changes = [self.seen(stored) for stored in events]
+        if not self._manners.dialog_at_top:
+            return frames.notification(EVENTS, {"changes": changes})
+        for change in changes:
+            dialog = change.pop("dialogId")
+        return frames.notification(EVENTS, {"dialogId": dialog, "changes": changes})
 
     def _take(self, name: str) -> Rule | None:
         if not self._rules:
