@@ -25,7 +25,7 @@ import structlog
 
 from bridge.ids import InboxId
 from bridge.liveperson.dialog import Dialog, Gap, weight
-from bridge.liveperson.events import AcceptStatusEvent, TextEvent
+from bridge.liveperson.events import AcceptStatusEvent, HiddenEvent, TextEvent
 from bridge.liveperson.frames import EventChange
 from bridge.relay.shared.items import Queued, queued
 from bridge.relay.shared.own_words import is_marker, marker_of
@@ -82,13 +82,14 @@ class Delivery:
     """Decides for one session."""
 
     __slots__ = (
-        "_above",
+        "_attached",
         "_confirmed",
         "_dialog",
         "_dialogs",
         "_doubts",
         "_finished",
         "_late_own",
+        "_left",
         "_numbers",
         "_session",
         "_stored",
@@ -101,6 +102,8 @@ class Delivery:
         "in_flight",
         "noting",
         "pending",
+        "survey",
+        "turning",
     )
 
     def __init__(self, session: str) -> None:
@@ -111,6 +114,10 @@ class Delivery:
         """Published over the present connection, not answered yet."""
         self.held_up = False
         """LivePerson's verdict on a message is being looked at: nothing leaves meanwhile."""
+        self.turning = False
+        """Another dialog is about to take what leaves: nothing does meanwhile."""
+        self.survey = False
+        """Whether what takes it is a survey, and no agent."""
         self.noting: InboxId | None = None
         """The store is being told that this one was sent."""
         self.pending: list[Heard] = []
@@ -120,12 +127,14 @@ class Delivery:
         self._doubts: list[InboxId] = []
         self._confirmed: dict[InboxId, Number] = {}
         """Sent, and the store does not say so yet."""
-        self._unnumbered: list[Queued] = []
-        """Sent, and LivePerson has not said yet under which number."""
+        self._unnumbered: dict[InboxId, tuple[Queued, str | None]] = {}
+        """Sent, and LivePerson has not said yet under which number; and the dialog."""
         self._numbers: dict[tuple[str, int], InboxId] = {}
-        self._above: dict[InboxId, int] = {}
-        """What the number of a message must be above: what was known when it left."""
+        self._left: dict[InboxId, tuple[str, int]] = {}
+        """The dialog that a message has left for, and what its number there must be above: what was
+        known then."""
         self._finished: deque[InboxId] = deque(maxlen=REMEMBERED)
+        self._attached = False
         self._dialog: str | None = None
         self._dialogs: dict[str, Dialog] = {}
         self._late_own: list[tuple[str, EventChange]] = []
@@ -135,7 +144,7 @@ class Delivery:
 
     def take_over(self, left: Handover) -> None:
         """Go on where a former owner ended: it may have published any of what waits."""
-        for row in left.dialogs:
+        for row in sorted(left.dialogs, key=lambda row: row.dialog_type != "MAIN"):
             position = row.position
             gaps = [Gap(*each) for each in position.gaps]
             self._dialogs[row.dialog_id] = Dialog(position.cursor, gaps)
@@ -143,7 +152,7 @@ class Delivery:
         for name, numbers in left.own.items():
             for sequence in numbers:
                 self._dialogs[name].ours(sequence)
-        self._unnumbered = [queued(row) for row in left.unnumbered]
+        self._unnumbered = {row.id: (queued(row), row.dialog_id) for row in left.unnumbered}
         self.add(left.incoming)
         self._doubts = [row.id for row in self._waiting if row.item.published and row.item.ready]
 
@@ -185,14 +194,33 @@ class Delivery:
         doubtful = {each for each in self._doubts if each not in self._confirmed}
         return [row for row in self._waiting if row.id in doubtful and not row.item.repeatable]
 
-    def attach(self, dialog: str) -> None:
+    def is_under_way(self, row: Queued) -> bool:
+        """Whether it has left, or may have: what became of it is still to come."""
+        flying = self.in_flight is not None and self.in_flight.id == row.id
+        return flying or row.id in self._doubts
+
+    def attach(self, dialog: str | None, *, survey: bool = False) -> None:
         """Messages go to this dialog from now on. Nothing may be in doubt."""
         if self._doubts:
             raise AssertionError("a message is in doubt: look for it first")
-        self._dialog = dialog
+        self._attached = True
+        self.turn_to(dialog, survey=survey)
+
+    def turn_to(self, dialog: str | None, *, survey: bool = False) -> None:
+        """Another dialog takes what leaves from now on; None: no dialog does, so it waits.
+
+        What is in flight stays with the dialog that it has left for.
+        """
+        self._dialog, self.survey = dialog, survey
+
+    @property
+    def target(self) -> str | None:
+        """The dialog that takes what leaves."""
+        return self._dialog
 
     def detach(self) -> None:
         """There is no connection any more: what is in flight may have arrived."""
+        self._attached = False
         self._dialog = None
         self.unknown()
 
@@ -201,7 +229,9 @@ class Delivery:
 
         Nothing overtakes what is not ready yet.
         """
-        if self._dialog is None or self.held_up or self.noting is not None or not self._waiting:
+        if not self._attached or not self._waiting:
+            return None
+        if self.held_up or self.turning or self.noting is not None:
             return None
         if self._confirmed:
             for row in self._waiting:
@@ -210,15 +240,17 @@ class Delivery:
         row = self._waiting[0]
         if self.in_flight is not None or not row.item.ready:
             return None
+        if row.item.published and self._dialog is None:
+            return None
         return Step.SEND, row
 
     def leaves(self, row: Queued) -> None:
         """It is being published: its number will be higher than any that is known now."""
         self.in_flight = row
         if self._dialog is not None:
-            self._above[row.id] = self._dialogs[self._dialog].highest
-            if len(self._above) > REMEMBERED:
-                del self._above[next(iter(self._above))]
+            self._left[row.id] = self._dialog, self._dialogs[self._dialog].highest
+            if len(self._left) > REMEMBERED:
+                del self._left[next(iter(self._left))]
 
     @property
     def echoed(self) -> bool:
@@ -227,9 +259,10 @@ class Delivery:
 
     def answered(self, sequence: int | None) -> None:
         """LivePerson has what is in flight, under this number if it tells one."""
-        row, dialog = self.in_flight, self._dialog
-        if row is None or dialog is None:
+        row = self.in_flight
+        if row is None or row.id not in self._left:
             return
+        dialog, _ = self._left[row.id]
         self.in_flight = None
         if row.id in self._finished:  # its echo was first, and is stored
             self._advance()
@@ -241,7 +274,7 @@ class Delivery:
             if row.id not in self._confirmed:
                 self._confirmed[row.id] = (dialog if row.item.numbered else None, None)
                 if row.item.numbered:
-                    self._unnumbered.append(row)
+                    self._unnumbered[row.id] = row, dialog
         else:
             self._number(row.id, dialog, sequence)
             self._dialogs[dialog].ours(sequence)
@@ -425,7 +458,7 @@ class Delivery:
             ]
 
     def _show(self, heard: Heard) -> None:
-        if not isinstance(heard.change.event, AcceptStatusEvent):
+        if not isinstance(heard.change.event, AcceptStatusEvent | HiddenEvent):
             self.pending.append(heard)
             self._weight += weight(heard.change)
 
@@ -444,7 +477,8 @@ class Delivery:
         if (dialog, change.sequence) in self._numbers:
             return True
         event, marker = change.event, change.external_id
-        candidates = [row for row in self._candidates(change.sequence) if row.item.may_be(event)]
+        possible = self._candidates(dialog, change.sequence)
+        candidates = [row for row in possible if row.item.may_be(event)]
         if not candidates and not isinstance(event, TextEvent):
             return True
         found: list[Queued] = []
@@ -470,9 +504,9 @@ class Delivery:
             )
         return True
 
-    def _candidates(self, sequence: int) -> list[Queued]:
+    def _candidates(self, dialog: str, sequence: int) -> list[Queued]:
         """Messages whose number is not known and may be this one, in the order of sending."""
-        rows = list(self._unnumbered)
+        rows = [row for row, where in self._unnumbered.values() if where in (None, dialog)]
         if self.in_flight is not None and self.in_flight.id not in self._finished:
             rows.append(self.in_flight)
         if self._doubts:
@@ -481,11 +515,16 @@ class Delivery:
             row
             for row in rows
             if self._confirmed.get(row.id, ("", None))[1] is None
-            and sequence > self._above.get(row.id, -1)
+            and self._may_be_there(row.id, dialog, sequence)
         ]
 
+    def _may_be_there(self, row: InboxId, dialog: str, sequence: int) -> bool:
+        """Whether a message can stand there; a former owner's can stand in any dialog."""
+        where, above = self._left.get(row, (dialog, -1))
+        return where == dialog and sequence > above
+
     def _number(self, row: InboxId, dialog: str, sequence: int) -> None:
-        self._unnumbered = [each for each in self._unnumbered if each.id != row]
+        self._unnumbered.pop(row, None)
         self._confirmed[row] = (dialog, sequence)
         self._numbers[dialog, sequence] = row
         if len(self._numbers) > REMEMBERED:

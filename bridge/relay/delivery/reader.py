@@ -7,6 +7,8 @@ where such a message is looked for. What an event means is decided by `delivery`
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from bridge.content.from_liveperson import text_content, unsupported
 from bridge.content.rendered import Rendered
 from bridge.liveperson.catch_up import CatchUp
@@ -47,7 +49,9 @@ class Reader:
         "_read_to",
         "_record",
         "changes",
+        "observe",
         "stale",
+        "surveys",
     )
 
     def __init__(
@@ -62,6 +66,10 @@ class Reader:
         """Changes of this consumer's conversations that nobody has looked at yet."""
         self.stale = False
         """Whether something may have been lost: read again from the cursor."""
+        self.surveys: set[str] = set()
+        """Dialogs that are surveys."""
+        self.observe: Callable[[], Awaitable[None]] | None = None
+        """Called before events are stored: who has joined is told before what they say."""
 
     def receive(self, notification: Notification) -> bool:
         """Take what came; the session stores it. True: there is nothing to do."""
@@ -113,6 +121,8 @@ class Reader:
         with the delivery: the next call stores it.
         """
         while self._delivery.pending:
+            if self.changes and self.observe is not None:
+                await self.observe()
             events = list(self._delivery.pending)
             items = [item for heard in events for item in await self._items(heard)]
             batch = self._delivery.batch(events)
@@ -124,7 +134,8 @@ class Reader:
         change = heard.change
         if isinstance(change.event, AcceptStatusEvent | ChatStateEvent):
             return []
-        name, avatar = await self._agents.author(change)
+        survey = heard.dialog in self.surveys
+        name, avatar = await self._agents.author(change, survey=survey)
         return [
             NewOutbox(
                 kind="agent",

@@ -51,6 +51,8 @@ class Timings:
     """What was sent over the old socket may still be on its way in: look only after this."""
     before_look: float = 2.0
     """Likewise for a post whose answer was lost."""
+    survey: float = 6.0
+    """When the talk is over and the conversation is not, a survey has so long to appear."""
     handover: float = 5.0
     """What is under way when a session is handed over has so long to come to its end."""
 

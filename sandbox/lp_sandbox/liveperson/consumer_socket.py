@@ -289,7 +289,7 @@ class ConsumerSocket(UmsSocket):
 
     def _changed(self, change: Change) -> None:
         if (stored := change.event) is not None:
-            if stored.dialog_id in self._dialogs and stored.audience == "ALL":
+            if stored.dialog_id in self._dialogs and self._feed.tells(stored):
                 self._feed.happened(stored)
             if not (self._manners.tells_events and stored.is_content):
                 return

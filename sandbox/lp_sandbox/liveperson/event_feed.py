@@ -39,6 +39,10 @@ class EventFeed:
         self._notify = notify
         self._conversations = conversations
 
+    def tells(self, stored: StoredEvent) -> bool:
+        """Whether an event is told to consumers at all."""
+        return stored.audience == "ALL" or self._manners.leaks
+
     def happened(self, stored: StoredEvent) -> None:
         """Tell of an event that was just stored."""
         frame = self._frame([stored])
@@ -60,7 +64,7 @@ class EventFeed:
     def replay(self, dialog: Dialog, sequence: int) -> None:
         """Tell of a dialog's events from a sequence on once more, for a subscription."""
         manners = self._manners
-        events = [stored for stored in dialog.since(sequence) if stored.audience == "ALL"]
+        events = [stored for stored in dialog.since(sequence) if self.tells(stored)]
         if not manners.from_inclusive and sequence > 0:
             events = [stored for stored in events if stored.sequence > sequence]
         if spoilt := self._take("lose_replays") or self._take("cut_replays"):

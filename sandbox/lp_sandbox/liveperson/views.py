@@ -135,6 +135,8 @@ def consumer_event(
         "dialogId": stored.dialog_id,
         "conversationId": stored.conversation_id,
     }
+    if stored.audience != "ALL":
+        seen["messageAudience"] = stored.audience
     if stored.metadata is not None and (echo_metadata or stored.agent is not None):
         seen["metadata"] = stored.metadata
     return seen
