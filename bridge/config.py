@@ -60,6 +60,8 @@ class AccountSettings(BaseModel):
     skill: str | None = None
     campaign: str | None = None
     engagement: str | None = None
+    skills: dict[str, str] = Field(default_factory=dict)
+    """The teams' names by their skills' ids: LivePerson tells consumers the ids only."""
     channels: tuple[str, ...] = ()
     """Slack channels where it may be used, as `#name` or id; empty: everywhere.
 

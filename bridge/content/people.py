@@ -16,6 +16,8 @@ LONGEST_NAME = 80
 """Most characters of a name, which is also Slack's own limit for display names."""
 AGENT_MARK = " (agent)"
 """The mark that tells an agent from a colleague of the same name."""
+BOT_MARK = " (bot)"
+"""The same, where LivePerson says that a bot has written it."""
 NOT_FOR_AGENTS = frozenset({"LP Bridge", "Slackbot", "Slack"})
 """Names that no agent gets in Slack, besides the bridge's own name there."""
 
@@ -78,6 +80,11 @@ def as_agent(name: str) -> str:
     if name.casefold() == "agent":
         return name
     return shorten(name.removesuffix(AGENT_MARK), LONGEST_NAME - len(AGENT_MARK)) + AGENT_MARK
+
+
+def as_bot(name: str) -> str:
+    """Return a bot's name with the mark that it is one."""
+    return shorten(name.removesuffix(BOT_MARK), LONGEST_NAME - len(BOT_MARK)) + BOT_MARK
 
 
 def skeleton(name: str) -> str:

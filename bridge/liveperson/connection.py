@@ -268,8 +268,24 @@ class Connection:
         """End a subscription that `subscribe_conversations` has made."""
         await self._ask(requests.unsubscribe_conversations(subscription_id))
 
+    async def close_dialog(self, conversation_id: str, dialog_id: str) -> None:
+        """End a dialog. After the main one a survey may come, in a dialog of its own."""
+        await self._ask(requests.close_dialog(conversation_id, dialog_id))
+
+    async def end_conversation(self, conversation_id: str) -> None:
+        """End a conversation with all its dialogs: no survey comes, or it is over."""
+        await self._ask(requests.end_conversation(conversation_id))
+
+    async def set_ttr(self, conversation_id: str, ttr: str, seconds: int) -> None:
+        """Say how soon an answer is wanted: `ttr` URGENT, NORMAL, …, and in how many seconds."""
+        await self._ask(requests.set_ttr(conversation_id, ttr, seconds))
+
+    async def rate(self, conversation_id: str, rating: int, *, resolved: bool) -> None:
+        """Rate a conversation that is over, from 1 to 5, and say whether it helped."""
+        await self._ask(requests.rate(conversation_id, rating, resolved=resolved))
+
     async def close_conversation(self, conversation_id: str) -> None:
-        """Close a conversation."""
+        """Close a conversation, if this connection does not claim MULTI_DIALOG."""
         await self._ask(requests.close_conversation(conversation_id))
 
     # How it works

@@ -56,6 +56,8 @@ class _Say:
 @dataclass(slots=True, eq=False)
 class _End:
     done: asyncio.Future[None]
+    dialog: str
+    """What is to end: the talk, or the survey that ran when it was asked for."""
 
 
 class Conversation:
@@ -111,14 +113,17 @@ class Conversation:
             raise
 
     async def end(self) -> None:
-        """Close the conversation after the messages that wait; `Closed` is its last event.
+        """End the talk after the messages that wait; `Closed` is the last event.
+
+        Before it a survey may come (`DialogOpened`, with its questions as messages): what is said
+        answers it, and another `end` ends it.
 
         Raises `RequestRefused` if LivePerson refuses to.
         """
         if self._over is not None:
             return
         self._check()
-        end = _End(_future())
+        end = _End(_future(), self._metadata.target(self.id))
         self._todo.append(end)
         self._wake()
         await end.done
@@ -365,8 +370,14 @@ class Conversation:
     # The end
 
     async def _close(self, ums: Connection, end: _End) -> None:
+        if end.dialog != self._metadata.target(self.id):
+            self._answer(end)  # it has ended: what runs now is another dialog
+            return
         try:
-            await ums.close_conversation(self.id)
+            if self._metadata.talks:
+                await ums.close_dialog(self.id, end.dialog)
+            else:  # what runs is the survey
+                await ums.end_conversation(self.id)
         except RequestRefused as error:
             self._answer(end, error)
         else:

@@ -67,6 +67,12 @@ class AcceptStatusEvent(msgspec.Struct, frozen=True):
     takes_sequence = True
 
 
+class HiddenEvent(msgspec.Struct, frozen=True, gc=False):
+    """What agents say among themselves. Its words are not even read: nobody can show them."""
+
+    takes_sequence = True
+
+
 class UnknownEvent(msgspec.Struct, frozen=True, gc=False):
     """Something that this client does not know."""
 
@@ -76,7 +82,15 @@ class UnknownEvent(msgspec.Struct, frozen=True, gc=False):
     takes_sequence = True
 
 
-Event = TextEvent | FileEvent | RichEvent | ChatStateEvent | AcceptStatusEvent | UnknownEvent
+Event = (
+    TextEvent
+    | FileEvent
+    | RichEvent
+    | ChatStateEvent
+    | AcceptStatusEvent
+    | HiddenEvent
+    | UnknownEvent
+)
 
 
 def read_event(event: Any) -> Event:

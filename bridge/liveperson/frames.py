@@ -19,7 +19,7 @@ from msgspec import Raw
 from bridge.liveperson import bounds, shapes
 from bridge.liveperson.bounds import identifier, moment, number
 from bridge.liveperson.errors import VIOLATION, ProtocolViolation
-from bridge.liveperson.events import Event, read_event
+from bridge.liveperson.events import Event, HiddenEvent, read_event
 from bridge.seldom import Seldom
 
 T = TypeVar("T")
@@ -57,6 +57,8 @@ class EventChange(msgspec.Struct, frozen=True):
     """The name that the publisher gave it, if LivePerson repeats it."""
     metadata_id: str | None = None
     """The originator's other id, if there is one."""
+    by_bot: bool = False
+    """Whether its metadata says that a bot has written it."""
 
     def is_by(self, participant: str) -> bool:
         """Tell whether that consumer or agent is the originator, by either id."""
@@ -75,6 +77,8 @@ class Participant(msgspec.Struct, frozen=True):
     id: str
     role: str
     """CONSUMER, ASSIGNED_AGENT, AGENT, READER, MANAGER, CONTROLLER, …"""
+    state: str | None = None
+    """ACTIVE, or SUGGESTED: proposed, and not there."""
 
 
 class DialogInfo(msgspec.Struct, frozen=True):
@@ -86,6 +90,13 @@ class DialogInfo(msgspec.Struct, frozen=True):
     state: str | None
     closed_by: str | None
     closed_cause: str | None
+    channel: str | None = None
+    """MESSAGING, or what no consumer can write in here: COBROWSE."""
+
+    @property
+    def is_talk(self) -> bool:
+        """Whether it consists of messages: only such are read."""
+        return self.channel in (None, "MESSAGING")
 
 
 class ConversationChange(msgspec.Struct, frozen=True):
@@ -106,6 +117,10 @@ class ConversationChange(msgspec.Struct, frozen=True):
     """When agents are back, in milliseconds since 1970, while there are none."""
     last_event: tuple[str, int] | None = None
     """Dialog and sequence of the latest content, if told: the dialog goes up to there at least."""
+    skill: str | None = None
+    """The team that has it, by id; "-1": none in particular."""
+    ttr: str | None = None
+    """How soon an answer is due: NORMAL, URGENT, PRIORITIZED, CUSTOM."""
 
 
 class ConversationChanges(msgspec.Struct, frozen=True):
@@ -191,10 +206,13 @@ def _decode(raw: bytes) -> Response | Notification | None:
 
 def _messaging_events(body: Raw) -> MessagingEvents:
     try:
-        changes: Any = _limited(_events.decode(body or b"{}").changes)
+        found: Any = _events.decode(body or b"{}")
+        changes: Any = _limited(found.changes)
     except msgspec.ValidationError:
-        changes = [_convert(item, shapes.Event) for item in _limited(_loose_body(body).changes)]
-    return MessagingEvents(_usable("events", [_event_change(change) for change in changes]))
+        found = _loose_body(body)
+        changes = [_convert(item, shapes.Event) for item in _limited(found.changes)]
+    dialog = _text(found.dialog_id)
+    return MessagingEvents(_usable("events", [_event_change(each, dialog) for each in changes]))
 
 
 def _limited(changes: Any) -> list[Any]:
@@ -215,11 +233,12 @@ def _usable(what: str, changes: list[T | None]) -> tuple[T, ...]:
     return found
 
 
-def _event_change(change: shapes.Event | None) -> EventChange | None:
+def _event_change(change: shapes.Event | None, top: str | None) -> EventChange | None:
+    """Read an event; `top`: the dialog that its notification names for all."""
     if change is None:
         return None
-    dialog = identifier(_text(change.dialog_id) or change.conversation_id)
-    event = read_event(change.event)
+    dialog = identifier(_text(change.dialog_id) or top or change.conversation_id)
+    event = HiddenEvent() if _is_hidden(change) else read_event(change.event)
     sequence = number(change.sequence) if event.takes_sequence else 0
     if dialog is None or sequence is None:
         return None
@@ -236,6 +255,21 @@ def _event_change(change: shapes.Event | None) -> EventChange | None:
         event,
         _external_id(change.metadata) if change.metadata else None,
         metadata_id,
+        bool(change.metadata) and _is_by_bot(change.metadata),
+    )
+
+
+def _is_hidden(change: shapes.Event) -> bool:
+    """Whether it is not meant for consumers, although it came here."""
+    told = change.message_audience
+    if told is None and isinstance(change.event, dict):
+        told = change.event.get("messageAudience")
+    return told is not None and told != "ALL"
+
+
+def _is_by_bot(metadata: Any) -> bool:
+    return any(
+        isinstance(item, dict) and item.get("type") == "BotResponse" for item in _elements(metadata)
     )
 
 
@@ -279,6 +313,8 @@ def _conversation_change(change: shapes.Conversation | None) -> ConversationChan
         last_event=_last_event(
             result.last_content_event_notification or details.last_content_event_notification
         ),
+        skill=_person(details.skill_id),
+        ttr=_word(details.ttr.get("ttrType")) if isinstance(details.ttr, dict) else None,
     )
 
 
@@ -293,9 +329,9 @@ def _last_event(told: Any) -> tuple[str, int] | None:
 def _participants(details: shapes.Details) -> tuple[Participant, ...]:
     """Read `participants`, or the older `participantsPId`, which lists ids by role."""
     found = [
-        Participant(who, _word(item.get("role")) or "")
+        Participant(who, _word(item.get("role")) or "", _word(item.get("state")))
         for item in _elements(details.participants)
-        if isinstance(item, dict) and (who := _person(item.get("id")))
+        if isinstance(item, dict) and (who := _person(item.get("id") or item.get("agentId")))
     ]
     if not found and isinstance(details.participants_p_id, dict):
         for role, ids in details.participants_p_id.items():
@@ -306,8 +342,11 @@ def _participants(details: shapes.Details) -> tuple[Participant, ...]:
 def _dialog(item: Any) -> DialogInfo | None:
     if not isinstance(item, dict) or (dialog := identifier(item.get("dialogId"))) is None:
         return None
-    kind, state, closer = (_word(item.get(name)) for name in ("dialogType", "state", "closedBy"))
-    return DialogInfo(dialog, kind, state, closer, identifier(item.get("closedCause"), 255))
+    kind, state, closer, channel = (
+        _word(item.get(name)) for name in ("dialogType", "state", "closedBy", "channelType")
+    )
+    cause = identifier(item.get("closedCause"), 255)
+    return DialogInfo(dialog, kind, state, closer, cause, channel)
 
 
 def _loose_body(body: Raw) -> shapes.Loose:

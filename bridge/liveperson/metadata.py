@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bridge.liveperson.frames import ConversationChange, DialogInfo
 from bridge.liveperson.happenings import (
     AgentJoined,
@@ -57,21 +59,26 @@ class Metadata:
         return True
 
     def target(self, conversation: str) -> str:
-        """The dialog to publish in: the survey's, once the main dialog is over."""
-        open_ones = [
-            each.dialog_id
-            for each in self._dialogs.values()
-            if each.dialog_type in TALKS and each.state != "CLOSE"
+        """The dialog in which the consumer's words belong: the survey's, once the talk is over."""
+        readable = [
+            each for each in self._dialogs.values() if each.dialog_id in self._reading.dialogs
         ]
-        readable = [each for each in open_ones if each in self._reading.dialogs]
-        return readable[-1] if readable else conversation
+        found = open_talk(readable)
+        return conversation if found is None else found.dialog_id
+
+    @property
+    def talks(self) -> bool:
+        """Whether the talk itself goes on: no survey has taken its place."""
+        found = open_talk(self._dialogs.values())
+        return not self._dialogs if found is None else found.dialog_type == "MAIN"
 
     def _dialog(self, dialog: DialogInfo) -> None:
         kind, before = dialog.dialog_type or "OTHER", self._dialogs.get(dialog.dialog_id)
         if before is None:
-            self._reading.add_dialog(dialog.dialog_id)
-            if dialog.dialog_id not in self._reading.dialogs:
-                return  # there are too many dialogs
+            if dialog.is_talk:
+                self._reading.add_dialog(dialog.dialog_id)
+                if dialog.dialog_id not in self._reading.dialogs:
+                    return  # there are too many dialogs
             self._reading.put(DialogOpened(dialog.dialog_id, kind))
         self._dialogs[dialog.dialog_id] = dialog
         if dialog.state == "CLOSE" and (before is None or before.state != "CLOSE"):
@@ -80,7 +87,9 @@ class Metadata:
 
     def _agents(self, change: ConversationChange) -> None:
         before = self.agents or frozenset()
-        agents = frozenset(p.id for p in change.participants if p.role in AGENT_ROLES)
+        agents = frozenset(
+            p.id for p in change.participants if p.role in AGENT_ROLES and p.state != "SUGGESTED"
+        )
         for agent in sorted(agents - before):
             self._reading.put(AgentJoined(agent))
         for agent in sorted(before - agents):
@@ -92,8 +101,26 @@ class Metadata:
 
 
 def is_over(change: ConversationChange) -> bool:
-    """Whether the conversation is over. It is not while its survey runs (stage OPEN)."""
-    return change.state == "CLOSE" and change.stage != "OPEN"
+    """Whether the conversation is over.
+
+    `stage` says it. Where it is not told `state` does, which tells of the main dialog: so not while
+    a survey runs.
+    """
+    if change.stage in ("OPEN", "CLOSE"):
+        return change.stage == "CLOSE"
+    return change.state == "CLOSE" and open_talk(change.dialogs) is None
+
+
+def open_talk(dialogs: Iterable[DialogInfo]) -> DialogInfo | None:
+    """The dialog that takes what the consumer writes: the main one, else a survey; None: none."""
+    found = [
+        each
+        for each in dialogs
+        if each.is_talk and each.dialog_type in TALKS and each.state != "CLOSE"
+    ]
+    return next(
+        (each for each in found if each.dialog_type == "MAIN"), found[-1] if found else None
+    )
 
 
 def closed_by(change: ConversationChange) -> str | None:

@@ -59,7 +59,7 @@ BRIDGE = ClientProperties(
     device_family="OTHER",
     os="OTHER",
     integration="BRAND_SDK",
-    features=("AUTO_MESSAGES",),
+    features=("AUTO_MESSAGES", "MULTI_DIALOG"),
 )
 
 
@@ -130,8 +130,42 @@ def unsubscribe_conversations(subscription_id: str) -> Request:
     return Request("cqm.UnsubscribeExConversations", {"subscriptionId": subscription_id})
 
 
+def close_dialog(conversation_id: str, dialog_id: str) -> Request:
+    """End one dialog, as whoever has MULTI_DIALOG does: after the main one a survey may come."""
+    dialog = {"dialogId": dialog_id, "state": "CLOSE", "closedCause": "Closed by consumer"}
+    field = {"field": "DialogChange", "type": "UPDATE", "dialog": dialog}
+    body = {"conversationId": conversation_id, "conversationField": field}
+    return Request("cm.UpdateConversationField", body)
+
+
+def end_conversation(conversation_id: str) -> Request:
+    """End a conversation and all its dialogs: no survey follows, or the one that runs is over."""
+    field = {"field": "Stage", "conversationState": "CLOSE"}
+    body = {"conversationId": conversation_id, "conversationField": field}
+    return Request("cm.UpdateConversationField", body)
+
+
+def set_ttr(conversation_id: str, ttr: str, seconds: int) -> Request:
+    """Say how soon an answer is wanted: `ttr` URGENT, NORMAL, …, and in how many seconds."""
+    field = {"field": "TTRField", "ttrType": ttr, "value": seconds}
+    body = {"conversationId": conversation_id, "conversationField": [field]}
+    return Request("cm.UpdateConversationField", body)
+
+
+def rate(conversation_id: str, rating: int, *, resolved: bool) -> Request:
+    """Rate a conversation that is over, from 1 to 5, and say whether it helped."""
+    field = {
+        "field": "CSATRate",
+        "csatRate": rating,
+        "csatResolutionConfirmation": resolved,
+        "status": "FILLED",
+    }
+    body = {"conversationId": conversation_id, "conversationField": [field]}
+    return Request("cm.UpdateConversationField", body)
+
+
 def close_conversation(conversation_id: str) -> Request:
-    """Close a conversation."""
+    """Close a conversation, as whoever knows one dialog only does."""
     field = {"field": "ConversationStateField", "conversationState": "CLOSE"}
     body = {"conversationId": conversation_id, "conversationField": [field]}
     return Request("cm.UpdateConversationField", body)

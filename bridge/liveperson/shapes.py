@@ -29,16 +29,20 @@ class Event(msgspec.Struct, rename="camel"):
     dialog_id: Any = None
     conversation_id: Any = None
     metadata: Any = None
+    message_audience: Any = None
 
 
-class Events(msgspec.Struct):
+class Events(msgspec.Struct, rename="camel"):
     changes: list[Event] | Event | None = None
+    dialog_id: Any = None
 
 
 class Details(msgspec.Struct, rename="camel"):
     state: Any = None
     stage: Any = None
     close_reason: Any = None
+    skill_id: Any = None
+    ttr: Any = None
     participants: Any = None
     participants_p_id: Any = msgspec.field(default=None, name="participantsPId")
     dialogs: Any = None
@@ -68,4 +72,5 @@ class Loose(msgspec.Struct, rename="camel"):
     """The body of a notification in which some element is not of the expected form."""
 
     subscription_id: Any = None
+    dialog_id: Any = None
     changes: Any = None

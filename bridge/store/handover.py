@@ -21,6 +21,8 @@ class Handover:
     outgoing: list[OutboxRow]
     """Rows that wait for Slack, in order."""
     dialogs: list[DialogRow]
+    written: bool
+    """Whether anything has ever reached a dialog."""
     own: dict[str, set[int]]
     """By dialog: sequences of our own messages that may still come (see `behind`)."""
 
@@ -39,6 +41,7 @@ async def handover_of(transaction: Transaction, session: SessionId) -> Handover:
         unnumbered=await inbox.unnumbered(transaction, session),
         outgoing=await outbox.waiting(transaction, session),
         dialogs=dialogs,
+        written=await inbox.any_sent(transaction, session),
         own={
             each.dialog_id: await inbox.known_sequences(
                 transaction, session, each.dialog_id, behind(each)

@@ -142,6 +142,25 @@ async def unnumbered(transaction: Transaction, session: SessionId) -> list[Inbox
     return sorted(rows, key=lambda row: row.order)
 
 
+# By `ix_inbox_session`: as many steps as the session has had messages. No lock.
+_ANY_SENT = Statement(
+    lambda _: (
+        select(literal_column("1"))
+        .where(
+            _OF_SESSION,
+            INBOX.c.dialog_id.is_not(None),
+            INBOX.c.state == literal_column("'sent'"),
+        )
+        .limit(literal_column("1"))
+    )
+)
+
+
+async def any_sent(connection: Transaction, session: SessionId) -> bool:
+    """Whether anything of the session has ever reached a dialog."""
+    return await _ANY_SENT.value(connection, session=session) is not None
+
+
 # By the primary key. Locks the row. Run again, it writes the same; `uq_inbox_number` may refuse it.
 _SENT = Statement(
     lambda _: (

@@ -87,6 +87,8 @@ class InboxRow:
     part: int
     user_id: UserId
     payload: str
+    dialog_id: str | None = None
+    """The dialog that took it, once one has."""
 
     @property
     def order(self) -> tuple[tuple[int, int], int, int]:

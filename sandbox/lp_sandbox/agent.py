@@ -118,9 +118,9 @@ class ScriptedAgent:
             del self._work[conversation.id]
 
     async def _step(self, conversation: SandboxConversation) -> None:
-        if self.serves(conversation.id) and conversation.assigned is None:
+        if self.serves(conversation.id) and conversation.calls:
             await asyncio.sleep(self._pace.accept)
-            if self.serves(conversation.id) and conversation.assigned is None:
+            if self.serves(conversation.id) and conversation.calls:
                 await self._accept(conversation)
         while self.serves(conversation.id) and (text := self._unanswered(conversation)) is not None:
             turn = self._turns.get(conversation.id, 0)

@@ -15,6 +15,9 @@ FOLDER = Path(__file__).parents[2] / ".." / "shared" / "liveperson"
 UNLISTED = ("GetClock", "InitConnection")
 """Requests that the published union leaves out, or in which it is wrong: a known deviation."""
 
+UNPUBLISHED = ("DialogChange", "Stage")
+"""Fields of a conversation that LivePerson's pages describe and its schemas leave out."""
+
 
 @cache
 def checker(name: str) -> Callable[[Any], list[str]]:
@@ -41,5 +44,7 @@ def checker(name: str) -> Callable[[Any], list[str]]:
 def faults(frame: dict[str, Any]) -> list[str]:
     """List what is wrong with a request frame."""
     frame = json.loads(json.dumps(frame))
-    name = "infra/req.json" if frame.get("type") in UNLISTED else "ws/consumerRequests.json"
-    return checker(name)(frame)
+    field = (frame.get("body") or {}).get("conversationField")
+    unpublished = isinstance(field, dict) and field.get("field") in UNPUBLISHED
+    unlisted = unpublished or frame.get("type") in UNLISTED
+    return checker("infra/req.json" if unlisted else "ws/consumerRequests.json")(frame)

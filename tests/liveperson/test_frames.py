@@ -15,6 +15,7 @@ from bridge.liveperson.events import (
     ChatStateEvent,
     Event,
     FileEvent,
+    HiddenEvent,
     RichEvent,
     TextEvent,
     UnknownEvent,
@@ -77,6 +78,7 @@ def test_a_message() -> None:
         event=TextEvent("text/plain", "Hello 🙂"),
         external_id="mine",
         metadata_id=AGENT,
+        by_bot=True,
     )
 
 
@@ -93,6 +95,33 @@ def test_a_bare_change_and_bare_metadata() -> None:
     assert [(c.event, c.external_id) for c in found.changes] == [
         (TextEvent("text/plain", "Hi"), "mine")
     ]
+
+
+@pytest.mark.parametrize("where", ["change", "event"])
+def test_what_agents_say_among_themselves_is_not_read(where: str) -> None:
+    said = text_change("our secret", 7)
+    (said if where == "change" else said["event"])["messageAudience"] = "AGENTS_AND_MANAGERS"
+    to_all = text_change("hello", 8, messageAudience="ALL")
+    hidden, shown = decode_changes(said, to_all)
+    assert (hidden.sequence, hidden.event) == (7, HiddenEvent())
+    assert shown.event == TextEvent("text/plain", "hello")
+
+
+def test_a_dialog_that_is_named_once_for_all() -> None:
+    said = text_change("hello")
+    del said["dialogId"]
+    frame = events(said)
+    frame["body"]["dialogId"] = "survey"
+    (change,) = decode(frame).changes
+    assert change.dialog_id == "survey"
+
+
+def test_what_a_bot_has_written() -> None:
+    plain, by_bot = decode_changes(
+        text_change("hello", metadata=[{"type": "Question", "id": "q"}]),
+        text_change("hello", metadata={"type": "BotResponse"}),
+    )
+    assert (plain.by_bot, by_bot.by_bot) == (False, True)
 
 
 def test_either_id_tells_who_it_was() -> None:
@@ -282,6 +311,26 @@ def test_older_and_barer_conversations() -> None:
     assert (second.kind, second.state, second.participants) == ("DELETE", "", ())
     frame["body"]["changes"] = bare
     assert decode(frame).changes == (second,)
+
+
+def test_who_is_only_suggested_and_what_is_no_talk() -> None:
+    change = conversation_change(
+        "OPEN",
+        participants=[
+            {"agentId": "tom", "role": "ASSIGNED_AGENT", "state": "SUGGESTED"},
+            {"id": "maria", "role": "READER"},
+        ],
+        dialogs=[{"dialogId": "call", "dialogType": "OTHER", "channelType": "COBROWSE"}],
+        skillId="1002",
+        ttr={"ttrType": "URGENT", "value": 300},
+    )
+    (read,) = decode(conversations(change)).changes
+    assert read.participants == (
+        Participant("tom", "ASSIGNED_AGENT", "SUGGESTED"),
+        Participant("maria", "READER"),
+    )
+    assert not read.dialogs[0].is_talk
+    assert (read.skill, read.ttr) == ("1002", "URGENT")
 
 
 def test_unknown_kinds_and_types() -> None:

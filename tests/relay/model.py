@@ -199,6 +199,7 @@ class Store:
             incoming=self.waiting,
             unnumbered=[row for row in self.rows if self.sent.get(row.id) == ("d", None)],
             outgoing=[],
+            written=bool(self.sent),
             dialogs=[
                 DialogRow(
                     dialog_id="d",

@@ -80,11 +80,12 @@ async def test_a_transfer_is_accepted_by_the_colleague(sandbox: Sandbox) -> None
     async with sandbox.liveperson.watch() as changes:
         conversation = opened(sandbox)
         ask(sandbox, conversation, "a colleague please")
-        await until(changes, lambda: conversation.agents == {"tom": "ASSIGNED_AGENT"})
+        await until(changes, lambda: conversation.agents == {"tom": ("ASSIGNED_AGENT",)})
         await until(changes, lambda: "Tom here" in str(said(conversation)[-1]))
 
 
 async def test_it_is_silent_where_a_person_has_taken_over(sandbox: Sandbox) -> None:
+    sandbox.liveperson.accounts["12345678"].rings_at_once = True
     async with sandbox.liveperson.watch() as changes:
         conversation, other = opened(sandbox), None
         await until(changes, lambda: len(said(conversation)) == 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bridge.content.people import agent_name, as_agent
+from bridge.content.people import agent_name, as_agent, as_bot
 from bridge.ids import TeamId
 from bridge.liveperson.frames import EventChange
 from bridge.liveperson.ids import AccountId, AgentId
@@ -39,18 +39,20 @@ class Agents:
         account, team = AccountId(row.account), row.team_id
         return cls(account, deps.profiles, team, deps.workspaces, deps.names)
 
-    async def author(self, change: EventChange) -> tuple[str, str | None]:
-        """The writer's name and picture, with the mark that no colleague's name can have.
+    async def author(self, change: EventChange, *, survey: bool = False) -> tuple[str, str | None]:
+        """Name and picture of who wrote an event, marked so that no agent passes for a colleague.
 
-        What LivePerson itself writes needs no mark, because every agent's name has one.
+        A survey's questions come from a bot, and so does what says so. LivePerson itself is not
+        marked: no agent's name comes without the mark.
         """
-        role = ROLE_NAMES.get(change.role or "", "Agent")
+        role = "Survey" if survey else ROLE_NAMES.get(change.role or "", "Agent")
+        mark = as_bot if survey or change.by_bot else as_agent
         if role == "LivePerson":
             return role, None
         if change.originator_id is None:
-            return as_agent(role), None
+            return mark(role), None
         name, picture = await self.name(change.originator_id, role)
-        return as_agent(name), picture
+        return mark(name), picture
 
     async def name(self, agent: str, fallback: str = "Agent") -> tuple[str, str | None]:
         """Name (without the mark) and picture of an agent by public id, or the role's name.

@@ -25,7 +25,7 @@ import structlog
 
 from bridge.ids import InboxId
 from bridge.liveperson.dialog import Dialog, Gap, weight
-from bridge.liveperson.events import AcceptStatusEvent, TextEvent
+from bridge.liveperson.events import AcceptStatusEvent, HiddenEvent, TextEvent
 from bridge.liveperson.frames import EventChange
 from bridge.relay.shared.items import Queued, queued
 from bridge.relay.shared.own_words import is_marker, marker_of
@@ -83,13 +83,14 @@ class Delivery:
     """The state of one session's delivery, and every decision about it."""
 
     __slots__ = (
-        "_above",
+        "_attached",
         "_confirmed",
         "_dialog",
         "_dialogs",
         "_doubts",
         "_finished",
         "_late_own",
+        "_left",
         "_numbers",
         "_session",
         "_stored",
@@ -102,6 +103,8 @@ class Delivery:
         "in_flight",
         "noting",
         "pending",
+        "survey",
+        "turning",
     )
 
     def __init__(self, session: str) -> None:
@@ -113,6 +116,10 @@ class Delivery:
         self.held_up = False
         """LivePerson refused a message or accepted a closing, and the session finds out whether the
         conversation is still open: nothing is published meanwhile."""
+        self.turning = False
+        """Another dialog is about to take what is written: nothing is published meanwhile."""
+        self.survey = False
+        """Whether the dialog that takes it is a survey."""
         self.noting: InboxId | None = None
         """The row that is being marked as sent."""
         self.pending: list[Heard] = []
@@ -122,12 +129,14 @@ class Delivery:
         self._doubts: list[InboxId] = []
         self._confirmed: dict[InboxId, Number] = {}
         """Messages that LivePerson has, and whose rows are not marked as sent yet."""
-        self._unnumbered: list[Queued] = []
-        """Messages that LivePerson has, and whose number it has not told yet."""
+        self._unnumbered: dict[InboxId, tuple[Queued, str | None]] = {}
+        """Messages that LivePerson has, and whose number it has not told yet; and their dialog."""
         self._numbers: dict[tuple[str, int], InboxId] = {}
-        self._above: dict[InboxId, int] = {}
-        """The highest number that was known when a message was published: its own is above that."""
+        self._left: dict[InboxId, tuple[str, int]] = {}
+        """The dialog that a message was published to, and the highest number that was known there
+        then: its own is above that."""
         self._finished: deque[InboxId] = deque(maxlen=REMEMBERED)
+        self._attached = False
         self._dialog: str | None = None
         self._dialogs: dict[str, Dialog] = {}
         self._late_own: list[tuple[str, EventChange]] = []
@@ -137,7 +146,7 @@ class Delivery:
 
     def take_over(self, left: Handover) -> None:
         """Continue from what a former owner stored; it may have published any waiting row."""
-        for row in left.dialogs:
+        for row in sorted(left.dialogs, key=lambda row: row.dialog_type != "MAIN"):
             position = row.position
             gaps = [Gap(*each) for each in position.gaps]
             self._dialogs[row.dialog_id] = Dialog(position.cursor, gaps)
@@ -145,7 +154,7 @@ class Delivery:
         for name, numbers in left.own.items():
             for sequence in numbers:
                 self._dialogs[name].ours(sequence)
-        self._unnumbered = [queued(row) for row in left.unnumbered]
+        self._unnumbered = {row.id: (queued(row), row.dialog_id) for row in left.unnumbered}
         self.add(left.incoming)
         self._doubts = [row.id for row in self._waiting if row.item.published and row.item.ready]
 
@@ -187,14 +196,33 @@ class Delivery:
         doubtful = {each for each in self._doubts if each not in self._confirmed}
         return [row for row in self._waiting if row.id in doubtful and not row.item.repeatable]
 
-    def attach(self, dialog: str) -> None:
+    def is_under_way(self, row: Queued) -> bool:
+        """Whether it has left, or may have: what became of it is still to come."""
+        flying = self.in_flight is not None and self.in_flight.id == row.id
+        return flying or row.id in self._doubts
+
+    def attach(self, dialog: str | None, *, survey: bool = False) -> None:
         """Messages go to this dialog from now on. Nothing may be in doubt."""
         if self._doubts:
             raise AssertionError("a message is in doubt: look for it first")
-        self._dialog = dialog
+        self._attached = True
+        self.turn_to(dialog, survey=survey)
+
+    def turn_to(self, dialog: str | None, *, survey: bool = False) -> None:
+        """Another dialog takes what leaves from now on; None: no dialog does, so it waits.
+
+        What is in flight stays with the dialog that it has left for.
+        """
+        self._dialog, self.survey = dialog, survey
+
+    @property
+    def target(self) -> str | None:
+        """The dialog that takes what leaves."""
+        return self._dialog
 
     def detach(self) -> None:
         """The connection is gone: a message in flight may have arrived, and is in doubt."""
+        self._attached = False
         self._dialog = None
         self.unknown()
 
@@ -203,7 +231,9 @@ class Delivery:
 
         A row that is not ready holds up those behind it.
         """
-        if self._dialog is None or self.held_up or self.noting is not None or not self._waiting:
+        if not self._attached or not self._waiting:
+            return None
+        if self.held_up or self.turning or self.noting is not None:
             return None
         if self._confirmed:
             for row in self._waiting:
@@ -212,15 +242,17 @@ class Delivery:
         row = self._waiting[0]
         if self.in_flight is not None or not row.item.ready:
             return None
+        if row.item.published and self._dialog is None:
+            return None
         return Step.SEND, row
 
     def leaves(self, row: Queued) -> None:
         """The row is being published: its number will be higher than any that is known now."""
         self.in_flight = row
         if self._dialog is not None:
-            self._above[row.id] = self._dialogs[self._dialog].highest
-            if len(self._above) > REMEMBERED:
-                del self._above[next(iter(self._above))]
+            self._left[row.id] = self._dialog, self._dialogs[self._dialog].highest
+            if len(self._left) > REMEMBERED:
+                del self._left[next(iter(self._left))]
 
     @property
     def echoed(self) -> bool:
@@ -229,9 +261,10 @@ class Delivery:
 
     def answered(self, sequence: int | None) -> None:
         """LivePerson has taken the message in flight, under this number if it told one."""
-        row, dialog = self.in_flight, self._dialog
-        if row is None or dialog is None:
+        row = self.in_flight
+        if row is None or row.id not in self._left:
             return
+        dialog, _ = self._left[row.id]
         self.in_flight = None
         if row.id in self._finished:  # its echo came first, and is stored already
             self._advance()
@@ -243,7 +276,7 @@ class Delivery:
             if row.id not in self._confirmed:
                 self._confirmed[row.id] = (dialog if row.item.numbered else None, None)
                 if row.item.numbered:
-                    self._unnumbered.append(row)
+                    self._unnumbered[row.id] = row, dialog
         else:
             self._number(row.id, dialog, sequence)
             self._dialogs[dialog].ours(sequence)
@@ -427,7 +460,7 @@ class Delivery:
             ]
 
     def _show(self, heard: Heard) -> None:
-        if not isinstance(heard.change.event, AcceptStatusEvent):
+        if not isinstance(heard.change.event, AcceptStatusEvent | HiddenEvent):
             self.pending.append(heard)
             self._weight += weight(heard.change)
 
@@ -446,7 +479,8 @@ class Delivery:
         if (dialog, change.sequence) in self._numbers:
             return True
         event, marker = change.event, change.external_id
-        candidates = [row for row in self._candidates(change.sequence) if row.item.may_be(event)]
+        possible = self._candidates(dialog, change.sequence)
+        candidates = [row for row in possible if row.item.may_be(event)]
         if not candidates and not isinstance(event, TextEvent):
             return True
         found: list[Queued] = []
@@ -472,9 +506,9 @@ class Delivery:
             )
         return True
 
-    def _candidates(self, sequence: int) -> list[Queued]:
+    def _candidates(self, dialog: str, sequence: int) -> list[Queued]:
         """Messages without a known number that this event may be, in the order of sending."""
-        rows = list(self._unnumbered)
+        rows = [row for row, where in self._unnumbered.values() if where in (None, dialog)]
         if self.in_flight is not None and self.in_flight.id not in self._finished:
             rows.append(self.in_flight)
         if self._doubts:
@@ -483,11 +517,16 @@ class Delivery:
             row
             for row in rows
             if self._confirmed.get(row.id, ("", None))[1] is None
-            and sequence > self._above.get(row.id, -1)
+            and self._may_be_there(row.id, dialog, sequence)
         ]
 
+    def _may_be_there(self, row: InboxId, dialog: str, sequence: int) -> bool:
+        """Whether a message can stand there; a former owner's can stand in any dialog."""
+        where, above = self._left.get(row, (dialog, -1))
+        return where == dialog and sequence > above
+
     def _number(self, row: InboxId, dialog: str, sequence: int) -> None:
-        self._unnumbered = [each for each in self._unnumbered if each.id != row]
+        self._unnumbered.pop(row, None)
         self._confirmed[row] = (dialog, sequence)
         self._numbers[dialog, sequence] = row
         if len(self._numbers) > REMEMBERED:

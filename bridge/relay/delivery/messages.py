@@ -20,6 +20,12 @@ from bridge.store.rows import NewOutbox
 UNCERTAIN = "LivePerson does not tell whether it has arrived."
 """The stored reason for giving up a message whose outcome stays unknown."""
 
+TALK_OVER = (
+    "The agent had ended the conversation by then.",
+    "To talk again, press “Start again” on the first message.",
+)
+"""Why a message is given up that was meant for an agent who has gone, and what to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -27,6 +33,8 @@ class Verdict:
 
     row: Queued
     error: RequestRefused | ServerFailed | None
+    dialog: str | None = None
+    """The dialog that it was sent to."""
 
 
 @dataclass(frozen=True, slots=True)

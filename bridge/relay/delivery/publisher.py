@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from bridge.backoff import Backoff
-from bridge.ids import InboxId, UserId
+from bridge.ids import OPERATOR, InboxId, UserId
 from bridge.liveperson.connection import Connection, Wait
 from bridge.liveperson.errors import (
     OutcomeUnknown,
@@ -22,9 +22,9 @@ from bridge.liveperson.errors import (
     Throttled,
     TokenExpired,
 )
-from bridge.liveperson.ids import ConversationId, DialogId
 from bridge.relay.delivery.machine import Delivery, Number, Sent, Step
 from bridge.relay.delivery.messages import (
+    TALK_OVER,
     UNCERTAIN,
     Verdict,
     not_delivered,
@@ -74,11 +74,13 @@ class Publisher:
         "_receipt",
         "_record",
         "_reload",
+        "_standing",
         "_wait",
         "_wake",
         "closer",
         "pump",
         "refusal",
+        "said",
     )
 
     def __init__(
@@ -89,7 +91,12 @@ class Publisher:
         *,
         failed: Callable[[Exception], None],
         wake: Callable[[], None],
+        standing: Callable[[], State],
     ) -> None:
+        """`standing` tells how the conversation stands, for when it was not ended after all."""
+        self._standing = standing
+        self.said = False
+        """Whether LivePerson has got anything that was written, since this owner runs it."""
         self._record = record
         self._deps = deps
         self._delivery = delivery
@@ -132,12 +139,20 @@ class Publisher:
         if self._connection is not None:
             self.pump.kick()
             self._preparer.kick()
+            if self._delivery.target is None:
+                self._wake()  # no dialog takes it: the person is to be told
         elif rows:
             self._wake()  # the session waits for a connection, and the person may have given up
 
-    def attach(self, connection: Connection, dialog: DialogId) -> None:
+    def turn_to(self, dialog: str | None, *, survey: bool) -> None:
+        """Publish to another dialog from now on; None: to none, for the time being."""
+        if self._connection is not None:
+            self._delivery.turn_to(dialog, survey=survey)
+            self.pump.kick()
+
+    def attach(self, connection: Connection, dialog: str | None, *, survey: bool = False) -> None:
         """Start publishing to a dialog. Nothing may be in doubt."""
-        self._delivery.attach(dialog)
+        self._delivery.attach(dialog, survey=survey)
         self._connection = connection
         self.pump.kick()
         self._preparer.kick()
@@ -223,7 +238,7 @@ class Publisher:
 
     async def _publish(self, row: Queued, frame: Frame) -> None:
         """Publish one frame. Raises a `Transient` if this connection is good for nothing more."""
-        connection, dialog = self._connection, self._record.row.conversation_id
+        connection, dialog = self._connection, self._delivery.target
         if connection is None or dialog is None:
             return
         self._record.check_lease()
@@ -238,26 +253,29 @@ class Publisher:
             return
         except RequestRefused as error:
             self._delivery.not_done()
-            self._refused(row, error)
+            self._refused(row, error, dialog)
             return
         except ServerFailed as error:
             if self._delivery.unknown():  # a 5xx proves nothing: the session looks in the dialog
-                self._give_verdict(Verdict(row, error))
+                self._give_verdict(Verdict(row, error, dialog))
         except OutcomeUnknown:
             if self._delivery.unknown():
                 raise
         else:
             self._delivery.answered(sequence)
+            if not self.said:
+                self.said = True
+                self._wake()
         finally:
             self._wait = None
         if self._delivery.gap or self._delivery.pending:
             self._wake()  # the answer's number reveals a gap, or decides what waited for it
 
-    def _refused(self, row: Queued, error: RequestRefused) -> None:
+    def _refused(self, row: Queued, error: RequestRefused, dialog: str) -> None:
         """LivePerson did not take a message. Raises `TokenExpired` if a fresh token may help."""
         if error.status == UNAUTHORISED and self._failed_once_more(row) < FAILURES:
             raise TokenExpired(None, "the token is not accepted any more")
-        self._give_verdict(Verdict(row, error))
+        self._give_verdict(Verdict(row, error, dialog))
 
     def _give_verdict(self, refusal: Verdict) -> None:
         """Publish nothing more until the session knows whether the conversation is open."""
@@ -312,10 +330,17 @@ class Publisher:
         if self._record.row.state != State.CLOSING:
             await self._record.write(state=State.CLOSING.value)
         self._record.check_lease()
+        if not self._waits(row):
+            return  # it has ended meanwhile, and a survey follows: that is left alone
         self.closer = row.user_id
         error: RequestRefused | ServerFailed | None = None
+        everything = self._delivery.survey or row.user_id == OPERATOR
+        talk = None if everything else self._delivery.target
         try:
-            await connection.close_conversation(ConversationId(conversation))
+            if talk is not None:
+                await connection.close_dialog(conversation, talk)
+            else:
+                await connection.end_conversation(conversation)
         except Throttled as throttled:
             await asyncio.sleep(throttled.retry_after or 1.0)
             return
@@ -327,12 +352,23 @@ class Publisher:
                 return
             error = failed
         crash_point("close.answered")
-        self._give_verdict(Verdict(row, error))
+        self._give_verdict(Verdict(row, error, talk))
+
+    def _waits(self, row: Queued) -> bool:
+        return any(each.id == row.id for each in self._delivery.waiting)
 
     @property
     def closing_accepted(self) -> bool:
         """Whether LivePerson has accepted the closing, which takes effect soon."""
         return self.refusal is not None and self.refusal.error is None
+
+    @property
+    def ending_all(self) -> bool:
+        """Whether LivePerson was asked to end the conversation as a whole, survey and all."""
+        refusal = self.refusal
+        return (
+            refusal is not None and isinstance(refusal.row.item, Close) and refusal.dialog is None
+        )
 
     @property
     def failed_at(self) -> bool:
@@ -350,14 +386,19 @@ class Publisher:
         if refusal is None:
             return
         row = refusal.row
+        over = refusal.dialog is not None and refusal.dialog != self._delivery.target
         match row.item, refusal.error:
+            case _ if not self._waits(row):
+                pass  # it was settled when a survey began
+            case Close(), _ if over:
+                pass  # the talk has ended; no survey has come, so what is left is ended, too
             case Close(), error:
                 await self._not_closed(row, error)
             case _, ServerFailed() as failed:
                 if any(each.id == row.id for each in self._delivery.unsent):
                     await self._failed_again(row, failed)
             case _, RequestRefused() as refused:
-                await self.give_up([row], *refused_words(refused))
+                await self.give_up([row], *(TALK_OVER if over else refused_words(refused)))
         self.refusal = None
         self._delivery.held_up = False  # last: rows that arrive before must not restart publishing
         self.pump.kick()
@@ -381,7 +422,7 @@ class Publisher:
         """LivePerson did not end the conversation: say so, and let it go on."""
         reason = trouble("request_refused" if error is None else error.code).what
         said = notice(notices.not_ended(reason))
-        state = State.ACTIVE if self._record.row.agent_id else State.WAITING
+        state = self._standing()
 
         async def work(connection: Transaction) -> list[OutboxRow]:
             await inbox.mark_failed(connection, [row.id], reason)

@@ -7,6 +7,8 @@ such a message is looked for. The machine (`Delivery`) decides what an event mea
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from bridge.content.from_liveperson import text_content, unsupported
 from bridge.content.rendered import Rendered
 from bridge.liveperson.catch_up import CatchUp
@@ -47,7 +49,9 @@ class Reader:
         "_read_to",
         "_record",
         "changes",
+        "observe",
         "stale",
+        "surveys",
     )
 
     def __init__(
@@ -62,6 +66,10 @@ class Reader:
         """Changes of this consumer's conversations that `Conversation.observe` has not seen yet."""
         self.stale = False
         """Whether a notification may have been lost, so that the dialogs are to be read again."""
+        self.surveys: set[str] = set()
+        """Dialogs that are surveys."""
+        self.observe: Callable[[], Awaitable[None]] | None = None
+        """Called before events are stored: who has joined is told before what they say."""
 
     def receive(self, notification: Notification) -> bool:
         """Take a notification; the session stores it later. True: there is nothing to do."""
@@ -113,6 +121,8 @@ class Reader:
         cancelled, stay in the machine: the next call stores them.
         """
         while self._delivery.pending:
+            if self.changes and self.observe is not None:
+                await self.observe()
             events = list(self._delivery.pending)
             items = [item for heard in events for item in await self._items(heard)]
             batch = self._delivery.batch(events)
@@ -124,7 +134,8 @@ class Reader:
         change = heard.change
         if isinstance(change.event, AcceptStatusEvent | ChatStateEvent):
             return []
-        name, avatar = await self._agents.author(change)
+        survey = heard.dialog in self.surveys
+        name, avatar = await self._agents.author(change, survey=survey)
         return [
             NewOutbox(
                 kind="agent",

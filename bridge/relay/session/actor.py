@@ -26,9 +26,9 @@ from bridge.liveperson.errors import (
     Transient,
 )
 from bridge.liveperson.frames import Notification
-from bridge.liveperson.ids import DialogId
 from bridge.relay.delivery.agents import Agents
 from bridge.relay.delivery.machine import Delivery
+from bridge.relay.delivery.messages import TALK_OVER
 from bridge.relay.delivery.publisher import Publisher
 from bridge.relay.delivery.reader import Reader
 from bridge.relay.posting.hold import ThreadGoneError
@@ -37,11 +37,11 @@ from bridge.relay.session import ending
 from bridge.relay.session.certainty import Certainty
 from bridge.relay.session.consumer import Consumer
 from bridge.relay.session.conversation import Conversation
-from bridge.relay.session.decisions import Happening, Observed
+from bridge.relay.session.decisions import MAIN, Happening, Observed
 from bridge.relay.session.outage import Outage
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.record import Record
+from bridge.relay.shared.record import Record, notice
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import Trouble, trouble
 from bridge.state import State
@@ -95,7 +95,12 @@ class Session:
         self._agents = Agents.of(row, deps)
         self.delivery = Delivery(row.id)
         self.publisher = Publisher(
-            self.record, deps, self.delivery, failed=self._fail_with, wake=self._bell.ring
+            self.record,
+            deps,
+            self.delivery,
+            failed=self._fail_with,
+            wake=self._bell.ring,
+            standing=lambda: self._conversation.standing,
         )
         self.poster = Poster(self.record, deps, failed=self._fail_with)
         self.reader = Reader(self.record, deps, self.delivery, self._agents)
@@ -103,6 +108,7 @@ class Session:
         self._conversation = Conversation(
             self.record, self.reader, self.delivery, self._agents, account
         )
+        self.reader.observe = self._observe
         self._certainty = Certainty(
             self.delivery, self.reader, self.publisher, self._bell, deps.timings
         )
@@ -136,6 +142,8 @@ class Session:
             )
         self.poster.take_over(left)
         self.delivery.take_over(left)
+        self.reader.surveys |= {each.dialog_id for each in left.dialogs if each.dialog_type != MAIN}
+        self._conversation.take_over(left)
 
     async def finish(self) -> None:
         """Finish the message and the post under way, and begin no other: another owner follows."""
@@ -224,10 +232,42 @@ class Session:
             await self._certainty.look_for_doubtful(connection)
         else:
             await self.reader.subscribe(connection)
-        await self._conversation.observe()
+        await self._observe()
         if self._conversation.closed is None and self._gone is None:
-            self.publisher.attach(connection, DialogId(self.record.row.conversation_id or ""))
-            await self._outage.over()
+            await self._strand()
+            talk = self._conversation.talk
+            self.publisher.attach(connection, talk.dialog, survey=talk.surveys)
+            await self._outage.over(self._conversation.standing)
+
+    async def _observe(self) -> None:
+        """See what has changed, and where what is written belongs now."""
+        await self._conversation.observe()
+        talk = self._conversation.talk
+        self.publisher.turn_to(talk.dialog, survey=talk.surveys)
+
+    async def _strand(self) -> None:
+        """Give up what was meant for an agent who has gone, and is found not to have arrived."""
+        stranded, self._conversation.stranded = self._conversation.stranded, []
+        left = {each.id for each in self.delivery.unsent}
+        await self.publisher.give_up([each for each in stranded if each.id in left], *TALK_OVER)
+
+    async def _alone(self) -> None:
+        """The talk is over and nothing has followed: say so, once it has had its time.
+
+        Whoever asked to end the conversation has it ended as a whole: the publisher does that.
+        """
+        left = self._conversation.alone_since + self._deps.timings.survey - time.monotonic()
+        if left > 0:
+            asyncio.get_running_loop().call_later(left, self._bell.ring)
+            return
+        row = self.record.row
+        if row.state not in (State.ENDED, State.CLOSING):
+            told = notices.talk_over(row.agent_name, row.account)
+            await self.record.write(notice(told), state=State.ENDED.value)
+        lost = [each for each in self.delivery.unsent if each.item.published]
+        await self.publisher.give_up(
+            [each for each in lost if not self.delivery.is_under_way(each)], *TALK_OVER
+        )
 
     async def _online(self, connection: Connection) -> None:
         since = time.monotonic()
@@ -239,8 +279,10 @@ class Session:
             if connection.closed:
                 raise await connection.wait_closed()
             await self._refresh()
+            await self._observe()
             await self.reader.absorb()
-            await self._conversation.observe()
+            if self.publisher.said:
+                await self._conversation.written()
             if self.publisher.refusal is not None:
                 await self._look_at_refusal(connection)
             if (closed := self._conversation.closed) is not None:
@@ -251,6 +293,8 @@ class Session:
             if self._gone is not None:
                 await self._leave(connection, self._gone)
                 return
+            if self._conversation.talk.dialog is None:
+                await self._alone()
             if self.delivery.gap or self.reader.stale:
                 await self._certainty.read_again(connection)
             elif await self._certainty.quiet():
@@ -260,9 +304,11 @@ class Session:
         """After a refusal or an accepted closing: find out whether the conversation is open."""
         for _ in range(CLOSING_LOOKS):
             await self._conversation.look(connection)
-            await self._conversation.observe()
+            await self._observe()
             if self._conversation.closed is not None:
                 return
+            if self._conversation.talk.surveys and not self.publisher.ending_all:
+                break  # what was to end has ended
             if not self.publisher.closing_accepted:
                 break
             await self.reader.absorb()
@@ -353,7 +399,7 @@ class Session:
         """Close a conversation whose thread is gone."""
         self.record.check_lease()
         try:
-            await connection.close_conversation(self.record.row.conversation_id or "")
+            await connection.end_conversation(self.record.row.conversation_id or "")
         except RequestRefused as error:
             log.info("session.closed_already", session=self.id, detail=str(error))
         await self._finish_gone(gone)

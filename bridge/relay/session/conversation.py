@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 from bridge.config import AccountSettings
 from bridge.liveperson.bounds import MOST_DIALOGS
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.errors import RequestRefused
+from bridge.liveperson.frames import ConversationChange
+from bridge.liveperson.metadata import is_over
 from bridge.relay.delivery.agents import Agents
 from bridge.relay.delivery.machine import Delivery
 from bridge.relay.delivery.reader import Reader
-from bridge.relay.session.decisions import Happening, Observed, known_conversation, observe
+from bridge.relay.session.decisions import (
+    MAIN,
+    URGENT,
+    Happening,
+    Observed,
+    Talk,
+    known_conversation,
+    observe,
+    talk_of,
+)
+from bridge.relay.session.survey import begin_survey
 from bridge.relay.shared.crashpoints import crash_point
+from bridge.relay.shared.items import Queued
 from bridge.relay.shared.record import Record, notice
 from bridge.slack.views import notices
 from bridge.state import State
 from bridge.store import outbox, sessions
 from bridge.store.connection import Transaction
+from bridge.store.handover import Handover
 from bridge.store.rows import NewOutbox, OutboxRow
 
 LOOK_BACK_MS = 24 * 60 * 60 * 1000
@@ -33,9 +48,14 @@ class Conversation:
         "_delivery",
         "_reader",
         "_record",
+        "_skill",
         "_subscription",
         "_updated_at",
+        "_written",
+        "alone_since",
         "closed",
+        "stranded",
+        "talk",
     )
 
     def __init__(
@@ -53,8 +73,17 @@ class Conversation:
         self._account = account
         self._subscription: str | None = None
         self._updated_at = 0
+        self._skill: str | None = None
+        self._written = record.row.state == State.WAITING
         self.closed: Observed | None = None
         """Who closed the conversation; None while it is open."""
+        self.talk = Talk(record.row.conversation_id, MAIN)
+        """Where what is written belongs."""
+        self.alone_since = 0.0
+        """Since when nothing takes what is written (in the loop's monotonic seconds)."""
+        self.stranded: list[Queued] = []
+        """Messages that were in doubt when the talk was over: where they have not arrived, they
+        are not for the survey."""
 
     async def attach(self, connection: Connection) -> None:
         """On a new connection: find the conversation or open it, then handle what changed.
@@ -106,7 +135,7 @@ class Conversation:
         crash_point("open.noted")
 
     async def _adopt(self, conversation: str) -> None:
-        row, state = self._record.row, State.WAITING.value
+        row, state = self._record.row, State.READY.value
 
         async def work(connection: Transaction) -> list[OutboxRow]:
             await sessions.change_session(
@@ -115,10 +144,11 @@ class Conversation:
             await sessions.add_dialog(connection, row.id, conversation, "MAIN")
             return await outbox.add(connection, row.id, [told])
 
-        told = notice(notices.waiting())
+        told = notice(notices.ready())
         added = await self._record.commit(work)
         self._delivery.add_dialog(conversation)
         self._record.changed(added, conversation_id=conversation, state=state)
+        self.talk = Talk(conversation, MAIN)
 
     async def observe(self) -> None:
         """Tell the thread once what changed; note new dialogs, and whether it was closed."""
@@ -133,16 +163,55 @@ class Conversation:
                     continue  # a newer change came first: this one is out of date
                 self._updated_at = change.updated_at
             self._reader.stale = True  # the change may belong to an event that never arrived
-            for dialog in change.dialogs:
-                known = self._delivery.dialogs
-                if dialog.dialog_id not in known and len(known) < MOST_DIALOGS:
-                    await self._add_dialog(dialog.dialog_id, dialog.dialog_type or "OTHER")
+            await self._follow(change)
             if change.last_event is not None:
                 self._delivery.exists(*change.last_event)
-            for seen in observe(row.agent_id, change):
+            for seen in observe(row.agent_id, change, self._skill):
                 await self._tell(seen)
+            self._skill = change.skill or self._skill
+            self._record.urgent = change.ttr in URGENT
             if change.delay_until is not None and row.agent_id is None and self.closed is None:
                 await self._tell_delay(change.delay_until)
+
+    async def _follow(self, change: ConversationChange) -> None:
+        """Note new dialogs, and which one takes what is written from now on."""
+        talk, row = talk_of(change), self._record.row
+        for dialog in change.dialogs:
+            known = self._delivery.dialogs
+            if dialog.dialog_type not in (None, MAIN):
+                self._reader.surveys.add(dialog.dialog_id)
+            if dialog.dialog_id in known or not dialog.is_talk or len(known) >= MOST_DIALOGS:
+                continue
+            if talk.surveys and dialog.dialog_id == talk.dialog and not is_over(change):
+                self.stranded += await begin_survey(self._record, self._delivery, dialog)
+            else:
+                await self._add_dialog(dialog.dialog_id, dialog.dialog_type or "OTHER")
+        if talk.dialog is None and self.talk.dialog is not None:
+            self.alone_since = time.monotonic()
+        self.talk = talk if talk.dialog in (None, *self._delivery.dialogs) else self.talk
+        if self.talk.kind == MAIN and row.state in (State.SURVEY, State.ENDED):
+            await self._record.write(notice(notices.reopened()), state=self.standing.value)
+
+    @property
+    def standing(self) -> State:
+        """How the conversation stands, whatever the connection and the session make of it."""
+        if self.talk.surveys:
+            return State.SURVEY
+        if self._record.row.agent_id is not None:
+            return State.ACTIVE
+        return State.WAITING if self._written else State.READY
+
+    def take_over(self, left: Handover) -> None:
+        """Go on where a former owner ended."""
+        self._written = self._written or left.written
+
+    async def written(self) -> None:
+        """Somebody has written, and LivePerson has it: agents are called."""
+        if self._written:
+            return
+        self._written = True
+        if self._record.row.state == State.READY:
+            await self._record.write(notice(notices.waiting()), state=State.WAITING.value)
 
     async def _add_dialog(self, dialog: str, dialog_type: str) -> None:
         await self._record.commit(
@@ -164,14 +233,21 @@ class Conversation:
         if seen.happening is Happening.CLOSED:
             self.closed = seen
             return
-        leaving = seen.happening is Happening.LEFT
+        moved = seen.happening is Happening.MOVED
+        leaving = seen.happening is Happening.LEFT or (moved and seen.agent is not None)
+        if moved:
+            words = notices.moved(self._account.skills.get(seen.skill or ""))
+            if not leaving:
+                await self._record.write(notice(words))
+                return
         if leaving:
             name, avatar = None, None
-            words = notices.left(row.agent_name)
+            words = words if moved else notices.left(row.agent_name)
         else:
             name, avatar = await self._agents.name(seen.agent or "")
             joined = seen.happening is Happening.JOINED
             words = notices.joined(name) if joined else notices.transferred(name)
+        self._written = True  # agents were called, by whatever
         state = State.WAITING if leaving else State.ACTIVE
         if row.state in (State.CLOSING, State.RECONNECTING):
             state = State(row.state)

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bridge.liveperson.frames import ConversationChange
+from bridge.liveperson.metadata import is_over, open_talk
+
+MAIN = "MAIN"
+NO_SKILL = frozenset({None, "", "-1"})
+"""How LivePerson says that no team in particular has it."""
+URGENT = frozenset({"URGENT", "PRIORITIZED"})
 
 
 class Happening(StrEnum):
@@ -15,6 +21,8 @@ class Happening(StrEnum):
     JOINED = "joined"
     LEFT = "left"
     TRANSFERRED = "transferred"
+    MOVED = "moved"
+    """To another team; whoever answers there joins later."""
     CLOSED = "closed"
 
 
@@ -26,14 +34,62 @@ class Observed:
     agent: str | None = None
     by: str | None = None
     """Who closed: AGENT, CONSUMER, SYSTEM, …"""
+    skill: str | None = None
+    """The team's id."""
+    surveyed: bool = False
+    """Whether a survey was answered to its end."""
 
 
-def observe(agent: str | None, change: ConversationChange) -> list[Observed]:
-    """What a change says, given the agent who was assigned before."""
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """The dialog that takes what is written; none, if the talk is over and no survey runs."""
+
+    dialog: str | None
+    kind: str | None
+    """MAIN, POST_SURVEY."""
+
+    @property
+    def surveys(self) -> bool:
+        """Whether what is written answers a survey."""
+        return self.dialog is not None and self.kind != MAIN
+
+
+def talk_of(change: ConversationChange) -> Talk:
+    """Where what is written belongs, as a change tells of its conversation."""
+    found = open_talk(change.dialogs)
+    if found is not None:
+        return Talk(found.dialog_id, found.dialog_type)
+    if talk_is_over(change):
+        return Talk(None, None)
+    return Talk(change.conversation_id, MAIN)
+
+
+def talk_is_over(change: ConversationChange) -> bool:
+    """Whether the talk with the agent is over, whatever may follow."""
+    mains = [each for each in change.dialogs if each.dialog_type == MAIN]
+    if mains:
+        return all(each.state == "CLOSE" for each in mains)
+    return change.state == "CLOSE"
+
+
+def observe(
+    agent: str | None, change: ConversationChange, skill: str | None = None
+) -> list[Observed]:
+    """What a change says, given the agent who was assigned before and the team that had it."""
     seen: list[Observed] = []
     assigned = assigned_agent(change)
-    if change.state == "CLOSE":
-        return [Observed(Happening.CLOSED, by=closed_by(change))]
+    if is_over(change):
+        surveyed = any(
+            each.dialog_type != MAIN and each.closed_cause == "Completed" for each in change.dialogs
+        )
+        return [Observed(Happening.CLOSED, by=closed_by(change), surveyed=surveyed)]
+    if talk_is_over(change):
+        return []  # agents who go now have nothing to leave
+    if skill not in NO_SKILL and change.skill not in NO_SKILL and change.skill != skill:
+        gone = agent is not None and assigned is None
+        seen.append(Observed(Happening.MOVED, agent=agent if gone else None, skill=change.skill))
+        if gone:
+            return seen
     if assigned is not None and agent is None:
         seen.append(Observed(Happening.JOINED, agent=assigned))
     elif assigned is not None and assigned != agent:
@@ -46,7 +102,7 @@ def observe(agent: str | None, change: ConversationChange) -> list[Observed]:
 def assigned_agent(change: ConversationChange) -> str | None:
     """The agent who has the conversation, by public id."""
     for participant in change.participants:
-        if participant.role == "ASSIGNED_AGENT":
+        if participant.role == "ASSIGNED_AGENT" and participant.state != "SUGGESTED":
             return str(participant.id)
     return None
 

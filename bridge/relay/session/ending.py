@@ -39,7 +39,7 @@ async def finish_closed(record: Record, publisher: Publisher, seen: Observed) ->
         publisher,
         State.CLOSED,
         reason=notices.closed_words(closer, agent),
-        told=notices.closed_by(closer, agent),
+        told=notices.closed_by(closer, agent, surveyed=seen.surveyed),
     )
 
 

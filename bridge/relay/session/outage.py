@@ -16,6 +16,9 @@ from bridge.state import State
 
 log = structlog.get_logger(__name__)
 
+TOLD_OF = frozenset({State.READY, State.WAITING, State.ACTIVE, State.SURVEY})
+"""States in which somebody may wait for something, so that an outage is worth a word."""
+
 
 class Outage:
     """The time without a connection: when to try again, and when to tell the person.
@@ -63,7 +66,7 @@ class Outage:
         if row.state == State.CONNECTING:
             told = row.reason == str(trouble(error.code))
         else:
-            told = row.state not in (State.WAITING, State.ACTIVE)
+            told = row.state not in TOLD_OF
         return again, None if told else self._since + self._timings.outage_grace
 
     async def tell(self, error: LivePersonError) -> None:
@@ -73,19 +76,21 @@ class Outage:
             told = trouble(error.code)
             first = [] if row.reason else [notice(notices.connecting_slowly(told.what))]
             await self._record.write(*first, reason=str(told))
-        elif row.state in (State.WAITING, State.ACTIVE):
+        elif row.state in TOLD_OF:
             await self._record.write(
                 notice(notices.connection_lost()), state=State.RECONNECTING.value
             )
 
-    async def over(self) -> None:
-        """The connection is back and all that was missed is read: say so if the outage was told."""
+    async def over(self, now: State) -> None:
+        """The connection is back and everything missed is read: say so if its end was awaited.
+
+        `now`: how the conversation stands.
+        """
         self._since = None
         row = self._record.row
         if row.state == State.RECONNECTING:
-            state = State.ACTIVE if row.agent_id else State.WAITING
             await self._record.write(
-                notice(notices.connection_restored()), state=state.value, reason=None
+                notice(notices.connection_restored()), state=now.value, reason=None
             )
         elif row.reason:
             await self._record.write(reason=None)

@@ -53,6 +53,9 @@ class Timings:
     """A message sent over the old socket may still arrive: look for it only after this."""
     before_look: float = 2.0
     """The same for a post to Slack whose answer was lost."""
+    """Likewise for a post whose answer was lost."""
+    survey: float = 6.0
+    """When the talk is over and the conversation is not, a survey has so long to appear."""
     handover: float = 5.0
     """When a session is handed over, a message or post under way has so long to finish."""
 

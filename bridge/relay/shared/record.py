@@ -32,10 +32,13 @@ class Record:
         "posted",
         "reload",
         "row",
+        "urgent",
     )
 
     def __init__(self, row: SessionRow, deps: SessionDeps) -> None:
         self.row = row
+        self.urgent = False
+        """Whether an answer is wanted soon, as LivePerson last told."""
         self._deps = deps
         self._term = deps.lease.term
         self.posted: Callable[[Sequence[OutboxRow]], None] = lambda rows: None

@@ -19,10 +19,13 @@ _TALK = "Reply in this thread to write to the agent. "
 _NOTE = "Begin a message with `//` to keep it among yourselves."
 _HINTS: dict[State, str] = {
     State.CONNECTING: f"{_EARLY} replies in this thread will be passed on. {_NOTE}",
+    State.READY: f"Reply in this thread: your first message calls an agent. {_NOTE}",
     State.WAITING: f"{_EARLY} the agent will see your replies in this thread. {_NOTE}",
     State.ACTIVE: _TALK + _NOTE,
     State.RECONNECTING: f"You can go on writing: replies are kept and passed on in order. {_NOTE}",
     State.CLOSING: "Replies in this thread are no longer passed on.",
+    State.SURVEY: "Replies in this thread answer the survey; “skip” leaves it out.",
+    State.ENDED: "Replies in this thread are no longer passed on.",
     State.CLOSED: "Replies in this thread are no longer passed on.",
     State.FAILED: "Replies in this thread are not passed on.",
 }
@@ -61,8 +64,11 @@ def card(model: CardModel) -> Rendered:
     if model.reason and not model.live:
         shown.append(blocks.paragraph(shorten(model.reason, REASON)))
     shown.append(blocks.hint(_HINTS[model.state]))
-    if not model.live:
+    if not model.live or model.state is State.ENDED:
         shown.append(blocks.actions(blocks.again_button(model.account)))
+    elif model.state is State.SURVEY:
+        skip = blocks.button("Skip the survey", blocks.END, model.session)
+        shown.append(blocks.actions(skip))
     elif model.state is not State.CLOSING:
         end = blocks.button("End conversation", blocks.END, model.session, style="danger")
         shown.append(blocks.actions(end))

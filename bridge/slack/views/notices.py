@@ -20,9 +20,14 @@ WORDS: dict[str, str] = {
 """The words that the bridge answers to when it is mentioned in a thread."""
 
 
+def ready() -> Rendered:
+    """The conversation is open, and nobody has written: LivePerson calls nobody before."""
+    return _aside("🟡 Write your first message; an agent is called then.")
+
+
 def waiting() -> Rendered:
     """The conversation is in the queue."""
-    return _aside("🟡 Waiting for an agent. You can write already: nothing gets lost.")
+    return _aside("🟡 Waiting for an agent. You can go on writing: nothing gets lost.")
 
 
 def waiting_until(milliseconds: int) -> Rendered:
@@ -54,6 +59,32 @@ def transferred(name: str | None) -> Rendered:
     return _aside(f"🟢 The conversation was passed on to {to}.")
 
 
+def moved(team: str | None) -> Rendered:
+    """The conversation goes to another team; `team` is its name, if known."""
+    name = person_name(team)
+    return _aside(f"🟡 You are being transferred to {name or 'another team'}.")
+
+
+def survey() -> Rendered:
+    """The talk is over, and LivePerson's questions follow in this thread."""
+    return _aside(
+        "🔵 The conversation with the agent is over. A short survey follows: replies in this "
+        "thread answer it. To leave it out, write “skip”, or press “Skip the survey” on the first "
+        "message."
+    )
+
+
+def talk_over(agent: str | None, account: str) -> Rendered:
+    """The agent has ended the talk, and neither a survey nor the conversation's end followed."""
+    told = closed_words("agent", agent)
+    return _with_again(f"⚪ {told} What is written here is no longer passed on.", account)
+
+
+def reopened() -> Rendered:
+    """The talk goes on in the same conversation."""
+    return _aside("🟢 The conversation goes on: replies in this thread reach the agent again.")
+
+
 def late(said: Rendered, milliseconds: int) -> Rendered:
     """An agent's message that LivePerson showed too late, so that later ones are above it."""
     told = "Said earlier, but told to us only now: "
@@ -66,9 +97,11 @@ def late(said: Rendered, milliseconds: int) -> Rendered:
     )
 
 
-def closed_by(who: str, agent: str | None = None) -> Rendered:
+def closed_by(who: str, agent: str | None = None, *, surveyed: bool = False) -> Rendered:
     """The conversation is over; `who` and `agent` as for `closed_words`."""
     told = closed_words(who, agent)
+    if surveyed:
+        told = f"The survey is complete, thank you. {told}"
     return _aside(f"⚪ {told} To talk again, press “Start again” on the first message.")
 
 

@@ -7,20 +7,26 @@ from bridge.state import State
 
 _LIGHTS: dict[State, str] = {
     State.CONNECTING: "🟡",
+    State.READY: "🟡",
     State.WAITING: "🟡",
     State.ACTIVE: "🟢",
     State.RECONNECTING: "🟠",
     State.CLOSING: "🟠",
+    State.SURVEY: "🔵",
+    State.ENDED: "⚪",
     State.CLOSED: "⚪",
     State.FAILED: "🔴",
 }
 
 _WORDS: dict[State, str] = {
     State.CONNECTING: "Connecting to LivePerson…",
+    State.READY: "Write your first message; an agent is called then",
     State.WAITING: "Waiting for an agent",
     State.ACTIVE: "The conversation is open",
     State.RECONNECTING: "The connection was lost and is being restored…",
     State.CLOSING: "Ending the conversation…",
+    State.SURVEY: "The conversation is over; a short survey follows",
+    State.ENDED: "The agent has ended the conversation",
     State.CLOSED: "The conversation has ended",
     State.FAILED: "The conversation could not go on",
 }

@@ -16,12 +16,14 @@ Every other account is unknown: 404.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 AGENT_PASSWORD = "sandbox-agent"  # noqa: S105  opens nothing but the stand-in
 STRANGER = "evil.example.com"
 """The host that CSDS names for `66600000`."""
+
+SKILLS = {"1001": "Sales", "1002": "Billing"}
 
 
 class Trouble(Enum):
@@ -72,10 +74,22 @@ class SandboxAccount:
     """Whether a closed conversation leaves an OPEN subscription with DELETE instead of UPSERT."""
     delay_until: int | None = None
     """Milliseconds since 1970 until which the contact centre is closed, told in `delay`."""
+    survey: bool = False
+    """Whether a survey follows a conversation that an agent had."""
+    rings_at_once: bool = False
+    """Whether agents are rung for a conversation in which its consumer has said nothing yet."""
+    skills: dict[str, str] = field(default_factory=lambda: dict(SKILLS))
+    """The teams by id; consumers are told the ids only."""
+
+    @property
+    def survey_bot(self) -> SandboxAgent:
+        """Who asks the survey's questions. It takes no conversations."""
+        public_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"sandbox:{self.number}:survey"))
+        return SandboxAgent("survey", "4001900", public_id, "Survey", "Survey Bot", "#5b5f66")
 
     def agent(self, key: str) -> SandboxAgent:
         """Find an agent by key; raises `KeyError` with the names that exist."""
-        for agent in self.agents:
+        for agent in (*self.agents, self.survey_bot):
             if agent.key == key:
                 return agent
         known = ", ".join(agent.key for agent in self.agents) or "none"
@@ -83,11 +97,13 @@ class SandboxAccount:
 
     def agent_by_public_id(self, public_id: str) -> SandboxAgent | None:
         """Find an agent by the id that consumers see."""
-        return next((agent for agent in self.agents if agent.public_id == public_id), None)
+        known = (*self.agents, self.survey_bot)
+        return next((agent for agent in known if agent.public_id == public_id), None)
 
     def agent_by_old_id(self, old_id: str) -> SandboxAgent | None:
-        """Find an agent by the id that agents see."""
-        return next((a for a in self.agents if a.old_id(self.number) == old_id), None)
+        """Find an agent by the id that agents see, with the account's number or without."""
+        found = (a for a in self.agents if old_id in (a.old_id(self.number), a.user_id))
+        return next(found, None)
 
 
 def _agents(account: str) -> tuple[SandboxAgent, ...]:

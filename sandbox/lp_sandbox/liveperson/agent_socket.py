@@ -178,6 +178,10 @@ class AgentSocket(UmsSocket):
         for change in body.conversation_field:
             if isinstance(change, frames.StateField):
                 self._model.close(conversation, "AGENT")
+            elif isinstance(change, frames.StageField):
+                self._model.end(conversation, "AGENT")
+            elif isinstance(change, frames.DialogField):
+                self._close_dialog(conversation, change.dialog.dialog_id)
             elif isinstance(change, frames.SkillField):
                 self._model.set_skill(conversation, change.skill)
             elif isinstance(change, frames.TtrField):
@@ -186,14 +190,29 @@ class AgentSocket(UmsSocket):
                 self._change_participants(conversation, change)
         return frames.told(request.id, "OK")
 
+    def _close_dialog(self, conversation: SandboxConversation, dialog_id: str) -> None:
+        owner, dialog = self._model.dialog(dialog_id)
+        if owner is not conversation:
+            raise Refused(404, "no such dialog")
+        if dialog is conversation.main:
+            self._model.close(conversation, "AGENT")
+        else:
+            self._model.finish_survey(conversation, "Closed by agent")
+
     def _change_participants(
         self, conversation: SandboxConversation, change: frames.ParticipantsField
     ) -> None:
-        agent = self._account.agent_by_old_id(change.user_id or self._old_id)
+        named = change.user_id or change.agent_id
+        if named is None and change.type == "REMOVE" and change.role == "ASSIGNED_AGENT":
+            agent = conversation.assigned  # whoever it is: that is how agents transfer to a skill
+        else:
+            agent = self._account.agent_by_old_id(named or self._old_id)
         if agent is None:
             raise Refused(404, "no such agent")
         if change.type == "REMOVE":
-            self._model.leave(conversation, agent)
+            self._model.leave(conversation, agent, change.role)
+        elif change.type == "SUGGEST":
+            self._model.suggest(conversation, agent, change.role)
         else:
             self._model.join(conversation, agent, change.role)
 
@@ -213,7 +232,7 @@ class AgentSocket(UmsSocket):
         body = frames.body_as(request, frames.Publish)
         frames.check_event(body.event, from_consumer=False)
         conversation, dialog = self._model.dialog(body.dialog_id)
-        role = conversation.agents.get(self._agent.key, "READER")
+        role = conversation.role(self._agent) or "READER"
         stored = self._model.publish(
             dialog.id,
             Author.of(self._agent, role),
@@ -252,6 +271,7 @@ class AgentSocket(UmsSocket):
             if self._agent.key in conversation.agents or stored.dialog_id in self._read:
                 body = views.agent_event(stored, self.account)
                 self._tell(".ams.ms.OnlineEventDistribution", body)
+            self._rings.follow(conversation)  # the consumer's first words call the agents
             return
         self._rings.follow(conversation)
         for name, subscription in self._subscriptions.items():

@@ -57,9 +57,11 @@ class ConsumerSocket(UmsSocket):
         record: Record,
         profiles: dict[str, Json],
         manners: Manners,
+        features: Collection[str] = (),
     ) -> None:
         super().__init__(link, account, rules, record)
         self._manners = manners
+        self._features = frozenset(features)
         self._feed = EventFeed(
             account,
             manners,
@@ -147,7 +149,9 @@ class ConsumerSocket(UmsSocket):
         headers = request.headers if isinstance(request.headers, list) else [request.headers or {}]
         by_type = {header.get("type"): header for header in headers}
         authentication = by_type.get(".ams.headers.ConsumerAuthentication", {})
-        check_properties(by_type.get(".ams.headers.ClientProperties"), ".ams.headers.")
+        properties = by_type.get(".ams.headers.ClientProperties")
+        check_properties(properties, ".ams.headers.")
+        self._features = features_of(properties)
         token = frames.converted(authentication.get("jwt"), str, "headers[...].jwt")
         try:
             self._know(self._tokens.verify(self.account, token))
@@ -169,6 +173,7 @@ class ConsumerSocket(UmsSocket):
             campaign=msgspec.to_builtins(body.campaign_info),
             context=body.conversation_context,
             ttr=body.ttr_def_name or "NORMAL",
+            multi_dialog="MULTI_DIALOG" in self._features,
         )
         return frames.answer(
             request.id, "cm.RequestConversationResponse", {"conversationId": conversation.id}
@@ -182,12 +187,30 @@ class ConsumerSocket(UmsSocket):
         changes = body.conversation_field
         for change in changes if isinstance(changes, list) else [changes]:
             if isinstance(change, frames.StateField):
-                self._model.close(conversation, "CONSUMER")
+                # Whoever can show a survey closes the dialog; this one closes the conversation.
+                self._model.end(conversation, "CONSUMER")
+            elif isinstance(change, frames.StageField):
+                self._model.end(conversation, "CONSUMER")
+            elif isinstance(change, frames.DialogField):
+                self._close_dialog(conversation, change.dialog.dialog_id)
             elif isinstance(change, frames.CsatField):
                 self._model.rate(conversation, msgspec.to_builtins(change))
             else:
                 self._model.set_ttr(conversation, change.ttr_type, change.value)
         return frames.told(request.id, "OK")
+
+    def _close_dialog(self, conversation: SandboxConversation, dialog_id: str) -> None:
+        if "MULTI_DIALOG" not in self._features:
+            raise Refused(400, "DialogChange is for clients with MULTI_DIALOG")
+        owner, dialog = self._model.dialog(dialog_id)
+        if owner is not conversation:
+            raise Refused(404, "no such dialog")
+        if dialog.state != "OPEN":
+            raise Refused(400, "the dialog is closed")
+        if dialog is conversation.main:
+            self._model.close(conversation, "CONSUMER")
+        else:
+            self._model.finish_survey(conversation, "Closed by consumer")
 
     def _publish(self, request: Request) -> Json:
         body = frames.body_as(request, frames.Publish)
@@ -266,7 +289,7 @@ class ConsumerSocket(UmsSocket):
 
     def _changed(self, change: Change) -> None:
         if (stored := change.event) is not None:
-            if stored.dialog_id in self._dialogs and stored.audience == "ALL":
+            if stored.dialog_id in self._dialogs and self._feed.tells(stored):
                 self._feed.happened(stored)
             if not (self._manners.tells_events and stored.is_content):
                 return
@@ -322,3 +345,9 @@ def check_properties(properties: Json | None, prefix: str) -> None:
     for name, values in shape.items():
         if name in properties and properties[name] not in values:
             raise BadBody(f"Invalid value - at `ClientProperties.{name}`")
+
+
+def features_of(properties: Json | None) -> frozenset[str]:
+    """What a client says that it can show."""
+    listed = (properties or {}).get("features")
+    return frozenset(str(each) for each in listed) if isinstance(listed, list) else frozenset()

@@ -3,7 +3,8 @@
 What LivePerson promises and what is kept here: a dialog numbers its events from 0; content and
 receipts take the next number, typing (`ChatStateEvent`) is always 0 and is not kept; what agents
 say among themselves takes a number that the consumer never sees; a consumer has at most one open
-conversation per account; the MAIN dialog's id equals the conversation's.
+conversation per account; the MAIN dialog's id equals the conversation's. `state` tells of the MAIN
+dialog, `stage` of the whole: between the two a survey may run, in a dialog of its own.
 """
 
 from __future__ import annotations
@@ -84,7 +85,10 @@ class Dialog:
     created_at: int
     state: Literal["OPEN", "CLOSE"] = "OPEN"
     closed_by: ClosedBy | None = None
+    closed_cause: str | None = None
     ended_at: int | None = None
+    agents: dict[str, str] = field(default_factory=dict)
+    """Who is in this one alone, beside the consumer: key → role (a survey's bot)."""
     events: list[StoredEvent] = field(default_factory=list)
 
     def since(self, sequence: int) -> Iterator[StoredEvent]:
@@ -108,23 +112,55 @@ class SandboxConversation:
     ttr: str = "NORMAL"
     ttr_seconds: int | None = None
     state: Literal["OPEN", "CLOSE"] = "OPEN"
+    """Of the MAIN dialog, as a rule."""
+    stage: Literal["OPEN", "CLOSE"] = "OPEN"
+    """Of the whole: nothing can follow once it is CLOSE."""
     closed_by: ClosedBy | None = None
     ended_at: int | None = None
     csat: dict[str, Any] | None = None
-    agents: dict[str, str] = field(default_factory=dict)
-    """The agents who take part: key → role."""
+    multi_dialog: bool = False
+    """Whether its consumer has said that it can show more than one dialog."""
+    agents: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The agents who take part: key → roles, for one may have several."""
+    suggested: dict[str, str] = field(default_factory=dict)
+    """Who was proposed and has not joined: key → role."""
+    was_assigned: bool = False
+    """Whether an agent has ever had it."""
 
     @property
     def main(self) -> Dialog:
         return self.dialogs[0]
 
     @property
+    def survey(self) -> Dialog | None:
+        """The survey after it, if there is one."""
+        return next((each for each in self.dialogs if each.kind == "POST_SURVEY"), None)
+
+    @property
+    def talk(self) -> Dialog:
+        """The dialog in which people write now: the open one, else the last."""
+        return next((each for each in self.dialogs if each.state == "OPEN"), self.dialogs[-1])
+
+    @property
     def assigned(self) -> SandboxAgent | None:
         """The agent who has accepted the conversation, if any has."""
-        for key, role in self.agents.items():
-            if role == "ASSIGNED_AGENT":
+        for key, roles in self.agents.items():
+            if "ASSIGNED_AGENT" in roles:
                 return self.account.agent(key)
         return None
+
+    def role(self, agent: SandboxAgent) -> str | None:
+        """In which role an agent speaks; None: it takes no part."""
+        roles = self.agents.get(agent.key, ())
+        return "ASSIGNED_AGENT" if "ASSIGNED_AGENT" in roles else next(iter(roles), None)
+
+    @property
+    def calls(self) -> bool:
+        """Whether agents are to be rung: as a rule only once the consumer has said something."""
+        if self.state != "OPEN" or self.assigned is not None:
+            return False
+        said = (each for each in self.main.events if each.role == "CONSUMER" and each.is_content)
+        return self.account.rings_at_once or any(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +259,7 @@ class Conversations:
         campaign: dict[str, Any] | None = None,
         context: dict[str, Any] | None = None,
         ttr: str = "NORMAL",
+        multi_dialog: bool = False,
     ) -> SandboxConversation:
         """Start a conversation with its MAIN dialog; refuses a second open one (400)."""
         key = (account.number, consumer_id)
@@ -241,6 +278,7 @@ class Conversations:
             campaign=campaign,
             context=context,
             ttr=ttr,
+            multi_dialog=multi_dialog,
         )
         self._open[key] = conversation
         self._by_consumer.setdefault(key, []).append(conversation)
@@ -260,7 +298,7 @@ class Conversations:
     ) -> StoredEvent:
         """Append an event to an open dialog; refuses a closed one (400) and strangers (403)."""
         conversation, dialog = self.dialog(dialog_id)
-        self._require_participant(conversation, author)
+        self._require_participant(conversation, dialog, author)
         if dialog.state != "OPEN":
             raise Refused(400, "the dialog is closed")
         passing = event["type"] == "ChatStateEvent"
@@ -283,42 +321,123 @@ class Conversations:
         return stored
 
     @staticmethod
-    def _require_participant(conversation: SandboxConversation, author: Author) -> None:
+    def _require_participant(
+        conversation: SandboxConversation, dialog: Dialog, author: Author
+    ) -> None:
         if author.agent is None:
             allowed = author.id == conversation.consumer_id
         else:
-            allowed = author.agent.key in conversation.agents
+            allowed = author.agent.key in conversation.agents or author.agent.key in dialog.agents
         if not allowed:
             raise Refused(403, "not a participant of the conversation")
 
     def join(
         self, conversation: SandboxConversation, agent: SandboxAgent, role: str = "ASSIGNED_AGENT"
     ) -> None:
-        """Let an agent take part. A newly assigned agent takes the place of the one before."""
+        """Let an agent take part, beside the roles that it has.
+
+        A newly assigned agent takes the place of the one before.
+        """
         self._require_open(conversation)
-        if conversation.agents.get(agent.key) == role:
+        roles = conversation.agents.get(agent.key, ())
+        if role in roles:
             return
-        if role == "ASSIGNED_AGENT" and (before := conversation.assigned) is not None:
-            del conversation.agents[before.key]
-        conversation.agents[agent.key] = role
+        if role == "ASSIGNED_AGENT":
+            self._unassign(conversation)
+            conversation.was_assigned = True
+        conversation.suggested.pop(agent.key, None)
+        conversation.agents[agent.key] = (*roles, role)
         self._changed(conversation)
 
-    def leave(self, conversation: SandboxConversation, agent: SandboxAgent) -> None:
-        """Let an agent take part no more; without an assigned agent it waits for one again."""
+    def suggest(
+        self, conversation: SandboxConversation, agent: SandboxAgent, role: str = "ASSIGNED_AGENT"
+    ) -> None:
+        """Propose an agent, who takes no part by that."""
         self._require_open(conversation)
-        if conversation.agents.pop(agent.key, None) is None:
+        conversation.suggested[agent.key] = role
+        self._changed(conversation)
+
+    def leave(
+        self, conversation: SandboxConversation, agent: SandboxAgent, role: str | None = None
+    ) -> None:
+        """Take a role from an agent, or all; without an assigned agent it waits for one again."""
+        self._require_open(conversation)
+        roles = conversation.agents.pop(agent.key, ())
+        kept = tuple(each for each in roles if role is not None and each != role)
+        if kept:
+            conversation.agents[agent.key] = kept
+        if kept == roles:
             raise Refused(400, "the agent takes no part in the conversation")
         self._changed(conversation)
 
+    def _unassign(self, conversation: SandboxConversation) -> None:
+        """Whoever is assigned is so no more; a role beside that stays."""
+        if (before := conversation.assigned) is None:
+            return
+        roles = conversation.agents.pop(before.key)
+        kept = tuple(each for each in roles if each != "ASSIGNED_AGENT")
+        if kept:
+            conversation.agents[before.key] = kept
+
+    # -- how it ends ---------------------------------------------------------------------------
+
     def close(self, conversation: SandboxConversation, by: ClosedBy) -> None:
-        """Close the conversation and its dialogs; refuses when it is closed (400)."""
+        """End the talk; refuses when it is over (400).
+
+        Where the account has a survey, an agent was assigned and the consumer can show it, the
+        survey's dialog opens and the conversation stays: its `stage` is OPEN. Else all is closed.
+        """
+        self._require_open(conversation)
+        account = conversation.account
+        if not (account.survey and conversation.multi_dialog and conversation.was_assigned):
+            self.end(conversation, by)
+            return
+        self.close_main(conversation, by, told=False)
+        bot = account.survey_bot
+        dialog = Dialog(str(uuid.uuid4()), "POST_SURVEY", self._now(), agents={bot.key: "AGENT"})
+        conversation.dialogs.append(dialog)
+        self._by_dialog[dialog.id] = (conversation, dialog)
+        self._changed(conversation)
+
+    def close_main(
+        self, conversation: SandboxConversation, by: ClosedBy, *, told: bool = True
+    ) -> None:
+        """Close the MAIN dialog and nothing else: the conversation's `stage` stays OPEN."""
         self._require_open(conversation)
         now = self._now()
+        self._close_dialog(conversation.main, by, f"Closed by {by.lower()}", now)
+        conversation.state, conversation.closed_by = "CLOSE", by
+        if told:
+            self._changed(conversation)
+
+    def finish_survey(self, conversation: SandboxConversation, cause: str = "Completed") -> None:
+        """The survey's bot has what it wanted: its dialog ends, and with it the conversation."""
+        survey = conversation.survey
+        if survey is None or survey.state != "OPEN":
+            raise Refused(400, "there is no survey under way")
+        self._close_dialog(survey, "AGENT", cause, self._now())
+        self.end(conversation, conversation.closed_by or "SYSTEM")
+
+    def end(self, conversation: SandboxConversation, by: ClosedBy) -> None:
+        """Close the conversation and all its dialogs for good; refuses when it is over (400)."""
+        if conversation.stage != "OPEN":
+            raise Refused(400, "the conversation is closed")
+        now = self._now()
         for dialog in conversation.dialogs:
-            dialog.state, dialog.closed_by, dialog.ended_at = "CLOSE", by, now
-        conversation.state, conversation.closed_by, conversation.ended_at = "CLOSE", by, now
+            self._close_dialog(dialog, by, f"Closed by {by.lower()}", now)
+        conversation.state = conversation.stage = "CLOSE"
+        conversation.closed_by = conversation.closed_by or by
+        conversation.ended_at = now
         del self._open[(conversation.account.number, conversation.consumer_id)]
         self._changed(conversation)
+
+    @staticmethod
+    def _close_dialog(dialog: Dialog, by: ClosedBy, cause: str, at: int) -> None:
+        if dialog.state == "OPEN":
+            dialog.state, dialog.closed_by, dialog.closed_cause = "CLOSE", by, cause
+            dialog.ended_at = at
+
+    # -- what else may be said of it -----------------------------------------------------------
 
     def rate(self, conversation: SandboxConversation, csat: dict[str, Any]) -> None:
         """Note the consumer's rating, which comes after closing as a rule."""
@@ -335,8 +454,7 @@ class Conversations:
         """Move the conversation to another skill: the assigned agent leaves."""
         self._require_open(conversation)
         conversation.skill_id = skill_id
-        if (before := conversation.assigned) is not None:
-            del conversation.agents[before.key]
+        self._unassign(conversation)
         self._changed(conversation)
 
     @staticmethod

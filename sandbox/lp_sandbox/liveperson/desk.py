@@ -79,6 +79,10 @@ class AgentDesk:
         """Show that the agent types (COMPOSING), or no longer does (PAUSE, ACTIVE)."""
         await self.publish(conversation_id, {"type": "ChatStateEvent", "chatState": state}, agent)
 
+    async def to_skill(self, conversation_id: str, skill: str) -> None:
+        """Hand it to another team, by the skill's id: the assigned agent leaves."""
+        self.model.set_skill(self.model.get(conversation_id), skill)
+
     async def publish(
         self,
         conversation_id: str,
@@ -101,8 +105,19 @@ class AgentDesk:
         return stored.sequence
 
     async def close(self, conversation_id: str, by: Literal["agent", "system"] = "agent") -> None:
-        """Close the conversation, as an agent or as LivePerson itself does after a time-out."""
+        """End the talk, as an agent or as LivePerson itself does after a time-out.
+
+        A survey may follow, where the account has one.
+        """
         self.model.close(self.model.get(conversation_id), "AGENT" if by == "agent" else "SYSTEM")
+
+    async def close_main(self, conversation_id: str) -> None:
+        """End the talk as an agent, and leave the conversation open without any survey."""
+        self.model.close_main(self.model.get(conversation_id), "AGENT")
+
+    async def end(self, conversation_id: str) -> None:
+        """End everything, as LivePerson itself does: a survey that nobody answers, for example."""
+        self.model.end(self.model.get(conversation_id), "SYSTEM")
 
     def _acting(self, conversation: SandboxConversation, key: str | None) -> SandboxAgent:
         if key is not None:

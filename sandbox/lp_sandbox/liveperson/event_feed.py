@@ -39,6 +39,10 @@ class EventFeed:
         self._notify = notify
         self._conversations = conversations
 
+    def tells(self, stored: StoredEvent) -> bool:
+        """Whether an event is told to consumers at all."""
+        return stored.audience == "ALL" or self._manners.leaks
+
     def happened(self, stored: StoredEvent) -> None:
         """Tell of an event that was just stored."""
         frame = self._frame([stored])
@@ -60,7 +64,7 @@ class EventFeed:
     def replay(self, dialog: Dialog, sequence: int) -> None:
         """Tell of a dialog's events from a sequence on once more, for a subscription."""
         manners = self._manners
-        events = [stored for stored in dialog.since(sequence) if stored.audience == "ALL"]
+        events = [stored for stored in dialog.since(sequence) if self.tells(stored)]
         if not manners.from_inclusive and sequence > 0:
             events = [stored for stored in events if stored.sequence > sequence]
         if spoilt := self._take("lose_replays") or self._take("cut_replays"):
@@ -105,7 +109,12 @@ class EventFeed:
         )
 
     def _frame(self, events: list[StoredEvent]) -> Json:
-        return frames.notification(EVENTS, {"changes": [self.seen(stored) for stored in events]})
+        changes = [self.seen(stored) for stored in events]
+        if not self._manners.dialog_at_top:
+            return frames.notification(EVENTS, {"changes": changes})
+        for change in changes:
+            dialog = change.pop("dialogId")
+        return frames.notification(EVENTS, {"dialogId": dialog, "changes": changes})
 
     def _take(self, name: str) -> Rule | None:
         if not self._rules:

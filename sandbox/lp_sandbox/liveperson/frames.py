@@ -94,6 +94,21 @@ class StateField(Struct, tag_field="field", tag="ConversationStateField", rename
     conversation_state: Literal["CLOSE"]
 
 
+class StageField(Struct, tag_field="field", tag="Stage", rename="camel"):
+    conversation_state: Literal["CLOSE"]
+
+
+class ClosedDialog(Struct, rename="camel"):
+    dialog_id: Id
+    state: Literal["CLOSE"]
+    closed_cause: str | None = None
+
+
+class DialogField(Struct, tag_field="field", tag="DialogChange"):
+    type: Literal["UPDATE"]
+    dialog: ClosedDialog
+
+
 class CsatField(Struct, tag_field="field", tag="CSATRate", rename="camel"):
     csat_rate: Annotated[int, Meta(ge=1, le=5)]
     csat_resolution_confirmation: bool
@@ -106,9 +121,11 @@ class TtrField(Struct, tag_field="field", tag="TTRField", rename="camel"):
 
 
 class ParticipantsField(Struct, tag_field="field", tag="ParticipantsChange", rename="camel"):
-    type: Literal["ADD", "REMOVE", "UPDATE"]
+    type: Literal["ADD", "REMOVE", "UPDATE", "SUGGEST"]
     role: Literal["MANAGER", "READER", "ASSIGNED_AGENT"]
     user_id: str | None = None
+    agent_id: str | None = None
+    """What LivePerson's SDK also calls it."""
 
 
 class SkillField(Struct, tag_field="field", tag="Skill"):
@@ -116,15 +133,15 @@ class SkillField(Struct, tag_field="field", tag="Skill"):
     skill: str
 
 
-ConsumerField = StateField | CsatField | TtrField
-AgentField = StateField | TtrField | ParticipantsField | SkillField
+ConsumerField = StateField | StageField | DialogField | CsatField | TtrField
+AgentField = StateField | StageField | DialogField | TtrField | ParticipantsField | SkillField
 
 
 class ConsumerUpdate(Struct, rename="camel"):
     """`cm.UpdateConversationField`, from a consumer: one field or an array."""
 
     conversation_id: str
-    conversation_field: list[ConsumerField] | StateField | CsatField | TtrField
+    conversation_field: list[ConsumerField] | ConsumerField
 
 
 class AgentUpdate(Struct, rename="camel"):

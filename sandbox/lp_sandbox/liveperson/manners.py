@@ -69,6 +69,10 @@ class Manners:
     the last any more."""
     tells_events: bool = False
     """Whether a message is a change of its conversation too, and told as one."""
+    dialog_at_top: bool = False
+    """Whether a notification of events names its dialog once, beside its `changes`."""
+    leaks: bool = False
+    """Whether what agents say among themselves reaches the consumer's socket, with its audience."""
     chance: random.Random = field(default_factory=lambda: random.Random(0), repr=False)
     _spoilt: set[str] = field(default_factory=set, repr=False)
     """Dialogs whose last replay was lost or cut short."""
@@ -94,6 +98,8 @@ class Manners:
             tells_events=chance.random() < 0.5,
             chance=random.Random(chance.random()),
             receipts=chance.choice(RECEIPTS),
+            dialog_at_top=chance.random() < 0.2,
+            leaks=chance.random() < 0.2,
         )
 
     def calm(self) -> None:

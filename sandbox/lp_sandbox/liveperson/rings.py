@@ -48,7 +48,7 @@ class Rings:
 
     def follow(self, conversation: SandboxConversation) -> None:
         """Ring, or stop ringing, as the conversation's state demands."""
-        wanted = conversation.state == "OPEN" and conversation.assigned is None
+        wanted = conversation.calls
         if conversation.id in self._waiting:
             if not wanted:
                 assigned = conversation.assigned

@@ -22,6 +22,7 @@ from lp_sandbox.liveperson.idp import Idp
 from lp_sandbox.liveperson.manners import Manners
 from lp_sandbox.liveperson.record import Record
 from lp_sandbox.liveperson.rules import Rules
+from lp_sandbox.liveperson.survey import SurveyBot
 from lp_sandbox.liveperson.tokens import Tokens
 from lp_sandbox.liveperson.ums import Ums
 from lp_sandbox.wire import Wire
@@ -69,6 +70,7 @@ class LivePersonSandbox(AgentDesk):
             idle_seconds=idle_seconds,
             manners=self.manners,
         )
+        self.survey_bot = SurveyBot(self.model)
         self.faults = LivePersonFaults(rules, self._tokens, self.model, lambda: self.consumers)
         self._runner: web.AppRunner | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
@@ -94,9 +96,11 @@ class LivePersonSandbox(AgentDesk):
             raise
         plain, tls = (address[1] for address in self._runner.addresses)
         self._host, self._ports = host, (plain, tls)
+        self.survey_bot.start()
 
     async def stop(self) -> None:
         """Cut every connection and stop listening."""
+        self.survey_bot.stop()
         self._ums.stop()
         if self._runner is not None:
             await self._runner.cleanup()

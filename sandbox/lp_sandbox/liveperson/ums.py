@@ -10,7 +10,11 @@ from aiohttp import web
 from lp_sandbox.liveperson.accounts import SandboxAccount, Trouble
 from lp_sandbox.liveperson.agent_login import AgentLogin
 from lp_sandbox.liveperson.agent_socket import AgentSocket
-from lp_sandbox.liveperson.consumer_socket import ConsumerSocket, check_properties
+from lp_sandbox.liveperson.consumer_socket import (
+    ConsumerSocket,
+    check_properties,
+    features_of,
+)
 from lp_sandbox.liveperson.conversations import Conversations
 from lp_sandbox.liveperson.frames import BadBody
 from lp_sandbox.liveperson.gate import Gate, HttpRefused, refused
@@ -67,7 +71,7 @@ class Ums:
         try:
             account = self._account(request)
             identity = self._identity(account, request)
-            _check_upgrade(request)
+            features = _check_upgrade(request)
         except HttpRefused as refusal:
             self._record.note(f"upgrade refused with {refusal.status}: {refusal}")
             return refused(refusal.status, str(refusal))
@@ -82,6 +86,7 @@ class Ums:
             record=self._record,
             profiles=self.profiles,
             manners=self._manners,
+            features=features,
         )
         if self._rules.take("half_open_next", "ums", account=account.number):
             socket.fall_silent()
@@ -143,12 +148,15 @@ class Ums:
             raise HttpRefused(401, str(problem)) from None
 
 
-def _check_upgrade(request: web.Request) -> None:
+def _check_upgrade(request: web.Request) -> frozenset[str]:
+    """Refuse an upgrade that breaks the rules; gives the features that the client claims."""
     if request.query.get("v") != "3":
         raise HttpRefused(400, "the query must say v=3")
     if (text := request.headers.get("Client-Properties")) is None:
-        return
+        return frozenset()
     try:
-        check_properties(msgspec.json.decode(text, type=Json), ".")
+        properties = msgspec.json.decode(text, type=Json)
+        check_properties(properties, ".")
     except (msgspec.MsgspecError, BadBody) as problem:
         raise HttpRefused(400, f"Client-Properties: {problem}") from None
+    return features_of(properties)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from lp_sandbox.liveperson.conversations import Dialog, SandboxConversation, StoredEvent
@@ -10,38 +11,55 @@ from lp_sandbox.liveperson.manners import Originator
 Json = dict[str, Any]
 
 
-def _participants(conversation: SandboxConversation, *, old_ids: bool) -> list[tuple[str, str]]:
-    """(id, role) of everyone, the consumer first."""
+@dataclass(frozen=True, slots=True)
+class _Participant:
+    id: str
+    role: str
+    state: str = "ACTIVE"
+
+    def seen(self) -> Json:
+        return {"id": self.id, "role": self.role, "state": self.state}
+
+
+def _participants(conversation: SandboxConversation, *, old_ids: bool) -> list[_Participant]:
+    """Everyone, the consumer first; an agent with several roles stands there for each."""
     account = conversation.account
-    found = [(conversation.consumer_id, "CONSUMER")]
-    for key, role in conversation.agents.items():
+
+    def who(key: str) -> str:
         agent = account.agent(key)
-        found.append((agent.old_id(account.number) if old_ids else agent.public_id, role))
+        return agent.old_id(account.number) if old_ids else agent.public_id
+
+    found = [_Participant(conversation.consumer_id, "CONSUMER")]
+    for key, roles in conversation.agents.items():
+        found += [_Participant(who(key), role) for role in roles]
+    for key, role in conversation.suggested.items():
+        found.append(_Participant(who(key), role, "SUGGESTED"))
+    for dialog in conversation.dialogs:
+        found += [_Participant(who(key), role) for key, role in dialog.agents.items()]
     return found
 
 
-def _by_role(participants: list[tuple[str, str]]) -> dict[str, list[str]]:
+def _by_role(participants: list[_Participant]) -> dict[str, list[str]]:
     roles: dict[str, list[str]] = {}
-    for id_, role in participants:
-        roles.setdefault(role, []).append(id_)
+    for each in participants:
+        if each.state == "ACTIVE":
+            roles.setdefault(each.role, []).append(each.id)
     return roles
 
 
-def _dialog(dialog: Dialog, participants: list[tuple[str, str]]) -> Json:
+def _dialog(dialog: Dialog, participants: list[_Participant]) -> Json:
     seen: Json = {
         "dialogId": dialog.id,
         "dialogType": dialog.kind,
         "channelType": "MESSAGING",
         "state": dialog.state,
         "creationTs": dialog.created_at,
-        "participantsDetails": [
-            {"id": id_, "role": role, "state": "ACTIVE"} for id_, role in participants
-        ],
+        "participantsDetails": [each.seen() for each in participants],
     }
     if dialog.closed_by is not None:
         seen["endTs"] = dialog.ended_at
         seen["closedBy"] = dialog.closed_by
-        seen["closedCause"] = f"Closed by {dialog.closed_by.lower()}"
+        seen["closedCause"] = dialog.closed_cause
     return seen
 
 
@@ -49,15 +67,16 @@ def _details(conversation: SandboxConversation) -> Json:
     """The fields that both sides see in the same form."""
     details: Json = {
         "state": conversation.state,
-        "stage": conversation.state,
+        "stage": conversation.stage,
         "startTs": conversation.started_at,
         "metaDataLastUpdateTs": conversation.updated_at,
         "skillId": conversation.skill_id,
         "ttr": {"ttrType": conversation.ttr, "value": conversation.ttr_seconds or 3600},
     }
     if conversation.state == "CLOSE":
-        details["endTs"] = conversation.ended_at
         details["closeReason"] = conversation.closed_by
+    if conversation.stage == "CLOSE":
+        details["endTs"] = conversation.ended_at
     if conversation.campaign is not None:
         details["campaignInfo"] = conversation.campaign
     if conversation.context is not None:
@@ -83,9 +102,7 @@ def consumer_change(conversation: SandboxConversation, kind: str = "UPSERT") -> 
     """A conversation as `cqm.ExConversationChangeNotification` shows it to its consumer."""
     participants = _participants(conversation, old_ids=False)
     details = _details(conversation)
-    details["participants"] = [
-        {"id": id_, "role": role, "state": "ACTIVE"} for id_, role in participants
-    ]
+    details["participants"] = [each.seen() for each in participants]
     details["participantsPId"] = _by_role(participants)
     details["dialogs"] = [_dialog(dialog, participants) for dialog in conversation.dialogs]
     return _change(conversation, details, kind)
@@ -105,16 +122,22 @@ def agent_change(conversation: SandboxConversation, kind: str = "UPSERT") -> Jso
 def consumer_event(
     stored: StoredEvent, *, echo_metadata: bool, originator: Originator = "full"
 ) -> Json:
-    """An event as an element of `changes` in `ms.MessagingEventNotification`."""
+    """An event as an element of `changes` in `ms.MessagingEventNotification`.
+
+    Metadata of agents always comes along; whether a consumer's own does is not promised.
+    """
+    passing = stored.event["type"] == "ChatStateEvent"
     seen: Json = {
-        "sequence": stored.sequence,
+        **({} if passing else {"sequence": stored.sequence}),
         **_originator(stored, originator),
         "serverTimestamp": stored.at,
         "event": stored.event,
         "dialogId": stored.dialog_id,
         "conversationId": stored.conversation_id,
     }
-    if echo_metadata and stored.metadata is not None:
+    if stored.audience != "ALL":
+        seen["messageAudience"] = stored.audience
+    if stored.metadata is not None and (echo_metadata or stored.agent is not None):
         seen["metadata"] = stored.metadata
     return seen
 

@@ -18,6 +18,7 @@ from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.items import Item
 from bridge.relay.shared.record import Record
+from bridge.state import State
 from bridge.store.rows import InboxRow, NewInbox, SessionRow
 from tests.relay.bench import Bench
 
@@ -78,7 +79,14 @@ async def line_of(bench: Bench, deps: SessionDeps | None = None) -> AsyncIterato
     delivery.consumer_id = row.consumer_id
     failures: list[Exception] = []
     reader = Reader(record, deps, delivery, Agents.of(row, deps))
-    publisher = Publisher(record, deps, delivery, failed=failures.append, wake=bell.ring)
+    publisher = Publisher(
+        record,
+        deps,
+        delivery,
+        failed=failures.append,
+        wake=bell.ring,
+        standing=lambda: State.ACTIVE,
+    )
 
     def receive(notification: Notification) -> None:
         if not reader.receive(notification):

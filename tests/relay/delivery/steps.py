@@ -39,6 +39,7 @@ def left(
         incoming=list(rows),
         unnumbered=list(unnumbered),
         outgoing=[],
+        written=bool(unnumbered or own_numbers),
         dialogs=[dialog],
         own={"d": set(own_numbers)},
     )

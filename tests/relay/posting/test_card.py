@@ -27,7 +27,7 @@ pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 async def test_a_state_that_returns_while_the_card_is_updated_is_shown_again(world: World) -> None:
     thread = await world.connect()
     conversation = await world.until(world.conversation)
-    await thread.card_shows("Waiting for an agent")
+    await thread.card_shows("Write your first message")
     # The update to "Talking with Maria" is on its way for a second; then it is out of date.
     world.slack.faults.rate_limit("chat.update", retry_after=1)
     await world.liveperson.accept(conversation.id)

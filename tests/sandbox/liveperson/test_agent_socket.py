@@ -180,6 +180,7 @@ async def test_a_ring_ends_when_somebody_else_answers_or_it_is_rejected(
     sandbox: LivePersonSandbox,
 ) -> None:
     account = sandbox.accounts[TELECOM]
+    account.rings_at_once = True
     async with (
         consumer(sandbox, await sign_up(sandbox)) as ana,
         consumer(sandbox, await sign_up(sandbox)) as ben,
