@@ -95,7 +95,7 @@ def expected(element: Any, name: str = "") -> Iterator[str]:
         yield one_line(words(html_spans(tidy(element))))
 
 
-def clicked(click: Any, kind: str) -> Iterator[str]:
+def clicked(click: Any, kind: str | None) -> Iterator[str]:
     """What a click shows; LivePerson's window ignores those on texts, and draws no template."""
     for action in click.get("actions", ()):
         if action["type"] == "link":
