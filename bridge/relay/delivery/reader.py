@@ -7,19 +7,9 @@ where such a message is looked for. What an event means is decided by `delivery`
 
 from __future__ import annotations
 
-from bridge.content.from_liveperson import text_content, unsupported
-from bridge.content.rendered import Rendered
 from bridge.liveperson.catch_up import CatchUp
 from bridge.liveperson.connection import Connection
-from bridge.liveperson.events import (
-    AcceptStatusEvent,
-    ChatStateEvent,
-    Event,
-    FileEvent,
-    RichEvent,
-    TextEvent,
-    UnknownEvent,
-)
+from bridge.liveperson.events import AcceptStatusEvent, ChatStateEvent
 from bridge.liveperson.frames import (
     ConversationChange,
     ConversationChanges,
@@ -27,11 +17,12 @@ from bridge.liveperson.frames import (
     Notification,
 )
 from bridge.relay.delivery.agents import Agents
+from bridge.relay.delivery.looks import drawn
 from bridge.relay.delivery.machine import Batch, Delivery, Heard
+from bridge.relay.shared.cards import card_payload
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.record import Record, post_payload
-from bridge.slack.views import notices
+from bridge.relay.shared.record import Record
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Transaction
 from bridge.store.rows import NewOutbox, OutboxRow
@@ -46,6 +37,7 @@ class Reader:
         "_delivery",
         "_read_to",
         "_record",
+        "_style",
         "changes",
         "stale",
     )
@@ -56,6 +48,7 @@ class Reader:
         self._record = record
         self._delivery = delivery
         self._agents = agents
+        self._style = deps.settings.bridge_card_style
         self._catch_up = CatchUp(delivery.dialogs, self._look, deps.timings.replays)
         self._read_to: list[int] = []
         self.changes: list[ConversationChange] = []
@@ -125,15 +118,21 @@ class Reader:
         if isinstance(change.event, AcceptStatusEvent | ChatStateEvent):
             return []
         name, avatar = await self._agents.author(change)
+        card = drawn(heard, self._style)
         return [
             NewOutbox(
                 kind="agent",
-                payload=post_payload(rendered, username=name, icon_url=avatar),
+                payload=card_payload(
+                    rendered,
+                    [control for control in card.controls if control.message == part],
+                    username=name,
+                    icon_url=avatar,
+                ),
                 dialog_id=heard.dialog,
                 sequence=change.sequence,
                 part=part,
             )
-            for part, rendered in enumerate(render(heard))
+            for part, rendered in enumerate(card.messages)
         ]
 
     async def _store(self, batch: Batch, items: list[NewOutbox]) -> None:
@@ -151,24 +150,3 @@ class Reader:
         added = await self._record.commit(work)
         crash_point("read.stored")
         self._record.changed(added)
-
-
-def render(heard: Heard) -> list[Rendered]:
-    """What an event of the agent's side looks like in the thread."""
-    parts = rendered(heard.change.event)
-    if heard.late and parts:
-        parts[0] = notices.late(parts[0], heard.change.server_timestamp)
-    return parts
-
-
-def rendered(event: Event) -> list[Rendered]:
-    """What an event looks like in the thread when it comes in time."""
-    if isinstance(event, TextEvent):
-        return text_content(event.content_type, event.message)
-    if isinstance(event, FileEvent):
-        return unsupported("file", event.caption)
-    if isinstance(event, RichEvent):
-        return unsupported("rich", event.text)
-    if isinstance(event, UnknownEvent):
-        return unsupported(event.type, None)
-    return []
