@@ -46,8 +46,7 @@ def card_payload(
     icon_url: str | None = None,
 ) -> str:
     """A message of an agent's as the outbox keeps it, with what can be pressed in it."""
-    shown = {"text": rendered.text, "blocks": rendered.blocks}
-    author = {"username": username, "icon_url": icon_url}
-    if not controls:
-        return msgspec.json.encode(Post(**shown, **author)).decode()
-    return msgspec.json.encode(CardPost(**shown, **author, controls=tuple(controls))).decode()
+    post = Post(rendered.text, rendered.blocks, username, icon_url)
+    if controls:
+        post = CardPost(rendered.text, rendered.blocks, username, icon_url, tuple(controls))
+    return msgspec.json.encode(post).decode()
