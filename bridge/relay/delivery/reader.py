@@ -7,6 +7,8 @@ where such a message is looked for. What an event means is decided by `delivery`
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bridge.liveperson.catch_up import CatchUp
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.events import AcceptStatusEvent, ChatStateEvent
@@ -19,7 +21,15 @@ from bridge.liveperson.frames import (
 from bridge.relay.delivery.agents import Agents
 from bridge.relay.delivery.looks import drawn
 from bridge.relay.delivery.machine import Batch, Delivery, Heard
-from bridge.relay.shared.cards import card_payload
+from bridge.relay.shared.cards import (
+    MOST_OPEN,
+    QuickReplies,
+    card_payload,
+    kept_open,
+    over,
+    quick_replies_of,
+    read_open,
+)
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.record import Record
@@ -107,18 +117,27 @@ class Reader:
         """
         while self._delivery.pending:
             events = list(self._delivery.pending)
-            items = [item for heard in events for item in await self._items(heard)]
+            items: list[NewOutbox] = []
+            fresh: list[QuickReplies] = []
+            for heard in events:
+                items += await self._items(heard, fresh)
             batch = self._delivery.batch(events)
-            await self._store(batch, items)
+            await self._store(batch, items, fresh)
             self._delivery.stored(batch)
 
-    async def _items(self, heard: Heard) -> list[NewOutbox]:
-        """What an event shows in the thread: nothing, or one or more parts."""
+    async def _items(self, heard: Heard, fresh: list[QuickReplies]) -> list[NewOutbox]:
+        """What an event shows in the thread: nothing, or one or more parts.
+
+        If it has quick replies, they are added to `fresh`.
+        """
         change = heard.change
         if isinstance(change.event, AcceptStatusEvent | ChatStateEvent):
             return []
         name, avatar = await self._agents.author(change)
         card = drawn(heard, self._style)
+        quick = quick_replies_of(heard.dialog, change.sequence, card.controls)
+        if quick is not None:
+            fresh.append(quick)
         return [
             NewOutbox(
                 kind="agent",
@@ -135,11 +154,20 @@ class Reader:
             for part, rendered in enumerate(card.messages)
         ]
 
-    async def _store(self, batch: Batch, items: list[NewOutbox]) -> None:
-        session = self._record.row.id
+    async def _store(
+        self, batch: Batch, items: list[NewOutbox], fresh: Sequence[QuickReplies]
+    ) -> None:
+        session, epoch = self._record.row.id, self._record.row.epoch
+        values: dict[str, str] = {}
+        if fresh:
+            cards = [*read_open(self._record.row.quick_replies), *fresh]
+            values["quick_replies"] = kept_open(cards[-MOST_OPEN:])
+            items = [*items, *over(cards[:-MOST_OPEN])]
 
         async def work(connection: Transaction) -> list[OutboxRow]:
             added = await outbox.add(connection, session, items)
+            if values:
+                await sessions.change_session(connection, session, epoch, **values)
             for row, dialog, sequence in batch.sent:
                 await inbox.mark_sent(connection, row, dialog, sequence)
             for dialog, position in batch.positions.items():
@@ -149,4 +177,4 @@ class Reader:
         crash_point("read.before")
         added = await self._record.commit(work)
         crash_point("read.stored")
-        self._record.changed(added)
+        self._record.changed(added, **values)

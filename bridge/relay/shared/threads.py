@@ -50,6 +50,8 @@ class Thread:
     """Somebody else than the opener is known to have written to the agent; once so, always so."""
     apps_told: bool = False
     """The thread is known to say that messages by apps are not passed on."""
+    quick_replies_over: str | None = None
+    """What the session has kept of quick replies, and is known to have been taken away."""
 
 
 _UNKNOWN = Thread(SessionId(""), UserId(""))
