@@ -40,19 +40,18 @@ def register(app: AsyncApp, service: Service) -> None:
         found = find(str(action.get("value") or ""))
         if found is None:
             await answers.whisper(client.api, body, answers.unknown_button())
-            return await ack()
+            await ack()
+            return
         press = _press(found, body, action, context)
         outcome = await service.press(press)
         if isinstance(outcome, Dialog) and not await _open(client, body, press, outcome):
             outcome = Refused(refusals.dialog_not_opened())
-        if isinstance(outcome, Refused):
-            if str(action.get("action_id")).startswith(OPEN_LINK):
-                return await ack()  # it has opened all the same
+        opened = str(action.get("action_id")).startswith(OPEN_LINK)
+        if isinstance(outcome, Refused) and not opened:  # a link has opened all the same
             await answers.whisper(client.api, body, answers.refused(outcome))
         elif isinstance(outcome, Pressed) and outcome.note is not None:
             await answers.whisper(client.api, body, answers.refused(Refused(outcome.note)))
         await ack()
-        return None
 
     async def choose_callback(ack: AsyncAck) -> None:
         await ack()
