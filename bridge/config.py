@@ -118,6 +118,8 @@ class Settings(BaseModel):
     bridge_lease_seconds: float = Field(default=15.0, ge=1.0)
     bridge_thread_gone_seconds: float = Field(default=86_400.0, ge=0.0)
     """Seconds for which Slack may refuse a thread before its session ends."""
+    bridge_card_style: Literal["classic", "rich"] = "classic"
+    """How structured content looks: in blocks that every Slack client has, or in newer ones too."""
     bridge_log_format: Literal["json", "console"] | None = None
     """None: console on a terminal, else json."""
     bridge_log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -135,7 +137,7 @@ class Settings(BaseModel):
             return tuple(word.strip() for word in value.split(",") if word.strip())
         return value
 
-    @field_validator("bridge_log_format", "bridge_log_level", mode="before")
+    @field_validator("bridge_card_style", "bridge_log_format", "bridge_log_level", mode="before")
     @classmethod
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value

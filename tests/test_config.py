@@ -171,6 +171,7 @@ def test_one_message_for_all_that_is_wrong_without_repeating_values() -> None:
             for host in NO_HOSTS
         ),
         ("BRIDGE_WORKER_ID", "x" * 129, "must have at most 128 characters"),
+        ("BRIDGE_CARD_STYLE", "x", "must be 'classic' or 'rich'"),
         ("BRIDGE_LOG_FORMAT", "x", "must be 'json' or 'console'"),
     ],
 )

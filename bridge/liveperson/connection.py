@@ -222,32 +222,37 @@ class Connection:
         text: str,
         *,
         external_id: str | None = None,
+        metadata: str | None = None,
         timeout: float | None = None,
         wait: Wait | None = None,
     ) -> int | None:
         """Publish a message in a dialog; returns its sequence there, if LivePerson tells it.
 
         `external_id`: our name for it (1 to 64 characters), which LivePerson may repeat.
+        `metadata`: JSON that goes along as it is: that of a button whose press says this.
         `timeout`: seconds, instead of the connection's; `wait` can shorten them meanwhile.
         """
-        request = requests.publish_text(dialog_id, text, external_id=external_id)
+        request = requests.publish_text(dialog_id, text, external_id=external_id, metadata=metadata)
         return number((await self._ask(request, timeout, wait)).get("sequence"))
 
     async def publish_receipt(
         self,
         dialog_id: str,
-        status: Literal["ACCEPT", "READ"],
+        status: Literal["ACCEPT", "READ", "ACTION"],
         sequences: Sequence[int],
         *,
+        metadata: str | None = None,
         timeout: float | None = None,
+        wait: Wait | None = None,
     ) -> int | None:
-        """Publish a receipt: events have arrived (ACCEPT) or were seen (READ).
+        """Publish a receipt: events have arrived (ACCEPT), were seen (READ), or a button in one was
+        pressed (ACTION, with the button's `metadata` as it came).
 
         Receipts and messages are numbered together. Returns the receipt's sequence, if LivePerson
         tells it: everything that the dialog held before has a lower one.
         """
-        request = requests.publish_receipt(dialog_id, status, sequences)
-        return number((await self._ask(request, timeout)).get("sequence"))
+        request = requests.publish_receipt(dialog_id, status, sequences, metadata=metadata)
+        return number((await self._ask(request, timeout, wait)).get("sequence"))
 
     async def subscribe_events(self, dialog_id: str, from_seq: int) -> None:
         """Get the dialog's events from sequence `from_seq` on as notifications, and new ones."""

@@ -401,6 +401,6 @@ def _points(replay: Replay, gap: Gap, *, certain: bool) -> float:
 def weight(change: EventChange) -> int:
     """About how many bytes an event takes in memory."""
     event = change.event
-    if isinstance(event, TextEvent):
+    if isinstance(event, TextEvent) and event.quick_replies is None:
         return 400 + 4 * len(event.message)
     return 400 + 4 * len(msgspec.json.encode(event))

@@ -18,6 +18,8 @@ class TextEvent(msgspec.Struct, frozen=True, gc=False):
     content_type: str
     """`text/plain`, `text/x-secure-link`, …"""
     message: str
+    quick_replies: Any = None
+    """Answers to press, below it; JSON as it came."""
 
     takes_sequence = True
 
@@ -36,7 +38,10 @@ class FileEvent(msgspec.Struct, frozen=True, gc=False):
 class RichEvent(msgspec.Struct, frozen=True):
     """Structured content: cards, buttons, lists."""
 
-    content: dict[str, Any] | None
+    content: Any
+    """JSON as it came: an object, or (from LivePerson's history) a string that holds one."""
+    quick_replies: Any = None
+    """Answers to press, below it; JSON as it came."""
 
     takes_sequence = True
 
@@ -44,7 +49,7 @@ class RichEvent(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """The texts in it, a line each, in order: shown where the content itself cannot be."""
         lines: list[str] = []
-        _gather(self.content, lines, DEPTH)
+        _gather(_opened(self.content), lines, DEPTH)
         return "\n".join(lines)
 
 
@@ -111,7 +116,7 @@ def read_event(event: Any) -> Event:
     if kind == "RichContentEvent":
         # The published schema says `message`, LivePerson's own agent tooling sends `content`.
         rich = event.get("content", event.get("message"))
-        return RichEvent(rich if isinstance(rich, dict) else None)
+        return RichEvent(rich, event.get("quickReplies"))
     return UnknownEvent(kind, _text(event.get("contentType")) or None)
 
 
@@ -120,7 +125,7 @@ def _content(event: dict[str, Any]) -> Event:
     content_type = stated.partition(";")[0].strip().lower()
     message = event.get("message")
     if isinstance(message, str):
-        return TextEvent(content_type, message)
+        return TextEvent(content_type, message, event.get("quickReplies"))
     if isinstance(message, dict) and isinstance(message.get("relativePath"), str):
         return FileEvent(
             _text(message.get("caption")),
@@ -145,6 +150,14 @@ def _gather(node: Any, lines: list[str], depth: int) -> None:
                 lines.append(value.strip())
             elif key not in ("click", "metadata", "style"):
                 _gather(value, lines, depth - 1)
+
+
+def _opened(content: Any) -> Any:
+    """Structured content that came as a string, read."""
+    try:
+        return msgspec.json.decode(content) if isinstance(content, str) else content
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def _text(value: Any) -> str:

@@ -23,14 +23,14 @@ class Request(msgspec.Struct, frozen=True):
 
     type: str
     body: dict[str, Any] | None = None
-    metadata: tuple[ExternalId, ...] = ()
+    metadata: tuple[ExternalId | msgspec.Raw, ...] = ()
 
 
 class _Frame(msgspec.Struct, tag_field="kind", tag="req", omit_defaults=True):
     id: str
     type: str
     body: dict[str, Any] | None = None
-    metadata: tuple[ExternalId, ...] = ()
+    metadata: tuple[ExternalId | msgspec.Raw, ...] = ()
 
 
 class ClientProperties(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -59,8 +59,17 @@ BRIDGE = ClientProperties(
     device_family="OTHER",
     os="OTHER",
     integration="BRAND_SDK",
-    features=("AUTO_MESSAGES", "MULTI_DIALOG"),
+    features=(
+        "AUTO_MESSAGES",
+        "MULTI_DIALOG",
+        "RICH_CONTENT",
+        "QUICK_REPLIES",
+        "MARKDOWN_HYPERLINKS",
+    ),
 )
+
+
+_METADATA = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
 
 
 def encode(request: Request, request_id: str) -> bytes:
@@ -94,8 +103,13 @@ def request_conversation(
     return Request("cm.ConsumerRequestConversation", body)
 
 
-def publish_text(dialog_id: str, text: str, *, external_id: str | None = None) -> Request:
-    """Say something. Raises ValueError for an `external_id` that LivePerson would not take."""
+def publish_text(
+    dialog_id: str, text: str, *, external_id: str | None = None, metadata: str | None = None
+) -> Request:
+    """Say something; `metadata` as for `publish_receipt`.
+
+    Raises ValueError for an `external_id` that LivePerson would not take, and for no metadata.
+    """
     if external_id is not None and not 0 < len(external_id) <= EXTERNAL_ID_LENGTH:
         raise ValueError(f"an external id has 1 to {EXTERNAL_ID_LENGTH} characters")
     event = {
@@ -103,14 +117,37 @@ def publish_text(dialog_id: str, text: str, *, external_id: str | None = None) -
         "contentType": "text/plain",
         "message": text.encode("utf-8", "replace").decode(),
     }
-    metadata = (ExternalId(external_id),) if external_id is not None else ()
-    return Request("ms.PublishEvent", {"dialogId": dialog_id, "event": event}, metadata)
+    ours = (ExternalId(external_id),) if external_id is not None else ()
+    body = {"dialogId": dialog_id, "event": event}
+    return Request("ms.PublishEvent", body, (*entries(metadata), *ours))
 
 
-def publish_receipt(dialog_id: str, status: str, sequences: Sequence[int]) -> Request:
-    """Tell what became of events: `status` ACCEPT (this device has them) or READ."""
+def publish_receipt(
+    dialog_id: str, status: str, sequences: Sequence[int], *, metadata: str | None = None
+) -> Request:
+    """Tell what became of events: `status` ACCEPT (this device has them), READ, or ACTION (a
+    button in them was pressed).
+
+    `metadata`: JSON, sent as it is. Raises ValueError if it is neither an array nor an object.
+    """
     event = {"type": "AcceptStatusEvent", "status": status, "sequenceList": list(sequences)}
-    return Request("ms.PublishEvent", {"dialogId": dialog_id, "event": event})
+    body = {"dialogId": dialog_id, "event": event}
+    return Request("ms.PublishEvent", body, entries(metadata))
+
+
+def entries(metadata: str | None) -> tuple[msgspec.Raw, ...]:
+    """The entries of metadata that came as JSON, not one byte of them changed.
+
+    A pressed button's goes back with the press, and is whatever the brand has put there: nothing
+    here knows all of its types.
+    """
+    if metadata is None:
+        return ()
+    try:
+        found = _METADATA.decode(metadata)
+    except msgspec.MsgspecError as error:
+        raise ValueError("metadata is an array of JSON, or an object") from error
+    return (msgspec.Raw(metadata.encode()),) if isinstance(found, dict) else tuple(found)
 
 
 def subscribe_events(dialog_id: str, from_seq: int) -> Request:

@@ -187,6 +187,12 @@ def _shown(row: Any) -> tuple[str, str]:
         payload = msgspec.json.decode(row.payload, type=dict[str, Any])
     except msgspec.DecodeError:
         return "bridge", "(unreadable)"
+    if row.kind == "change":
+        said = payload.get("chosen")
+        return (
+            "bridge",
+            f"(shows that {payload.get('who')} chose: {said})" if said else "(choices over)",
+        )
     if row.kind == "mark":
         return "bridge", f"(marks {payload.get('message_ts')} with :{payload.get('name')}:)"
     text = html.unescape(str(payload.get("text", "")))  # mrkdwn escapes what HTML does

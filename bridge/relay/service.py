@@ -11,6 +11,7 @@ import structlog
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
 from bridge.relay.intake.intake import SLACK_WAITS, Intake
 from bridge.relay.intake.limits import limited, over_limit
+from bridge.relay.intake.pressing import Pressing
 from bridge.relay.intake.targets import accounts_for, resolve
 from bridge.relay.shared.channels import CHANNEL, MOVED
 from bridge.relay.shared.crashpoints import crash_point
@@ -22,6 +23,10 @@ from bridge.slack.port import (
     Click,
     ConnectCommand,
     Connecting,
+    Dialog,
+    Objections,
+    Press,
+    Pressed,
     Refused,
     SessionSummary,
     ThreadMessage,
@@ -52,6 +57,7 @@ class BridgeService:
         self._presence = presence
         self._supervisor = supervisor
         self._intake = Intake(deps, supervisor)
+        self._pressing = Pressing(deps, supervisor, self._intake)
 
     async def connect(self, command: ConnectCommand) -> Connecting | Refused:
         """Open a session, once per `request_key`. Its thread and conversation are made later.
@@ -171,6 +177,14 @@ class BridgeService:
         if row.live:
             await self._intake.close(row, click.user, MessageTs(click.key))
         return None
+
+    async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
+        """Take a press in a card, in the card's own thread; what it says leaves in thread order.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        row = await self._pressed(press.click)
+        return row if isinstance(row, Refused) else await self._pressing.press(row, press)
 
     async def _pressed(self, click: Click) -> SessionRow | Refused:
         """The session in whose thread a button was pressed, if that person may press it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
 from bridge.state import State
@@ -46,6 +46,50 @@ class Click:
     company's."""
     key: str
     """Identity of the click, a timestamp."""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Something of a card was pressed, or its dialog was submitted."""
+
+    click: Click
+    identity: str
+    """Of the press: a redelivery carries the same."""
+    key: str
+    """The card's."""
+    index: int
+    """Of what was pressed, in the card."""
+    message_ts: MessageTs | None
+    """The message that it stands on."""
+    values: dict[str, Any]
+    """What is chosen there: Slack's `state.values`."""
+    submitted: bool = False
+    """It was chosen in a dialog."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A press is committed."""
+
+    note: str | None = None
+    """What only the person who pressed is to be told (mrkdwn, escaped)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """There is something to be chosen first."""
+
+    title: str
+    submit: str
+    blocks: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Objections:
+    """What was chosen in a dialog does not do."""
+
+    by_block: dict[str, str]
+    """The id of a block of the dialog, and a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +185,9 @@ class Service(Protocol):
 
     async def end(self, session: SessionId, click: Click) -> Refused | None:
         """End a session from its own thread; ending it again does no harm."""
+
+    async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
+        """Take a press; asked again with the same identity, take no second one."""
 
     async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
         """Move a channel's sessions to its new id; doing so again does no harm."""

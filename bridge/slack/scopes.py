@@ -23,6 +23,8 @@ METHODS: Final[dict[str, frozenset[str]]] = {
     "conversations.info": frozenset({"channels:read", "groups:read"}),
     "reactions.add": frozenset({"reactions:write"}),
     "users.info": frozenset({"users:read"}),
+    # A dialog, for whoever has just pressed a button.
+    "views.open": frozenset(),
     # Called with the app token (`connections:write`), not with the bot's.
     "apps.connections.open": frozenset(),
 }

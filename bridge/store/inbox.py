@@ -41,17 +41,20 @@ async def add(
     ts: MessageTs,
     user: UserId,
     items: Sequence[NewInbox],
+    first: int = 0,
     state: str = "waiting",
     error: str | None = None,
 ) -> list[InboxRow]:
     """Add what somebody did in Slack: a row for each of `items`, which are its parts in order.
+
+    `first`: the number of the first part.
 
     Returns the new rows; none if they are known already (a redelivery). With a `state` other
     than `waiting` the rows are finished at once, and `error` says why.
     """
     now = now_ms()
     added: list[InboxRow] = []
-    for part, item in enumerate(items):
+    for part, item in enumerate(items, first):
         shared = {
             "message_ts": ts,
             "kind": item.kind,

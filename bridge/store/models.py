@@ -108,6 +108,8 @@ class Session(Base):
     agent_avatar: Mapped[str | None] = mapped_column(Text)
     several_writers: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     """Somebody else than the opener has written: from then on each message names its writer."""
+    quick_replies: Mapped[str | None] = mapped_column(Text)
+    """Cards whose quick replies may still stand in the thread: JSON of `relay.shared.cards`."""
     card_shown: Mapped[str | None] = mapped_column(String(64))
     """Hash of what the card shows; if its present content has another, the card is updated."""
 
@@ -235,14 +237,16 @@ class Outbox(Base):
     id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
     session_id: Mapped[str] = mapped_column(ForeignKey("sessions.id"))
     dialog_id: Mapped[str] = mapped_column(String(64))
-    """For what the bridge itself says: `bridge:` and a random word, `sequence` 0."""
+    """For what the bridge itself says: `bridge:` and a random word, `sequence` 0. For a `change`:
+    `press:` and the card's key, the card's `sequence`; the `part` is what can be pressed once."""
     sequence: Mapped[int] = mapped_column(BigInteger)
     part: Mapped[int] = mapped_column(Integer, default=0)
 
     kind: Mapped[str] = mapped_column(String(16))
-    """`agent` (what the agent wrote), `notice` (what the bridge tells), `mark` (a reaction)."""
+    """`agent` (what the agent wrote), `notice` (what the bridge tells), `mark` (a reaction),
+    `change` (of a message of a card, after a press)."""
     payload: Mapped[str] = mapped_column(Text)
-    """JSON of `bridge.slack.web.sender.Post` or `Mark`."""
+    """JSON of `Post` or `Mark` (`bridge.slack.web.sender`), or of what `relay.shared.cards` has."""
     state: Mapped[str] = mapped_column(String(16), default="waiting")
     """`waiting`, `posted` or `failed`."""
     slack_ts: Mapped[str | None] = mapped_column(String(32))

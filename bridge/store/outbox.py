@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, select, update
 from bridge.ids import OutboxId, SessionId, WorkerId
 from bridge.store.connection import Transaction
 from bridge.store.models import OUTBOX, WAITING
-from bridge.store.rows import NewOutbox, OutboxRow
+from bridge.store.rows import NewOutbox, OutboxRow, ShownRow
 from bridge.store.sessions import now_ms, owner_of, still_owned
 from bridge.store.statement import Statement
 
@@ -110,6 +110,29 @@ _COUNT_SINCE = Statement(
 async def count_since(transaction: Transaction, session: SessionId, kind: str, since: int) -> int:
     """How many items of a kind the session has had since a time (ms)."""
     return int(await _COUNT_SINCE.value(transaction, session=session, kind=kind, since=since))
+
+
+# By `uq_outbox_event`: as many steps as the event has parts. No lock.
+_EVENT = Statement(
+    lambda _: (
+        select(*(OUTBOX.c[name] for name in ShownRow.__dataclass_fields__))
+        .where(
+            OUTBOX.c.session_id == bindparam("session"),
+            OUTBOX.c.dialog_id == bindparam("dialog"),
+            OUTBOX.c.sequence == bindparam("number"),
+        )
+        .order_by(OUTBOX.c.id)
+    )
+)
+
+
+async def of_event(
+    transaction: Transaction, session: SessionId, dialog: str, sequence: int
+) -> list[ShownRow]:
+    """What was made of one event, in order, whatever has become of it."""
+    return await _EVENT.fetch(
+        transaction, ShownRow, session=session, dialog=dialog, number=sequence
+    )
 
 
 # By the primary keys of both tables. Locks the row. Run again, it writes the same.

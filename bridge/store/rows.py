@@ -42,6 +42,7 @@ class SessionRow:
     agent_id: str | None
     agent_name: str | None
     agent_avatar: str | None
+    quick_replies: str | None
     card_shown: str | None
     held_since: int | None
     epoch: int
@@ -113,6 +114,18 @@ class OutboxRow:
     payload: str
     created_at: int
     """Milliseconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownRow:
+    """A part of one event in the thread, or a change to it."""
+
+    id: OutboxId
+    kind: str
+    part: int
+    payload: str
+    slack_ts: MessageTs | None
+    """Where it stands, once it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ from bridge.store.rows import DialogPosition, DialogRow, SessionRow
 from bridge.store.statement import Statement, among
 
 _COLUMNS = [SESSIONS.c[name] for name in SessionRow.__dataclass_fields__]
+_HELD = [SESSIONS.c[name] for name in ("live", "owner", "several_writers", "quick_replies")]
 
 
 class FencedError(Exception):
@@ -75,7 +76,7 @@ _EPOCH = Statement(
 )
 _LIVE = Statement(
     lambda _: (
-        select(SESSIONS.c.live, SESSIONS.c.owner, SESSIONS.c.several_writers)
+        select(*_HELD)
         .where(SESSIONS.c.id == bindparam("session"), SESSIONS.c.live)
         .with_for_update(read=True)
     )
@@ -83,9 +84,7 @@ _LIVE = Statement(
 # By the primary key. Locks the session alone (FOR NO KEY UPDATE) until the transaction ends.
 _OVER = Statement(
     lambda _: (
-        select(SESSIONS.c.live, SESSIONS.c.owner, SESSIONS.c.several_writers)
-        .where(SESSIONS.c.id == bindparam("session"))
-        .with_for_update(key_share=True)
+        select(*_HELD).where(SESSIONS.c.id == bindparam("session")).with_for_update(key_share=True)
     )
 )
 
@@ -216,6 +215,8 @@ class Locked(NamedTuple):
     """The worker that owns the session."""
     several_writers: bool = False
     """Whether somebody else than the opener has written to the agent."""
+    quick_replies: str | None = None
+    """Cards whose quick replies may still stand in the thread."""
 
 
 async def lock_live(transaction: Transaction, session: SessionId) -> Locked:

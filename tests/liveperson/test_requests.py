@@ -19,6 +19,12 @@ REQUESTS = [
     requests.request_conversation("1", skill_id="2", campaign_id="3", engagement_id="4"),
     requests.publish_text("dialog", "Hello 🙂\n\x00"),
     requests.publish_text("dialog", "x", external_id="a" * 64),
+    requests.publish_text(
+        "dialog", "x", external_id="a", metadata='[{"type":"ExternalId","id":"b"}]'
+    ),
+    requests.publish_receipt("dialog", "ACCEPT", [1, 2]),
+    requests.publish_receipt("dialog", "ACTION", [3]),
+    requests.publish_receipt("dialog", "ACTION", [3], metadata='{"type":"ExternalId","id":"b"}'),
     requests.subscribe_events("dialog", 0),
     requests.subscribe_conversations(("OPEN", "CLOSE"), 0),
     requests.unsubscribe_conversations("subscription"),
@@ -28,7 +34,7 @@ REQUESTS = [
     requests.set_ttr("conversation", "URGENT", 300),
     requests.rate("conversation", 5, resolved=True),
 ]
-UNPUBLISHED_FEATURES = {"MULTI_DIALOG"}
+UNPUBLISHED_FEATURES = {"MULTI_DIALOG", "QUICK_REPLIES", "MARKDOWN_HYPERLINKS"}
 """Described on LivePerson's pages, and missing in its schema."""
 
 
@@ -80,6 +86,31 @@ def test_the_two_ways_to_close_are_those_of_livepersons_pages() -> None:
     }
 
 
+SURVEY = (
+    '[{"type":"Answer", "id":"a1","questionId":"q-17","n":1.50},{"type":"ExternalId","id":"b"}]'
+)
+
+
+def test_metadata_goes_along_to_the_byte() -> None:
+    """Of types, too, that the schemas do not know: surveys have some."""
+    for request_ in (
+        requests.publish_text("d", "Yes", metadata=SURVEY),
+        requests.publish_receipt("d", "ACTION", [5], metadata=SURVEY),
+    ):
+        assert faults(frame(request_)), "once the schemas know them, this is an ordinary request"
+        for entry in ('{"type":"Answer", "id":"a1","questionId":"q-17","n":1.50}', '"id":"b"}'):
+            assert entry.encode() in requests.encode(request_, "1")
+    marked = frame(requests.publish_text("d", "Yes", metadata='[{"a":1}]', external_id="mine"))
+    assert marked["metadata"] == [{"a": 1}, {"type": "ExternalId", "id": "mine"}]
+    assert "metadata" not in frame(requests.publish_receipt("d", "ACTION", [5], metadata="[]"))
+
+
+@pytest.mark.parametrize("metadata", ["", "1", '"x"', "null", "[", "{]"])
+def test_what_is_no_metadata_is_not_sent(metadata: str) -> None:
+    with pytest.raises(ValueError, match="metadata"):
+        requests.publish_receipt("d", "ACTION", [5], metadata=metadata)
+
+
 @pytest.mark.parametrize("external_id", ["", "a" * 65])
 def test_external_ids_that_livepersons_would_refuse(external_id: str) -> None:
     with pytest.raises(ValueError, match="64"):
@@ -108,4 +139,5 @@ def test_client_properties() -> None:
             )
             == []
         )
+    assert {"RICH_CONTENT", "QUICK_REPLIES", "MARKDOWN_HYPERLINKS"} <= set(BRIDGE.features)
     assert json.loads(BRIDGE.header())["appId"] == "slack-liveperson-bridge"

@@ -9,45 +9,16 @@ any order.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
-
-import msgspec
 
 from bridge.ids import InboxId, MessageTs, UserId
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
 from bridge.liveperson.events import Event as LivePersonEvent
 from bridge.liveperson.frames import EventChange
 from bridge.relay.delivery.machine import Batch, Number
-from bridge.relay.shared.items import DECODERS, Item, Queued, packed
+from bridge.relay.shared.items import Item, Press, Queued, packed
 from bridge.relay.shared.own_words import marker_of
 from bridge.store.handover import Handover
 from bridge.store.rows import DialogPosition, DialogRow, InboxRow
-
-
-class Press(Item, frozen=True):
-    """The first frame of a button's press, for the tests: a receipt.
-
-    The answer tells no number, and not every LivePerson shows it again; the second frame is a text.
-    """
-
-    kind: ClassVar[str] = "test press"
-    published: ClassVar[bool] = True
-    numbered: ClassVar[bool] = False
-    repeatable: ClassVar[bool] = True
-
-    pressed: int
-    """Sequence of the event that holds the button."""
-
-    def may_be(self, event: LivePersonEvent) -> bool:
-        """Nothing changes a receipt."""
-        return self.equals(event)
-
-    def equals(self, event: LivePersonEvent) -> bool:
-        """It tells of this button."""
-        return event == AcceptStatusEvent("ACTION", (self.pressed,))
-
-
-DECODERS[Press.kind] = msgspec.json.Decoder(Press)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,8 @@ class Registrations:
     """Stands where Bolt's app does, and notes what is registered by name."""
 
     def __init__(self) -> None:
-        self.named: dict[str, set[str]] = {"event": set(), "command": set(), "action": set()}
+        kinds = ("event", "command", "action", "view")
+        self.named: dict[str, set[str]] = {kind: set() for kind in kinds}
         self.catch_alls: set[str] = set()
 
     def middleware(self, _function: Any) -> None:
@@ -83,10 +84,15 @@ class Registrations:
     def action(self, constraint: Any) -> Any:
         return self._note("action", constraint)
 
+    def view(self, constraint: Any) -> Any:
+        return self._note("view", constraint)
+
     def _note(self, kind: str, constraint: Any) -> Any:
         if isinstance(constraint, re.Pattern):
-            assert constraint.search("anything at all")
-            self.catch_alls.add(kind)
+            if constraint.search("anything at all"):
+                self.catch_alls.add(kind)
+            else:
+                assert not constraint.search("x lp_press:1"), "Bolt searches: it must be anchored"
         else:
             self.named[kind].add(constraint)
         return lambda function: function
@@ -98,6 +104,7 @@ def test_listeners_are_those_of_the_table() -> None:
     assert app.named["event"] == {name.partition(".")[0] for name in scopes.EVENTS}
     assert app.named["command"] == set(scopes.COMMANDS)
     assert app.named["action"] == {"lp_end", "lp_again"}
+    assert app.named["view"] == {"lp_choice"}
     assert app.catch_alls == {"event", "command", "action"}
 
 

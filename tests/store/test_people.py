@@ -38,7 +38,7 @@ async def test_that_another_writes_is_remembered(database: Database) -> None:
     await add(database, 0)
     await add(database, 1)
     held = await database.writer.run(lambda c: sessions.lock_live(c, SESSION))
-    assert held == (True, "w", False)
+    assert held == (True, "w", False, None)
     for _ in range(2):
         await database.writer.run(lambda c: people.another_writes(c, SESSION))
     async with database.read() as transaction:

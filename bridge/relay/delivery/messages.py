@@ -61,10 +61,15 @@ class Wording:
         return None if self.writer is None else relayed(self.plain, writer=self.writer)
 
 
-def wording(source: str, writer: UserId, deps: SessionDeps, team: TeamId) -> Wording:
-    """Turn a Slack text into plain text, with the names that are known now."""
+def wording(
+    source: str, writer: UserId, deps: SessionDeps, team: TeamId, *, literal: bool = False
+) -> Wording:
+    """Turn a Slack text into plain text, with the names that are known now.
+
+    `literal`: it is plain text already.
+    """
     names = deps.names.names(team)
-    return Wording(to_plain(source, names), names.user(writer))
+    return Wording(source if literal else to_plain(source, names), names.user(writer))
 
 
 def not_delivered(rows: Sequence[Queued], reason: str, remedy: str) -> list[NewOutbox]:
@@ -78,7 +83,7 @@ def perhaps_not_delivered(rows: Sequence[Queued], remedy: str) -> list[NewOutbox
 
 
 def _marks_and_notice(rows: Sequence[Queued], words: Rendered) -> list[NewOutbox]:
-    stamps = dict.fromkeys(row.message_ts for row in rows)
+    stamps = dict.fromkeys(row.item.shown_on or row.message_ts for row in rows if row.item.told)
     return [*(mark(ts) for ts in stamps), notice(words)] if stamps else []
 
 

@@ -15,7 +15,7 @@ from bridge.content.from_slack import names_in
 from bridge.relay.delivery.machine import Delivery
 from bridge.relay.delivery.messages import Wording, wording
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import Queued, Text, packed, text_items
+from bridge.relay.shared.items import Answer, Queued, Text, packed
 from bridge.relay.shared.pump import Pump
 from bridge.relay.shared.record import Record
 from bridge.slack.web.directory import MESSAGE_PATIENCE
@@ -82,12 +82,13 @@ class Preparer:
         """Look up the names in a message and store the text that LivePerson gets."""
         session = self._record.row
         team = session.team_id
-        users, channels = names_in(text.source)
+        literal = isinstance(text, Answer)
+        users, channels = names_in("" if literal else text.source)
         async with self._deps.preparing:
             await self._deps.names.resolve(
                 team, {*users, row.user_id}, set(channels), deadline=MESSAGE_PATIENCE
             )
-        words = wording(text.source, row.user_id, self._deps, team)
+        words = wording(text.source, row.user_id, self._deps, team, literal=literal)
         as_typed = Wording(text.source, words.writer or "")  # if names stay unknown for too long
 
         async def work(transaction: Transaction) -> list[InboxRow]:
@@ -96,7 +97,7 @@ class Preparer:
                 transaction, session.id
             )
             texts = words.texts(named=named) or as_typed.texts(named=named) or [text.source]
-            items: list[NewInbox] = [packed(item) for item in text_items(text.source, texts)]
+            items: list[NewInbox] = [packed(item) for item in text.parts(texts)]
             return await inbox.replace(
                 transaction, session.id, row.message_ts, row.id, before=row.payload, items=items
             )

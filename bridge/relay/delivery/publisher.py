@@ -34,7 +34,7 @@ from bridge.relay.delivery.messages import (
 from bridge.relay.delivery.preparer import Preparer
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import Close, Queued, Text
+from bridge.relay.shared.items import Answer, Close, Press, Queued, Text
 from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.own_words import marker_of
 from bridge.relay.shared.pump import Pump
@@ -222,12 +222,20 @@ class Publisher:
     async def _send(self, row: Queued) -> None:
         """Do what the item's type asks for."""
         match row.item:
-            case Text(text=str() as text):
+            case Press(pressed=pressed, metadata=metadata):
+                await self._publish(
+                    row,
+                    lambda connection, dialog, wait: connection.publish_receipt(
+                        dialog, "ACTION", [pressed], metadata=metadata, wait=wait
+                    ),
+                )
+            case Text(text=str() as text) as said:
                 marker = marker_of(row.id)
+                along = said.metadata if isinstance(said, Answer) else None
                 await self._publish(
                     row,
                     lambda connection, dialog, wait: connection.publish_text(
-                        dialog, text, external_id=marker, wait=wait
+                        dialog, text, external_id=marker, metadata=along, wait=wait
                     ),
                 )
             case Close():

@@ -7,21 +7,11 @@ such a message is looked for. The machine (`Delivery`) decides what an event mea
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
-from bridge.content.from_liveperson import text_content, unsupported
-from bridge.content.rendered import Rendered
 from bridge.liveperson.catch_up import CatchUp
 from bridge.liveperson.connection import Connection
-from bridge.liveperson.events import (
-    AcceptStatusEvent,
-    ChatStateEvent,
-    Event,
-    FileEvent,
-    RichEvent,
-    TextEvent,
-    UnknownEvent,
-)
+from bridge.liveperson.events import AcceptStatusEvent, ChatStateEvent
 from bridge.liveperson.frames import (
     ConversationChange,
     ConversationChanges,
@@ -29,11 +19,20 @@ from bridge.liveperson.frames import (
     Notification,
 )
 from bridge.relay.delivery.agents import Agents
+from bridge.relay.delivery.looks import drawn
 from bridge.relay.delivery.machine import Batch, Delivery, Heard
+from bridge.relay.shared.cards import (
+    MOST_OPEN,
+    QuickReplies,
+    card_payload,
+    kept_open,
+    over,
+    quick_replies_of,
+    read_open,
+)
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.record import Record, post_payload
-from bridge.slack.views import notices
+from bridge.relay.shared.record import Record
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Transaction
 from bridge.store.rows import NewOutbox, OutboxRow
@@ -48,6 +47,7 @@ class Reader:
         "_delivery",
         "_read_to",
         "_record",
+        "_style",
         "changes",
         "observe",
         "stale",
@@ -60,6 +60,7 @@ class Reader:
         self._record = record
         self._delivery = delivery
         self._agents = agents
+        self._style = deps.settings.bridge_card_style
         self._catch_up = CatchUp(delivery.dialogs, self._look, deps.timings.replays)
         self._read_to: list[int] = []
         self.changes: list[ConversationChange] = []
@@ -124,34 +125,58 @@ class Reader:
             if self.changes and self.observe is not None:
                 await self.observe()
             events = list(self._delivery.pending)
-            items = [item for heard in events for item in await self._items(heard)]
+            items: list[NewOutbox] = []
+            fresh: list[QuickReplies] = []
+            for heard in events:
+                items += await self._items(heard, fresh)
             batch = self._delivery.batch(events)
-            await self._store(batch, items)
+            await self._store(batch, items, fresh)
             self._delivery.stored(batch)
 
-    async def _items(self, heard: Heard) -> list[NewOutbox]:
-        """The posts that show an event in the thread: none, one, or several parts."""
+    async def _items(self, heard: Heard, fresh: list[QuickReplies]) -> list[NewOutbox]:
+        """The posts that show an event in the thread: none, one, or several parts.
+
+        If it has quick replies, they are added to `fresh`.
+        """
         change = heard.change
         if isinstance(change.event, AcceptStatusEvent | ChatStateEvent):
             return []
         survey = heard.dialog in self.surveys
         name, avatar = await self._agents.author(change, survey=survey)
+        card = drawn(heard, self._style)
+        quick = quick_replies_of(heard.dialog, change.sequence, card.controls)
+        if quick is not None:
+            fresh.append(quick)
         return [
             NewOutbox(
                 kind="agent",
-                payload=post_payload(rendered, username=name, icon_url=avatar),
+                payload=card_payload(
+                    rendered,
+                    [control for control in card.controls if control.message == part],
+                    username=name,
+                    icon_url=avatar,
+                ),
                 dialog_id=heard.dialog,
                 sequence=change.sequence,
                 part=part,
             )
-            for part, rendered in enumerate(render(heard))
+            for part, rendered in enumerate(card.messages)
         ]
 
-    async def _store(self, batch: Batch, items: list[NewOutbox]) -> None:
-        session = self._record.row.id
+    async def _store(
+        self, batch: Batch, items: list[NewOutbox], fresh: Sequence[QuickReplies]
+    ) -> None:
+        session, epoch = self._record.row.id, self._record.row.epoch
+        values: dict[str, str] = {}
+        if fresh:
+            cards = [*read_open(self._record.row.quick_replies), *fresh]
+            values["quick_replies"] = kept_open(cards[-MOST_OPEN:])
+            items = [*items, *over(cards[:-MOST_OPEN])]
 
         async def work(connection: Transaction) -> list[OutboxRow]:
             added = await outbox.add(connection, session, items)
+            if values:
+                await sessions.change_session(connection, session, epoch, **values)
             for row, dialog, sequence in batch.sent:
                 await inbox.mark_sent(connection, row, dialog, sequence)
             for dialog, position in batch.positions.items():
@@ -161,25 +186,4 @@ class Reader:
         crash_point("read.before")
         added = await self._record.commit(work)
         crash_point("read.stored")
-        self._record.changed(added)
-
-
-def render(heard: Heard) -> list[Rendered]:
-    """What an event of the agent's side looks like in the thread."""
-    parts = rendered(heard.change.event)
-    if heard.late and parts:
-        parts[0] = notices.late(parts[0], heard.change.server_timestamp)
-    return parts
-
-
-def rendered(event: Event) -> list[Rendered]:
-    """What an event looks like in the thread when it comes in time."""
-    if isinstance(event, TextEvent):
-        return text_content(event.content_type, event.message)
-    if isinstance(event, FileEvent):
-        return unsupported("file", event.caption)
-    if isinstance(event, RichEvent):
-        return unsupported("rich", event.text)
-    if isinstance(event, UnknownEvent):
-        return unsupported(event.type, None)
-    return []
+        self._record.changed(added, **values)

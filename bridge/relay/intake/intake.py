@@ -10,6 +10,7 @@ from bridge.ids import MessageTs, SessionId, UserId, WorkerId
 from bridge.relay.delivery.messages import Wording, wording
 from bridge.relay.intake.mentions import MentionWord, word_for_bridge
 from bridge.relay.shared import items
+from bridge.relay.shared.cards import over, read_open
 from bridge.relay.shared.channels import CHANNEL, FREE, channel_of
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
@@ -82,6 +83,7 @@ class Intake:
         stranger = message.user != thread.opener
 
         async def work(transaction: Transaction) -> tuple[Locked, list[InboxRow], bool]:
+            said: list[NewOutbox] = []
             if stranger and not thread.several_writers:
                 await people.another_writes(transaction, session)
             held = await sessions.lock_live(transaction, session)
@@ -97,15 +99,16 @@ class Intake:
                 state="waiting" if held.live else "failed",
                 error=None if held.live else "The conversation was over already.",
             )
-            said: list[NewOutbox] = []
             if rows and not held.live:
                 said = await self._closed_answer(transaction, session, message.ts)
             elif rows and message.files:
                 said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
+            if rows and held.live and held.quick_replies != thread.quick_replies_over:
+                said += over(read_open(held.quick_replies))
             if said:
                 await self._say(transaction, session, said, held)
             else:
-                await self._wake_owner(transaction, session, held.owner)
+                await self.wake_owner(transaction, session, held.owner)
             if rows and held.live and self._supervisor.shares(session):
                 # An earlier message may wait here that another worker stored, and whose wake-up is
                 # still to come. Read all that waits, so that this one does not overtake it.
@@ -114,13 +117,19 @@ class Intake:
 
         held, rows, said = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         crash_point("inbox.committed")
-        if held.several_writers and not thread.several_writers:
-            self._deps.threads.note(key_of(message), replace(thread, several_writers=True))
+        if rows and held.live:
+            now = replace(
+                thread,
+                several_writers=thread.several_writers or held.several_writers,
+                quick_replies_over=held.quick_replies,
+            )
+            if now != thread:
+                self._deps.threads.note(key_of(message), now)
         if held.live and rows:
             # Does nothing if it runs elsewhere: its worker is notified, or somebody claims it.
             self._supervisor.deliver(session, rows)
         if not held.live or said or not rows:  # no rows: a redelivery, whose wake-up may be lost
-            self._wake(session, held.owner)
+            self.wake(session, held.owner)
 
     async def _closed_answer(
         self, transaction: Transaction, session: SessionId, ts: MessageTs
@@ -151,7 +160,7 @@ class Intake:
         live, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         if live:
             self._deps.threads.note(key_of(message), replace(thread, apps_told=True))
-            self._wake(session, owner)
+            self.wake(session, owner)
 
     async def _word(self, thread: Thread, message: ThreadMessage, word: MentionWord) -> None:
         stranger = message.home not in (None, message.team)
@@ -204,7 +213,7 @@ class Intake:
             return await self._say(transaction, thread.session, await answer(transaction))
 
         owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
-        self._wake(thread.session, owner)
+        self.wake(thread.session, owner)
 
     async def close(self, row: SessionRow, user: UserId, ts: MessageTs) -> None:
         """Have a conversation ended after the messages that were written before `ts`."""
@@ -222,7 +231,7 @@ class Intake:
                 user=user,
                 items=[packed(items.Close())],
             )
-            await self._wake_owner(transaction, row.id, held.owner)
+            await self.wake_owner(transaction, row.id, held.owner)
             return rows
 
         rows = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
@@ -249,7 +258,7 @@ class Intake:
         await outbox.add(transaction, session, items)
         if owner is None:
             await notify(transaction, CHANNEL, FREE)
-        await self._wake_owner(transaction, session, owner)
+        await self.wake_owner(transaction, session, owner)
         return owner
 
     async def tell(
@@ -268,9 +277,9 @@ class Intake:
 
         told, owner = await self._deps.database.writer.run(work)
         if told:
-            self._wake(session, owner)
+            self.wake(session, owner)
 
-    async def _wake_owner(
+    async def wake_owner(
         self, transaction: Transaction, session: SessionId, owner: WorkerId | None
     ) -> None:
         """Notify the session's owner of a new row, if it is another worker.
@@ -280,7 +289,7 @@ class Intake:
         if owner is not None and owner != self._deps.worker:
             await notify(transaction, channel_of(owner), session)
 
-    def _wake(self, session: SessionId, owner: WorkerId | None) -> None:
+    def wake(self, session: SessionId, owner: WorkerId | None) -> None:
         """Have the session's actor look, if it runs here; if nobody runs the session, claim it."""
         if not self._supervisor.look(session) and owner is None:
             self._supervisor.claim_soon()

@@ -13,6 +13,7 @@ from bridge.relay.posting.card import Card
 from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.posting import Posting
 from bridge.relay.shared.bell import Bell
+from bridge.relay.shared.cards import CHANGE, Change, changes_of, updates
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.ledger import PendingReceipt
@@ -173,7 +174,7 @@ class Poster:
         """Post a row, or mark it as failed if Slack refuses it. Raises `ThreadGoneError`."""
         crash_point("post.before")
         try:
-            ts = await (self._mark(row) if row.kind == "mark" else self._post(row))
+            ts = await self._show(row)
             crash_point("post.answered")
         except SlackRefused as error:
             await self._not_shown(row, error, thread=True)
@@ -188,6 +189,25 @@ class Poster:
         if not ours:
             self._failed(FencedError(self._record.row.id))
 
+    async def _show(self, row: OutboxRow) -> MessageTs | None:
+        """Do with a row what its kind says; gives where it stands, if it is a message."""
+        if row.kind == "mark":
+            await self._posting.mark(msgspec.json.decode(row.payload, type=Mark))
+        elif row.kind == CHANGE:
+            await self._change(msgspec.json.decode(row.payload, type=Change))
+        else:
+            return await self._post(row)
+        return None
+
+    async def _change(self, change: Change) -> None:
+        """Have a card's messages show what was pressed in it. The same twice does no harm."""
+        name, session = changes_of(change.dialog, change.sequence), self._record.row.id
+        async with self._deps.database.read() as connection:
+            parts = await outbox.of_event(connection, session, change.dialog, change.sequence)
+            history = await outbox.of_event(connection, session, name, change.sequence)
+        for ts, post in updates(change, parts, history):
+            await self._posting.update(ts, post)
+
     async def _post(self, row: OutboxRow) -> MessageTs:
         return await self._posting.post_once(
             msgspec.json.decode(row.payload, type=Post),
@@ -196,9 +216,6 @@ class Poster:
             born=row.created_at,
             doubtful=row.id in self._doubtful,
         )
-
-    async def _mark(self, row: OutboxRow) -> None:
-        await self._posting.mark(msgspec.json.decode(row.payload, type=Mark))
 
     async def _not_shown(self, row: OutboxRow, error: SlackError, *, thread: bool) -> None:
         """Mark a row as failed. `thread`: say so in the thread if it was an agent's message."""

@@ -31,6 +31,9 @@ LOOK_BACK_MS = 5 * 60 * 1000
 TRIES = 5
 """How often a message outside the thread is tried, for which there is no row."""
 
+UNCHANGEABLE = frozenset({"cant_update_message", "edit_window_closed", "message_not_found"})
+"""What Slack says of a message that stays as it is: deleted, or too old."""
+
 WaitOrGiveUp = Callable[[SlackRefused], Awaitable[None]]
 """Waits after a refusal until the next try, or raises to give up."""
 
@@ -107,6 +110,34 @@ class Posting:
                         await self.hold.over()
                     raise
                 await (wait_or_give_up or self.hold.wait_or_give_up)(error)
+
+    async def update(self, ts: MessageTs, post: Post) -> None:
+        """Change a message of ours, in the plainest form that is needed; the same twice.
+
+        Raises like `once`. A message that is gone, or that nobody may change any more, needs none.
+        """
+        row, form, backoff = self._record.row, Form(post), self.backoff()
+        check = self._record.check_lease
+        while True:
+            check()
+            try:
+                await self._deps.sender.update(
+                    row.team_id, row.channel_id, ts, form.post, check=check
+                )
+            except (SlackUnknown, SlackUnavailable) as error:
+                await asyncio.sleep(backoff.next(error.retry_after))
+            except SlackRefused as error:
+                if error.code in UNCHANGEABLE:
+                    log.info("card.unchangeable", session=row.id, ts=ts, error=error.code)
+                    return
+                if form.plainer(error):
+                    continue
+                if error.concern is Concern.MESSAGE:
+                    await self.hold.over()
+                    raise
+                await self.hold.wait_or_give_up(error)
+            else:
+                return
 
     async def mark(self, mark: Mark) -> None:
         """React to a message; doing so twice does no harm. Raises like `post_once`.

@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 import msgspec
 
 from bridge.ids import InboxId, MessageTs, UserId
-from bridge.liveperson.events import Event, TextEvent
+from bridge.liveperson.events import AcceptStatusEvent, Event, TextEvent
 from bridge.relay.shared.own_words import resembles
 from bridge.store.rows import InboxRow, NewInbox
 
@@ -34,6 +34,8 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     """Sending it twice does no harm: it is sent again unless it is proven to have arrived."""
     fulfilled_at_end: ClassVar[bool] = False
     """Once the conversation is over, it has what it asked for."""
+    told: ClassVar[bool] = True
+    """Whether the person who did it is told when it fails."""
 
     @property
     def ready(self) -> bool:
@@ -44,6 +46,11 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
     def words(self) -> str:
         """What a transcript shows for it."""
         return f"({self.kind})"
+
+    @property
+    def shown_on(self) -> MessageTs | None:
+        """The message that is marked if it fails; None: it is a message itself."""
+        return None
 
     def may_be(self, event: Event) -> bool:
         """Whether an event of ours has this item's type: LivePerson may have changed the rest."""
@@ -91,6 +98,62 @@ class Text(Item, frozen=True):
         """It has these words, but for what LivePerson masks."""
         return isinstance(event, TextEvent) and resembles(event.message, self.text or "")
 
+    def parts(self, texts: Sequence[str]) -> list[Text]:
+        """It, in the words that LivePerson gets: what they are has become known."""
+        return [
+            msgspec.structs.replace(self, source="" if part else self.source, text=text)
+            for part, text in enumerate(texts)
+        ]
+
+
+class Press(Item, frozen=True):
+    """A button of a card was pressed: a receipt of its own, before the texts that it says.
+
+    LivePerson need not number it, and need not show it again. A second one is noise, no answer.
+    """
+
+    kind: ClassVar[str] = "press"
+    published: ClassVar[bool] = True
+    numbered: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = True
+    told: ClassVar[bool] = False
+
+    pressed: int
+    """Sequence of the event that holds the button."""
+    dialog: str = ""
+    """The dialog of that event."""
+    metadata: str | None = None
+    """The button's: JSON, as it came."""
+
+    @property
+    def words(self) -> str:
+        """Where it was pressed."""
+        return f"(presses a button of no. {self.pressed})"
+
+    def may_be(self, event: Event) -> bool:
+        """Nothing changes a receipt."""
+        return self.equals(event)
+
+    def equals(self, event: Event) -> bool:
+        """It tells of this card."""
+        return event == AcceptStatusEvent("ACTION", (self.pressed,))
+
+
+class Answer(Text, frozen=True):
+    """What a press says. Its `source` is literal, not as Slack sends texts."""
+
+    kind: ClassVar[str] = "answer"
+
+    metadata: str | None = None
+    """The button's: JSON, as it came."""
+    on: MessageTs | None = None
+    """The message that the button is on."""
+
+    @property
+    def shown_on(self) -> MessageTs | None:
+        """The card: a press is no message."""
+        return self.on
+
 
 class Close(Item, frozen=True):
     """End the conversation. LivePerson is asked again if its answer is lost: that does no harm."""
@@ -137,7 +200,7 @@ class Unknown(Item, frozen=True):
         return "(unreadable)"
 
 
-KINDS: Final[tuple[type[Item], ...]] = (Text, Close, Note, Word)
+KINDS: Final[tuple[type[Item], ...]] = (Text, Press, Answer, Close, Note, Word)
 """Every kind that is stored."""
 DECODERS: Final[dict[str, msgspec.json.Decoder[Item]]] = {
     each.kind: msgspec.json.Decoder(each) for each in KINDS
@@ -184,4 +247,4 @@ def text_items(source: str, texts: Sequence[str] | None) -> list[Text]:
     """A message's parts, in order; a single item that is not ready if `texts` are not known yet."""
     if texts is None:
         return [Text(source)]
-    return [Text("" if part else source, text) for part, text in enumerate(texts)]
+    return Text(source).parts(texts)

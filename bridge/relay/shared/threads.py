@@ -50,6 +50,8 @@ class Thread:
     """Whether somebody else than the opener has written to the agent; never taken back."""
     apps_told: bool = False
     """Whether the thread has been told that messages by apps are not relayed."""
+    quick_replies_over: str | None = None
+    """The session's quick replies that are known to have been taken away, as its row keeps them."""
 
 
 _UNKNOWN = Thread(SessionId(""), UserId(""))

@@ -19,7 +19,7 @@ def click_of(body: Body, action: dict[str, Any], context: AsyncBoltContext) -> C
     """Read a `block_actions` payload. The container tells where the button is, not its value."""
     container, channel, user = (_part(body, name) for name in ("container", "channel", "user"))
     place = str(container.get("channel_id") or "")
-    thread_ts = _ts(container.get("thread_ts") or container.get("message_ts"))
+    thread_ts = as_ts(container.get("thread_ts") or container.get("message_ts"))
     if place != channel.get("id"):
         thread_ts = None  # the payload contradicts itself
     return Click(
@@ -28,7 +28,7 @@ def click_of(body: Body, action: dict[str, Any], context: AsyncBoltContext) -> C
         thread_ts=thread_ts,
         user=UserId(context.user_id or ""),
         home=TeamId(str(user["team_id"])) if user.get("team_id") else None,
-        key=_ts(action.get("action_ts")) or f"{time.time():.6f}",
+        key=as_ts(action.get("action_ts")) or f"{time.time():.6f}",
     )
 
 
@@ -37,5 +37,6 @@ def _part(body: Body, name: str) -> dict[str, Any]:
     return part if isinstance(part, dict) else {}
 
 
-def _ts(value: object) -> MessageTs | None:
+def as_ts(value: object) -> MessageTs | None:
+    """A timestamp of Slack's; None: it is none."""
     return MessageTs(value) if isinstance(value, str) and _TS.fullmatch(value) else None

@@ -111,6 +111,35 @@ def other_workspace() -> str:
     )
 
 
+def no_such_button() -> str:
+    """A button of a card that is not in this thread, or is not known any more."""
+    return "This button does nothing any more. Please write your answer instead."
+
+
+def conversation_over() -> str:
+    """A button of a conversation that has ended."""
+    return "This conversation is over, so nothing was sent. Start again to talk to an agent."
+
+
+def pressed_already(*, quick: bool) -> str:
+    """A button that can be pressed once; `quick`: a quick reply, and something else was said."""
+    if quick:
+        return (
+            "These answers are over: something was said since. Please write what you want to say."
+        )
+    return "Somebody has pressed this already, so nothing was sent."
+
+
+def dialog_not_opened() -> str:
+    """Slack has not opened the dialog that a button opens."""
+    return "Slack did not open the dialog to choose in. Please press the button again."
+
+
+def nothing_happens() -> str:
+    """A button that neither says nor opens anything here."""
+    return "Nothing was sent: what this button does is not possible in Slack."
+
+
 def no_such_session() -> str:
     """A button whose session does not exist, or has another thread."""
     return "This conversation is no longer known. Start a new one with `/lp connect`."

@@ -112,6 +112,7 @@ REPLIES: Final = Method("conversations.replies", Messages)
 HISTORY: Final = Method("conversations.history", Messages)
 USER_INFO: Final = Method("users.info", UserFound)
 CHANNEL_INFO: Final = Method("conversations.info", ChannelFound)
+OPEN_VIEW: Final = Method("views.open", Answer, json=True)
 OPEN_CONNECTION: Final = Method("apps.connections.open", SocketOpened)
 """Called with the app token."""
 

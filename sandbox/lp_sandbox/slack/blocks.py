@@ -43,8 +43,9 @@ CHARACTERS_LIMIT = 13_000
 _SHOWN = frozenset({"text", "alt_text", "title", "url"})
 
 
-def read(value: Any) -> list[dict[str, Any]] | None:
-    """Check the `blocks` of a message and give them back, with a block_id where they had none.
+def read(value: Any, *, most: int = BLOCKS_LIMIT) -> list[dict[str, Any]] | None:
+    """Check the `blocks` of a message (or, `most`, of a dialog), and give them back, with a
+    block_id where they had none.
 
     Raises:
         Refusal: `invalid_blocks`, `invalid_blocks_format` or `msg_blocks_too_long`.
@@ -53,8 +54,8 @@ def read(value: Any) -> list[dict[str, Any]] | None:
         return None
     if not isinstance(value, list):
         raise Refusal("invalid_blocks_format")
-    if len(value) > BLOCKS_LIMIT:
-        raise error(f"no more than {BLOCKS_LIMIT} items allowed", "/blocks")
+    if len(value) > most:
+        raise error(f"no more than {most} items allowed", "/blocks")
     seen: set[str] = set()
     blocks: list[dict[str, Any]] = []
     for index, block in enumerate(value):

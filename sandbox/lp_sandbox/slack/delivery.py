@@ -216,8 +216,11 @@ class Delivery:
         return await self._over_http(label, urlencode(fields).encode(), _FORM)
 
     async def interaction(self, payload: dict[str, Any], thread: str | None) -> Answer:
-        """Send a click."""
-        title = f"{payload['type']} {payload['actions'][0]['action_id']}"
+        """Send a click, or a dialog that is submitted."""
+        pressed = payload.get("actions") or [
+            {"action_id": payload.get("view", {}).get("callback_id")}
+        ]
+        title = f"{payload['type']} {pressed[0]['action_id']}"
         label = Label("interactivity", title, _shown(payload), thread)
         if self.events_url is None:
             return await self._over_socket(label, "interactive", payload)

@@ -16,6 +16,9 @@ from lp_sandbox.slack.model import Channel, Ephemeral, Message, Refusal
 from lp_sandbox.slack.responses import Occasion, Responses
 from lp_sandbox.slack.workspace import Workspace
 
+TRIGGERS = 1_000
+"""As many are remembered; Slack's are good for three seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
@@ -35,6 +38,18 @@ class ClickResult:
     status: int
     """As for `CommandResult`."""
     trigger_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitResult:
+    """What became of a dialog."""
+
+    status: int
+    """As for `CommandResult`."""
+    errors: dict[str, str]
+    """What is wrong, by block; the dialog stays open then."""
+    shown: dict[str, Any] | None
+    """What the dialog shows instead, if it stays open for that."""
 
 
 class People:
@@ -72,7 +87,7 @@ class People:
     ) -> CommandResult:
         """Type a slash command into a channel; what the app answers is shown to the person."""
         place = self._enter(user, channel)
-        trigger_id = trigger_id or self._trigger()
+        trigger_id = trigger_id or self._trigger(user)
         occasion = Occasion(channel, user)
         answer = await self._delivery.command(
             {
@@ -159,8 +174,13 @@ class People:
         value: str | None,
         *,
         trigger_id: str | None = None,
+        values: dict[str, Any] | None = None,
+        action_ts: str | None = None,
     ) -> ClickResult:
         """Press a button of a message that the person sees.
+
+        `values`: what the person has chosen in it, as Slack's `state.values` has it. With an
+        `action_ts` used before it is the same click again, as when Slack delivers it twice.
 
         Raises:
             LookupError: there is no such message, or no such button on it.
@@ -170,20 +190,46 @@ class People:
         block_id, button = _button(shown.blocks, action_id, value)
         ephemeral = isinstance(shown, Ephemeral)
         occasion = Occasion(channel, user, message_ts, ephemeral)
-        trigger_id = trigger_id or self._trigger()
+        trigger_id = trigger_id or self._trigger(user)
         action: dict[str, Any] = {
             "action_id": action_id,
             "block_id": block_id,
             "text": button["text"],
             "type": "button",
-            "action_ts": self._workspace.next_ts(channel),
+            "action_ts": action_ts or self._workspace.next_ts(channel),
             **{name: button[name] for name in ("value", "style", "url") if name in button},
         }
         payload = self._click_payload(user, channel, shown, action, trigger_id)
+        payload["state"] = {"values": values or {}}
         payload["response_url"] = self._responses.url(occasion, self._base_url())
         thread = self._workspace.thread_of(channel, message_ts)
         answer = await self._delivery.interaction(payload, thread)
         return ClickResult(answer.status, trigger_id)
+
+    async def submit(self, user: str, view_id: str, values: dict[str, Any]) -> SubmitResult:
+        """Submit a dialog that is open; LookupError: it is not the person's."""
+        view = self._workspace.views.get(view_id)
+        if view is None or view["user"] != user:
+            raise LookupError(f"{user} sees no dialog {view_id}")
+        person, team = self._workspace.users[user], self._workspace.team
+        shown = {name: value for name, value in view.items() if name != "user"}
+        answer = await self._delivery.interaction(
+            {
+                "type": "view_submission",
+                "user": {"id": user, "name": person.name, "team_id": person.team or team.id},
+                "team": {"id": team.id, "domain": team.domain},
+                "api_app_id": self._workspace.app.id,
+                "token": VERIFICATION_TOKEN,
+                "trigger_id": self._trigger(user),
+                "view": {**shown, "state": {"values": values}},
+                "is_enterprise_install": False,
+            },
+            None,
+        )
+        body = answer.body or {}
+        if answer.acknowledged and "response_action" not in body:
+            del self._workspace.views[view_id]
+        return SubmitResult(answer.status, body.get("errors", {}), body.get("view"))
 
     def _click_payload(
         self,
@@ -250,9 +296,14 @@ class People:
             return message
         raise LookupError(f"{user} sees no message {ts} in {channel}")
 
-    def _trigger(self) -> str:
+    def _trigger(self, user: str) -> str:
         millis = int(self._workspace.clock() * 1000)
-        return f"{millis}.{secrets.randbelow(10**12)}.{secrets.token_hex(16)}"
+        trigger = f"{millis}.{secrets.randbelow(10**12)}.{secrets.token_hex(16)}"
+        triggers = self._workspace.triggers
+        triggers[trigger] = user
+        while len(triggers) > TRIGGERS:
+            del triggers[next(iter(triggers))]
+        return trigger
 
     def _show_answer(self, occasion: Occasion, command: str, answer: Answer) -> None:
         body = answer.body
@@ -265,11 +316,18 @@ class People:
 
 def _buttons(blocks: list[dict[str, Any]] | None) -> Iterator[tuple[str, dict[str, Any]]]:
     for block in blocks or ():
-        found = block.get("elements", ()) if block["type"] == "actions" else ()
-        accessory = block.get("accessory")
-        for element in (*found, *([accessory] if accessory else ())):
-            if element.get("type") == "button":
-                yield block["block_id"], element
+        for element in _elements(block):
+            yield block["block_id"], element
+
+
+def _elements(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The buttons of a block, and of what it holds."""
+    accessory = block.get("accessory")
+    for name in ("elements", "child_blocks", "actions"):
+        for element in block.get(name, ()):
+            yield from [element] if element.get("type") == "button" else _elements(element)
+    if isinstance(accessory, dict) and accessory.get("type") == "button":
+        yield accessory
 
 
 def _button(

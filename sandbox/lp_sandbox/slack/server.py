@@ -12,7 +12,7 @@ from aiohttp import web
 from lp_sandbox.slack.delivery import Delivery, Post
 from lp_sandbox.slack.faults import SlackFaults
 from lp_sandbox.slack.model import App, Change, Team
-from lp_sandbox.slack.people import ClickResult, CommandResult, People
+from lp_sandbox.slack.people import ClickResult, CommandResult, People, SubmitResult
 from lp_sandbox.slack.responses import Responses
 from lp_sandbox.slack.socket_mode import SocketMode
 from lp_sandbox.slack.spoiling import Spoiling
@@ -270,11 +270,27 @@ class SlackSandbox:
         value: str | None = None,
         *,
         trigger_id: str | None = None,
+        values: dict[str, Any] | None = None,
+        action_ts: str | None = None,
     ) -> ClickResult:
-        """Press a button. LookupError: the person sees no such button."""
+        """Press a button. LookupError: the person sees no such button.
+
+        `values`: what is chosen in the message; `action_ts`: of a click that is delivered again.
+        """
         return await self._people.click(
-            user, channel, message_ts, action_id, value, trigger_id=trigger_id
+            user,
+            channel,
+            message_ts,
+            action_id,
+            value,
+            trigger_id=trigger_id,
+            values=values,
+            action_ts=action_ts,
         )
+
+    async def submit(self, user: str, view_id: str, values: dict[str, Any]) -> SubmitResult:
+        """Submit a dialog. LookupError: the person has no such dialog open."""
+        return await self._people.submit(user, view_id, values)
 
     async def verify_events_url(self) -> bool:
         """Send Slack's challenge to `events_url`; tell whether it was answered."""

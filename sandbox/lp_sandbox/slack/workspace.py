@@ -71,6 +71,10 @@ class Workspace:
         self._listeners: list[Callable[[Change], None]] = []
         self._watchers: set[asyncio.Queue[Change]] = set()
         self._waiters: dict[asyncio.Future[Any], Callable[[Workspace], Any]] = {}
+        self.triggers: dict[str, str] = {}
+        """Who may be shown a dialog: each is good once."""
+        self.views: dict[str, dict[str, Any]] = {}
+        """Dialogs that are open, by id."""
         self.changes = 0
         """How many there have been."""
 

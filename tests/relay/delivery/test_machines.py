@@ -18,9 +18,9 @@ from hypothesis.stateful import (
 )
 
 from bridge.relay.delivery.machine import Delivery, Number, Step
-from bridge.relay.shared.items import Queued, Text
+from bridge.relay.shared.items import Press, Queued, Text
 from tests.relay.cases import cases
-from tests.relay.model import Event, Manners, Press, Server, Store
+from tests.relay.model import Event, Manners, Server, Store
 
 pytestmark = pytest.mark.timeout(600)
 """Hundreds of cases in one test: beside others it takes its time."""

@@ -6,8 +6,8 @@ import pytest
 
 from bridge.liveperson.events import AcceptStatusEvent, ChatStateEvent, Event, TextEvent
 from bridge.liveperson.frames import EventChange
+from bridge.relay.delivery.looks import drawn
 from bridge.relay.delivery.machine import Heard
-from bridge.relay.delivery.reader import render
 
 
 def heard(event: Event, *, late: bool = False) -> Heard:
@@ -25,8 +25,8 @@ def heard(event: Event, *, late: bool = False) -> Heard:
 
 def test_message_that_comes_late_says_when_it_was_said() -> None:
     said = TextEvent("text/plain", "as I said")
-    (in_time,) = render(heard(said))
-    (late,) = render(heard(said, late=True))
+    (in_time,) = drawn(heard(said)).messages
+    (late,) = drawn(heard(said, late=True)).messages
     assert in_time.text == "as I said"
     assert late.text.startswith("Said earlier")
     assert late.text.endswith("as I said")
@@ -35,7 +35,7 @@ def test_message_that_comes_late_says_when_it_was_said() -> None:
 
 def test_of_a_long_message_that_comes_late_only_the_beginning_says_so() -> None:
     said = TextEvent("text/plain", "word " * 5_000)
-    parts = render(heard(said, late=True))
+    parts = drawn(heard(said, late=True)).messages
     assert len(parts) > 1
     assert [part.text.startswith("Said earlier") for part in parts] == [
         number == 0 for number in range(len(parts))
@@ -44,4 +44,4 @@ def test_of_a_long_message_that_comes_late_only_the_beginning_says_so() -> None:
 
 @pytest.mark.parametrize("event", [ChatStateEvent("COMPOSING"), AcceptStatusEvent("READ", (1,))])
 def test_what_is_nothing_said_shows_nothing_also_when_it_comes_late(event: Event) -> None:
-    assert render(heard(event)) == render(heard(event, late=True)) == []
+    assert drawn(heard(event)).messages == drawn(heard(event, late=True)).messages == []

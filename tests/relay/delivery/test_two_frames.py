@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from bridge.liveperson.events import AcceptStatusEvent
 from bridge.liveperson.frames import EventChange
-from bridge.relay.shared.items import Text
+from bridge.relay.shared.items import Answer, Press
 from bridge.store.rows import InboxRow
 from tests.liveperson.changes import change, own, receipt, said
 from tests.relay.delivery.steps import fresh, ids, left, note, publish, row, taken_over
-from tests.relay.model import Press
 
 
 def press(pressed: int = 3) -> tuple[InboxRow, InboxRow]:
     """The two frames of a press."""
-    return row(1, Press(pressed)), row(2, Text("Yes", "Yes"), of=1, part=1)
+    return row(1, Press(pressed)), row(2, Answer("Yes", "Yes"), of=1, part=1)
 
 
 def action(sequence: int, pressed: int = 3) -> EventChange:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.liveperson.events import AcceptStatusEvent, TextEvent
+from bridge.ids import MessageTs
+from bridge.liveperson.events import AcceptStatusEvent, Event, TextEvent
 from bridge.relay.shared.items import (
     KINDS,
+    Answer,
     Close,
     Item,
     Note,
+    Press,
     Text,
     Unknown,
     Word,
@@ -18,7 +21,10 @@ from bridge.relay.shared.items import (
     unpacked,
 )
 
-ITEMS = [Text("hi <@U1>"), Text("hi <@U1>", "hi Ana"), Text("", "part"), Close(), Note(), Word()]
+PRESS = Press(3, "d", '[{"type":"Answer"}]')
+ANSWER = Answer("Yes", "Yes", '[{"type":"Answer"}]', MessageTs("1.0"))
+TEXTS = [Text("hi <@U1>"), Text("hi <@U1>", "hi Ana"), Text("", "part")]
+ITEMS = [*TEXTS, PRESS, ANSWER, Close(), Note(), Word()]
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=repr)
@@ -62,3 +68,24 @@ def test_a_text_is_recognised_by_its_words_and_among_texts_only() -> None:
     receipt = AcceptStatusEvent("ACCEPT", (0,))
     asked = (text.may_be, text.equals, text.looks_like)
     assert [ask(receipt) for ask in asked] == [False, False, False]
+
+
+def test_a_press_is_recognised_by_its_card_alone() -> None:
+    same = AcceptStatusEvent("ACTION", (3,))
+    others: list[Event] = [AcceptStatusEvent("ACTION", (4,)), AcceptStatusEvent("READ", (3,))]
+    others += [AcceptStatusEvent("ACTION", (3, 4)), AcceptStatusEvent("ACTION", ())]
+    assert PRESS.equals(same)
+    assert PRESS.may_be(same)
+    for event in (*others, TextEvent("text/plain", "Yes")):
+        assert not PRESS.may_be(event)
+        assert not PRESS.looks_like(event)
+
+
+def test_an_answer_keeps_what_goes_along_in_every_part() -> None:
+    first, second = ANSWER.parts(["Ana: Ye", "Ana: s"])
+    assert [first.words, second.words] == ["Ana: Ye", "Ana: s"]
+    assert all(isinstance(each, Answer) for each in (first, second))
+    assert [each.metadata for each in (first, second) if isinstance(each, Answer)] == [
+        ANSWER.metadata
+    ] * 2
+    assert second.shown_on == "1.0"
