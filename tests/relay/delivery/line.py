@@ -85,7 +85,7 @@ async def line_of(bench: Bench, deps: SessionDeps | None = None) -> AsyncIterato
         delivery,
         failed=failures.append,
         wake=bell.ring,
-        standing=lambda: State.ACTIVE,
+        standing=lambda: State.ACTIVE if row.agent_id else State.WAITING,
     )
 
     def receive(notification: Notification) -> None:

@@ -39,7 +39,7 @@ async def test_it_goes_from_the_card_to_the_last_word_and_lets_go(bench: Bench) 
         await bench.liveperson.close(conversation.id)
         await it.over()
         waits, joined, *words, ended = it.replies
-        assert "Waiting for an agent" in waits
+        assert "Write your first message" in waits
         assert "joined" in joined
         assert words == ["good morning", "bye"]
         assert "Maria (agent) ended the conversation" in ended

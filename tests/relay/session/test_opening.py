@@ -20,7 +20,7 @@ async def test_conversation_is_opened_noted_and_told_once(watched: Watched) -> N
     assert len(watched.bench.asked(OPEN)) == 1
     (conversation,) = watched.bench.liveperson.conversations
     stored = await watched.bench.stored(watched.row)
-    assert (stored.conversation_id, stored.state) == (conversation, State.WAITING)
+    assert (stored.conversation_id, stored.state) == (conversation, State.READY)
     assert list(watched.delivery.dialogs) == [conversation]
     assert len(await watched.told()) == 1
     await watched.attach()  # over the next connection
