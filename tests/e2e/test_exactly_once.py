@@ -283,3 +283,31 @@ def subscriptions(world: World) -> int:
         entry.title == "ms.SubscribeMessagingEvents" and entry.direction == "in"
         for entry in world.wire.entries()
     )
+
+
+@pytest.mark.parametrize("blow", ["socket", "process"])
+@pytest.mark.parametrize("replay", ["1.5 s late", "lost"])
+async def test_an_answer_to_a_survey_is_given_once(world: World, replay: str, blow: str) -> None:
+    """(A) in the dialog of a survey, with words that were said in the talk before."""
+    world.liveperson.accounts["12345678"].survey = True
+    world.liveperson.manners.unnumbered = 1.0
+    talk = await talk_in(world)
+    await talk.thread.say("5")
+    await world.until(lambda: talk.heard == ["one", "5"])
+    await talk.thread.press("lp_end")
+    await talk.thread.shows("How would you rate")
+    survey = talk.conversation.survey
+    world.liveperson.faults.swallow_answer(PUBLISH, drop=blow == "socket")
+    REPLAYS[replay](world)
+    await talk.thread.say("5")
+    await talk.met("swallow_answer")
+    if blow == "process":
+        await talk.bridge.kill()
+        await world.restart(talk.bridge)
+    await talk.thread.shows("Was your question resolved?", timeout=PATIENCE)
+    await talk.thread.say("Yes")
+    await talk.thread.shows("The survey is complete", timeout=PATIENCE)
+    answers = [event.text for event in survey.events if event.role == "CONSUMER" and event.text]
+    assert answers == ["5", "Yes"]
+    assert talk.heard == ["one", "5"]
+    assert talk.shown.count("Was your question resolved?") == 1

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from bridge.liveperson.frames import ConversationChange, DialogInfo, Participant
-from bridge.relay.session.decisions import Happening, Observed, known_conversation, observe
+from bridge.relay.session.decisions import (
+    Happening,
+    Observed,
+    Talk,
+    known_conversation,
+    observe,
+    talk_of,
+)
 
 # What a change of the conversation says
 
@@ -50,6 +59,51 @@ def test_closing_says_by_whom() -> None:
     )
     assert observe(None, change(state="CLOSE", dialogs=(dialog,)))[0].by == "CONSUMER"
     assert observe(None, change(state="CLOSE"))[0].by == "SYSTEM"
+
+
+def dialog(kind: str, state: str, cause: str | None = None) -> DialogInfo:
+    return DialogInfo(kind.lower(), kind, state, "AGENT", cause, "MESSAGING")
+
+
+def test_a_survey_keeps_the_conversation_open() -> None:
+    running = (dialog("MAIN", "CLOSE"), dialog("POST_SURVEY", "OPEN"))
+    for stage in ("OPEN", None):
+        told = replace(change(state="CLOSE", agent="maria", dialogs=running), stage=stage)
+        assert observe("maria", told) == []
+        assert talk_of(told) == Talk("post_survey", "POST_SURVEY")
+    done = (dialog("MAIN", "CLOSE"), dialog("POST_SURVEY", "CLOSE", "Completed"))
+    (closed,) = observe("maria", change(state="CLOSE", reason="AGENT", dialogs=done))
+    assert (closed.happening, closed.by, closed.surveyed) == (Happening.CLOSED, "AGENT", True)
+
+
+def test_a_talk_that_is_over_leaves_nothing_to_write_to() -> None:
+    told = replace(change(state="CLOSE", dialogs=(dialog("MAIN", "CLOSE"),)), stage="OPEN")
+    assert observe("maria", told) == []
+    assert talk_of(told) == Talk(None, None)
+    assert talk_of(change()) == Talk("c", "MAIN")
+
+
+def test_the_talk_goes_before_anything_else_that_is_open() -> None:
+    both = change(dialogs=(dialog("POST_SURVEY", "OPEN"), dialog("MAIN", "OPEN")))
+    assert talk_of(both) == Talk("main", "MAIN")
+    call = DialogInfo("call", "OTHER", "OPEN", None, None, "COBROWSE")
+    assert talk_of(change(dialogs=(call,))) == Talk("c", "MAIN")
+
+
+def test_a_change_of_the_team_is_a_transfer() -> None:
+    billing = replace(change(), skill="1002")
+    assert observe("maria", billing, "1001") == [
+        Observed(Happening.MOVED, agent="maria", skill="1002")
+    ]
+    assert observe("maria", billing, "-1") == [Observed(Happening.LEFT, agent="maria")]
+    stays = replace(change(agent="maria"), skill="1002")
+    assert observe("maria", stays, "1001") == [Observed(Happening.MOVED, skill="1002")]
+    assert observe("maria", stays, "1002") == []
+
+
+def test_who_is_suggested_has_not_joined() -> None:
+    tom = Participant("tom", "ASSIGNED_AGENT", "SUGGESTED")
+    assert observe(None, replace(change(), participants=(tom,))) == []
 
 
 # Opening once

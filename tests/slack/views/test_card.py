@@ -59,6 +59,8 @@ def test_every_state_has_words_and_the_buttons_that_apply(state: State) -> None:
     check(message)
     expected = {
         State.CLOSING: [],
+        State.SURVEY: [("lp_end", "00abc", "Skip the survey")],
+        State.ENDED: [("lp_again", "12345678", "Start again")],
         State.CLOSED: [("lp_again", "12345678", "Start again")],
         State.FAILED: [("lp_again", "12345678", "Start again")],
     }.get(state, [("lp_end", "00abc", "End conversation")])
