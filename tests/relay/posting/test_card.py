@@ -239,7 +239,7 @@ async def test_who_forgot_the_invitation_is_told_where_the_command_was_typed(
     row = await bench.session(response_url=response_url(bench))
     await card_of(bench, row).say_elsewhere(refused("not_in_channel"))
     (words,) = whispered(bench)
-    assert "/invite" in words
+    assert "then connect again" in words
     assert direct(bench) == []
 
 

@@ -45,6 +45,12 @@ class Ship:
         """The session as whoever runs it now holds it."""
         return self.crew._running[row.id][0].record.row
 
+    async def quiet(self, row: SessionRow) -> None:
+        """Wait until the card and the first words are posted, and nothing is left to write."""
+        await self.bench.until(lambda: len(self.bench.slack.messages(row.channel_id)) == 2)
+        await self.bench.until(lambda: not self.crew._running[row.id][0].poster.pump.busy)
+        await self.bench.deps.ledger.written(5.0)
+
     async def empty(self) -> None:
         """Wait until nothing runs here."""
         await self.bench.until(lambda: not len(self.crew))
@@ -176,8 +182,7 @@ async def test_one_sessions_crash_ends_no_other(
 
 async def test_session_of_another_owner_is_let_go_of_without_a_word(ship: Ship) -> None:
     row, conversation = await ship.talking()
-    await ship.bench.until(lambda: len(ship.bench.slack.messages(row.channel_id)) == 2)
-    await ship.bench.deps.ledger.written(5.0)  # the card and the first words are noted
+    await ship.quiet(row)
     await ship.bench.others_claim(row)
     with capture_logs() as logs:
         await ship.bench.liveperson.accept(conversation.id)
@@ -213,6 +218,7 @@ async def test_lease_that_had_run_out_keeps_what_is_still_ours_and_ends_the_othe
 
 async def test_session_that_is_claimed_anew_goes_on_under_its_new_epoch(ship: Ship) -> None:
     row, conversation = await ship.talking()
+    await ship.quiet(row)  # so that no write tells the old actor of it
     await ship.bench.change(row, epoch=row.epoch + 1)
     anew = replace(row, epoch=row.epoch + 1)
     ship.crew.adopt(anew, fresh=False)
