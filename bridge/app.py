@@ -57,7 +57,7 @@ from bridge.store.wakeups import Wakeups
 log = structlog.get_logger(__name__)
 
 SLACK_PATIENCE = 60.0
-"""Seconds between tries to reach Slack at the start, at most."""
+"""Most seconds between two tries to reach Slack at the start."""
 
 
 class AlreadyRunning(Permanent):
@@ -67,7 +67,7 @@ class AlreadyRunning(Permanent):
 
 
 async def serve(settings: Settings) -> int:
-    """Run the bridge until SIGTERM, SIGINT or SIGHUP. Raises what keeps it from starting."""
+    """Run the bridge until SIGTERM, SIGINT or SIGHUP. Raises the error that prevents its start."""
     _take_descriptors()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -81,7 +81,7 @@ async def serve(settings: Settings) -> int:
 
 
 def _take_descriptors() -> None:
-    """Have as many open sockets as this process may: most systems begin with 1,024 only."""
+    """Raise this process's limit of open files as far as allowed: most systems begin with 1,024."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with suppress(OSError, ValueError):  # macOS refuses "unlimited"
@@ -90,9 +90,9 @@ def _take_descriptors() -> None:
 
 @asynccontextmanager
 async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[web.AppRunner]:
-    """The whole bridge, for the time of an `async with`.
+    """The whole bridge, for the duration of an `async with`.
 
-    What is built last is stopped first: no more requests, then no more sessions, then no store.
+    It stops in reverse order: first the requests, then the sessions, then the store.
     """
     async with AsyncExitStack() as stack:
         database = await _open_store(settings, stack)
@@ -128,7 +128,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         socket_mode = _socket_mode(settings, fast_path, api)
         if socket_mode is not None:
             presence.reachable_by(lambda: socket_mode.connected_since)
-            socket_mode.on_connected(presence.news.set)
+            socket_mode.on_connected(presence.to_judge.set)
         runner = await _listen(
             settings, fast_path, _probes(database, slack.workspaces, socket_mode, supervisor)
         )
@@ -137,12 +137,12 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             yield runner
             return
         if socket_mode is not None:
-            await socket_mode.introduce()
+            await socket_mode.fetch_first_address()
 
         wakeups = Wakeups(database)
         for channel in (CHANNEL, channel_of(supervisor.worker)):
             wakeups.subscribe(channel, supervisor.notified)
-        wakeups.on_gap(supervisor.missed)
+        wakeups.on_gap(supervisor.notifications_lost)
         stack.push_async_callback(deps.ledger.written, 5.0)
         stack.push_async_callback(supervisor.stop)
         await supervisor.start()
@@ -168,7 +168,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
 
 @asynccontextmanager
 async def _settled(supervisor: Supervisor) -> AsyncIterator[None]:
-    """Keep the garbage collector from what lives long."""
+    """Keep the garbage collector from searching long-lived objects."""
     with collector.settled():
         task = asyncio.create_task(
             collector.keep_settled(lambda: supervisor.count), name="garbage collector"
@@ -181,7 +181,7 @@ async def _settled(supervisor: Supervisor) -> AsyncIterator[None]:
 
 
 def bound_port(runner: web.AppRunner) -> int:
-    """The port that it listens on (PORT may be 0: any free one)."""
+    """The port that the server listens on (PORT may be 0: any free one)."""
     addresses = runner.addresses
     return int(addresses[0][1]) if addresses else 0
 
@@ -190,7 +190,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> Database:
     keys = settings.encryption_keys
     database = await stack.enter_async_context(open_database(settings.database_url, keys=keys))
     if not database.is_postgresql:
-        # One file, one bridge: it brings its own schema up to date, and nobody else may look on.
+        # An SQLite file belongs to one bridge, which migrates it and locks others out.
         stack.enter_context(only_one(Path(f"{database.url.database}.lock")))
         await upgrade(settings.database_url)
     await database.check()
@@ -199,7 +199,7 @@ async def _open_store(settings: Settings, stack: AsyncExitStack) -> Database:
 
 @contextmanager
 def only_one(path: Path) -> Iterator[IO[str]]:
-    """Hold a lock file for as long as this process lives. Raises `AlreadyRunning`."""
+    """Hold a lock file while this process lives. Raises `AlreadyRunning`."""
     with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -225,7 +225,7 @@ def _deps(
         sender=Sender(slack),
         names=Directory(slack),
         threads=Threads(database),
-        # Nobody can take over from the only bridge on an SQLite file: it holds the lock.
+        # No other worker can take over an SQLite file: this bridge holds its lock.
         ledger=Ledger(database),
         lease=Lease(settings.bridge_lease_seconds if database.is_postgresql else math.inf),
     )
@@ -243,7 +243,7 @@ def _probes(
     socket_mode: SocketMode | None,
     supervisor: Supervisor,
 ) -> dict[str, health.Probe]:
-    """What /readyz asks: each says what is wrong, or None."""
+    """The probes of /readyz: each returns what is wrong, or None."""
 
     async def slack_ready() -> str | None:
         if not workspaces.ready:
@@ -275,13 +275,13 @@ async def _listen(
 
 
 async def _stop_sites(runner: web.AppRunner) -> None:
-    """Take no more requests; those under way are finished."""
+    """Accept no more requests; those under way are finished."""
     for site in list(runner.sites):
         await site.stop()
 
 
 async def _introduce(workspaces: Workspaces, stop: asyncio.Event) -> bool:
-    """Learn who we are in Slack, however long Slack is away. False if stopped meanwhile.
+    """Look up the bridge's identity in Slack, however long that takes. False if stopped meanwhile.
 
     Raises `SlackRefused`: the token is wrong, and a person has to act.
     """

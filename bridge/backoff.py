@@ -1,12 +1,12 @@
 """How long to wait before trying again: the one formula of the whole bridge.
 
-It imports nothing, so every room may use it, also `bridge.liveperson`, which knows no other.
+It imports nothing, so every room may use it, also `bridge.liveperson`, which imports no other.
 
-Libraries (tenacity, stamina, aiohttp-retry) were looked at and not taken. They wrap a *call* that
-is repeated until it succeeds. What waits here are loops that live for months: they succeed again
-and again and begin anew after each success (`reset`); some need the delay as a number, because they
-wait for something else at the same time (a person who leaves, a doorbell, a deadline); and all must
-add what the other side asks for with Retry-After. Without the wrapping these few lines are left.
+Libraries (tenacity, stamina, aiohttp-retry) were considered and not used. They wrap a *call* that
+is repeated until it succeeds. Here loops wait that run for months. They succeed again and again,
+and start over after each success (`reset`). Some need the delay as a number, because they wait for
+something else at the same time (the person ends the session, a wake-up, a deadline). All must add
+what the other side asks for with Retry-After. Without the wrapping, only these few lines are left.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 
 class Backoff:
-    """Exponential backoff with jitter: many that fail together do not return together."""
+    """Exponential backoff with jitter: callers that fail together do not retry together."""
 
     __slots__ = (
         "_cap",
@@ -38,9 +38,9 @@ class Backoff:
     ) -> None:
         """Wait up to `first` seconds, then up to `factor` times as long each time, up to `cap`.
 
-        `jitter` is the share of each wait that is left to chance. With 1.0 (full jitter: anything
-        between nothing and all of it) a crowd spreads best; with 0.5 a wait is at least half of
-        what it may be, for whoever must not ask again at once.
+        `jitter` is the random share of each wait. With 1.0 (full jitter: anything from nothing to
+        all of it) many callers spread best. With 0.5 a wait is at least half of its maximum, for
+        callers that must not retry at once.
         """
         self._first = first
         self._factor = factor
@@ -50,11 +50,11 @@ class Backoff:
         self._ceiling = min(first, cap)
 
     def next(self, retry_after: float | None = None) -> float:
-        """Seconds to wait now; never less than `retry_after`, which the wait is added to."""
+        """Seconds to wait now: the backoff plus `retry_after`."""
         delay = self._ceiling * (1.0 - self._jitter * (1.0 - self._rng()))
         self._ceiling = min(self._ceiling * self._factor, self._cap)
         return delay + (retry_after or 0.0)
 
     def reset(self) -> None:
-        """Begin anew, after a success."""
+        """Start over with short waits, after a success."""
         self._ceiling = min(self._first, self._cap)

@@ -1,7 +1,7 @@
-"""`lp-bridge …`: what is typed, and how mistakes are told.
+"""The command line, `lp-bridge …`: its commands, and how it reports errors.
 
-Each command loads what it needs by itself, so that `lp-bridge --help` answers at once. Errors that
-explain themselves are told in one message, with exit status 2. Any other is a bug and keeps its
+Each command imports what it needs by itself, so that `lp-bridge --help` answers at once. An error
+that explains itself is printed as one message, with exit status 2. Any other is a bug and keeps its
 traceback.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CANNOT_START = 2
 SANDBOX_PACKAGES = {"lp_sandbox", "emoji", "trustme"}
-"""What only the sandbox needs, and a production installation does without."""
+"""Packages that only the sandbox needs; a production installation has none of them."""
 _ADDRESS_TROUBLE = {errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES}
 
 
@@ -161,7 +161,7 @@ def upgrade() -> None:
 
 @contextlib.contextmanager
 def _sandbox_needed() -> Iterator[None]:
-    """Import the sandbox, a distribution of its own, or say how it is installed."""
+    """Import the sandbox, which is a distribution of its own, or say how to install it."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -175,7 +175,7 @@ def _sandbox_needed() -> Iterator[None]:
 
 
 def _settings(*, serving: bool = False) -> Settings:
-    """Read the configuration, and let the logs follow it; a tool logs only what is wrong."""
+    """Read the configuration and configure the logs; a tool logs only problems."""
     from bridge.config import ConfigError, load
     from bridge.ops import logs
 
@@ -205,7 +205,7 @@ def _run(work: Coroutine[Any, Any, int], settings: Settings | None = None) -> No
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             status = runner.run(work)
     except OSError as error:
-        unknown = isinstance(error, socket.gaierror)  # its number is none of errno's
+        unknown = isinstance(error, socket.gaierror)  # its numbers are not errno's
         if settings is None or not (unknown or error.errno in _ADDRESS_TROUBLE):
             raise
         why = error.strerror if unknown else os.strerror(error.errno or 0)
@@ -219,7 +219,7 @@ def _run(work: Coroutine[Any, Any, int], settings: Settings | None = None) -> No
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """What makes the event loop: uvloop where it is installed, else Python's own."""
+    """The factory of the event loop: uvloop's if it is installed, else Python's own."""
     try:
         from uvloop import new_event_loop
     except ImportError:

@@ -1,7 +1,7 @@
 """Settings: the environment and `bridge.toml`, read once into one typed object.
 
-A mistake is told in one message that names every variable concerned. No message repeats a value:
-it may be a secret.
+Errors are reported in one message that names every variable concerned. No message repeats a value,
+which may be a secret.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WHERE = {
     "needed with SLACK_APP_TOKEN (Socket Mode)",
     "BRIDGE_ENCRYPTION_KEYS": f"make a key with: {KEY_COMMAND}",
 }
-"""Where a person finds what is missing."""
+"""Where a person finds the value of a missing variable."""
 
 _TOKENS = {
     "SLACK_BOT_TOKEN": ("xoxb-", "xoxe.xoxb-"),
@@ -46,13 +46,13 @@ class ConfigError(Exception):
 
 
 class AccountSettings(BaseModel):
-    """What is set for one LivePerson account; `[accounts.NUMBER]` in bridge.toml."""
+    """The settings of one LivePerson account: `[accounts.NUMBER]` in bridge.toml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     number: str
     name: str | None = Field(default=None, max_length=80)
-    """What people call it."""
+    """The account's name for people."""
     alias: str | None = Field(default=None, pattern=r"^[^\s\d]\S*$", max_length=40)
     """A word to type in place of the number; it does not begin with a digit."""
     auth: Literal["auto", "signup", "anonymous"] = "auto"
@@ -63,7 +63,7 @@ class AccountSettings(BaseModel):
     channels: tuple[str, ...] = ()
     """Slack channels where it may be used, as `#name` or id; empty: everywhere.
 
-    A private channel needs its id: Slack tells commands `privategroup` instead of its name.
+    A private channel needs its id: Slack calls it `privategroup` in commands instead of its name.
     """
 
     @field_validator("channels")
@@ -81,9 +81,9 @@ class AccountSettings(BaseModel):
 
 
 class Settings(BaseModel):
-    """Everything that can be set. Fields are named as the environment variables.
+    """All settings. Fields are named like the environment variables.
 
-    Made by hand it knows nothing of the environment (the demo must not): see `load`.
+    Built directly, it ignores the environment (as the demo must): see `load`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -115,7 +115,7 @@ class Settings(BaseModel):
     """Conversations that one person may open within a minute; 0: any number."""
     bridge_lease_seconds: float = Field(default=15.0, ge=1.0)
     bridge_thread_gone_seconds: float = Field(default=86_400.0, ge=0.0)
-    """A thread that Slack lets nothing into is waited for so long before its session ends."""
+    """Seconds for which Slack may refuse a thread before its session ends."""
     bridge_card_style: Literal["classic", "rich"] = "classic"
     """How structured content looks: in blocks that every Slack client has, or in newer ones too."""
     bridge_log_format: Literal["json", "console"] | None = None
@@ -123,7 +123,7 @@ class Settings(BaseModel):
     bridge_log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     accounts: dict[str, AccountSettings] = Field(default_factory=dict)
-    """By number, from the file that BRIDGE_CONFIG names."""
+    """The accounts' settings by number, from the file that BRIDGE_CONFIG names."""
 
     @field_validator(
         "liveperson_allowed_hosts", "bridge_accounts", "bridge_encryption_keys", mode="before"
@@ -185,7 +185,7 @@ class Settings(BaseModel):
         return self.database_url.strip().startswith("postgres")
 
     def account(self, number: str) -> AccountSettings:
-        """What is set for the account `number`; the defaults if nothing is."""
+        """The settings of the account `number`; the defaults if there are none."""
         return self.accounts.get(number) or AccountSettings(number=number)
 
     def find_account(self, text: str) -> AccountSettings | None:
@@ -209,7 +209,7 @@ class Settings(BaseModel):
     def require_serve(self) -> None:
         """Raise one `ConfigError` that names every variable which `lp-bridge serve` lacks.
 
-        Or those that it cannot use yet: accepted in silence, they would only mislead.
+        It also names those that are not supported yet, which it would be misleading to ignore.
         """
         if self.slack_client_id or self.slack_client_secret:
             raise ConfigError(
@@ -330,7 +330,7 @@ _PLAINLY = {
     "less_than_equal": "must be at most {le:g}",
     "literal_error": "must be {expected}",
 }
-"""What pydantic's kinds of faults are called here."""
+"""Plain names for pydantic's kinds of errors."""
 
 
 def _plainly(fault: ErrorDetails) -> str:
@@ -349,7 +349,7 @@ def _is_address(host: str) -> bool:
 
 
 def _is_local(host: str) -> bool:
-    """This machine, a private network, or a name without a domain (a container's neighbour)."""
+    """Whether a host is this machine, in a private network, or a name without a domain."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

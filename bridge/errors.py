@@ -1,8 +1,8 @@
-"""The words in which every error of the bridge says what follows from it.
+"""The base classes of all errors, which say what the caller may do.
 
-It imports nothing, so every room may use it. The three families (`liveperson.errors`,
-`store.errors` and `slack.web.errors`) inherit these words. Whoever talks to one of them catches
-that family's errors; whoever stands above them all, such as a listener, need not know the families.
+It imports nothing, so every room may use it. The three families of errors (`liveperson.errors`,
+`store.errors` and `slack.web.errors`) inherit from these classes. Code that calls one of the three
+catches that family; code above them all, such as a listener, need not know the families.
 
 An error answers three questions:
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 
 class ExplainedError(Exception):
-    """It says what happened (`str(error)`) and what to do; neither carries a secret."""
+    """An error that says what happened (`str(error)`) and what to do, without any secret."""
 
     @property
     def remedy(self) -> str:

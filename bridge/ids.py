@@ -16,7 +16,7 @@ ChannelId = NewType("ChannelId", str)
 UserId = NewType("UserId", str)
 """A Slack user, `U…` or `W…`."""
 OPERATOR = UserId("operator")
-"""Who ends a conversation from the command line, where Slack's users have their ids."""
+"""The user of a conversation that is ended from the command line, in place of a Slack user."""
 MessageTs = NewType("MessageTs", str)
 """A message's timestamp, its identity within its channel: `1700000000.000100`."""
 
@@ -31,7 +31,7 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, 
 
 
 def new_session_id(now: float | None = None) -> SessionId:
-    """Make a session id: 14 characters that sort by time of birth (seconds) and read well aloud."""
+    """Make a session id: 14 characters that sort by time of creation and are easy to read out."""
     seconds = int(time.time() if now is None else now)
     stamp = "".join(_ALPHABET[seconds >> shift & 31] for shift in range(30, -1, -5))
     return SessionId(stamp + "".join(secrets.choice(_ALPHABET) for _ in range(7)))

@@ -1,4 +1,4 @@
-"""What strangers can cause is told a few times, then counted: no log may be filled from outside.
+"""Limits log lines that strangers can cause, so that nobody can fill the log from outside.
 
 It imports nothing and logs nothing itself, so that every room can use it with its own logger.
 """
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 KINDS = 100
-"""Kinds that are kept apart; all others count as one."""
+"""Most kinds that are counted separately; all others count as one."""
 
 
 class _Kind:
@@ -22,7 +22,7 @@ class _Kind:
 
 
 class Seldom:
-    """Tells whether something should be told now: `at_most` times in `window` seconds a kind."""
+    """Tells whether to log something now: `at_most` times in `window` seconds for each kind."""
 
     __slots__ = ("_at_most", "_clock", "_kinds", "_window")
 
@@ -39,7 +39,7 @@ class Seldom:
         self._kinds: dict[tuple[str, ...], _Kind] = {}
 
     def ask(self, *kind: str) -> int | None:
-        """Ask before telling. None: be silent, it is counted. Else: so many were left out since."""
+        """Ask before logging. None: do not log, it is counted. Else: so many were left out."""
         now = self._clock()
         if kind not in self._kinds and len(self._kinds) >= KINDS:
             kind = ()

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """Where a session stands, as its row keeps it and its card tells it."""
+    """A session's state, as its row stores it and its card shows it."""
 
     CONNECTING = "connecting"
     WAITING = "waiting"

@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection that `bridge.store.migrate` hands over.
+"""Alembic runs this: the migrations, on the connection that `bridge.store.migrate` provides.
 
 To write a new one: add `versions/NNNN_what.py`, name it in `bridge.store.migrate`, and run the
 tests in `tests/store/test_migrate.py`: they compare the result with the models on both databases.

@@ -1,6 +1,7 @@
 """`lp-bridge chat ACCOUNT`: talk to LivePerson from the terminal, without Slack.
 
-A small example of a program over `LivePerson`, the high-level face of `bridge.liveperson`.
+A small example of a program that uses `LivePerson`, the high-level interface of
+`bridge.liveperson`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from bridge.liveperson.rest import http_session
 __all__ = ["chat"]
 
 INTERRUPTED = 130
-"""The exit status of what Ctrl-C has cut short, as shells have it."""
+"""The exit status of a program that Ctrl-C has ended, as in shells."""
 
 
 async def chat(
@@ -37,7 +38,7 @@ async def chat(
     stdin: TextIO | None = None,
     stdout: TextIO | None = None,
 ) -> int:
-    """Talk to an account's agents until the person leaves; gives the exit status.
+    """Talk to an account's agents until the person leaves; returns the exit status.
 
     `frames`: show the raw frames too, tokens taken out. `skill`, `campaign` and `engagement`: where
     the conversation is routed. `stdin` and `stdout` default to the process's own. Ctrl-C ends the

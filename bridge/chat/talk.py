@@ -1,6 +1,6 @@
-"""One person's talk with one account: what is typed goes out, what happens is shown.
+"""One person's talk with one account: sends typed lines, shows what happens.
 
-Everything else (connecting, order, finding out whether a line has arrived) is `LivePerson`'s.
+`LivePerson` does all the rest: connecting, the order, finding out whether a line has arrived.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from bridge.liveperson import (
 from bridge.liveperson.domains import CONFIGURATION, IDP, MESSAGING
 
 TIMINGS = Timings(replays=Patience(replay=1.5, asks=4), certainty=0.0)
-"""A person sits there and can ask the agent: rather told soon that nobody knows than late."""
+"""Short waits: a person would rather know soon that a line may be lost, and can ask the agent."""
 LAST_WORDS = 5.0
-"""Seconds that a conversation which the person has ended may still take to tell its last words."""
+"""Seconds to wait for the last events of a conversation that the person has ended."""
 
 
 class Routing(TypedDict):
-    """Where a conversation goes; see `LivePerson.conversation`."""
+    """How LivePerson routes a conversation; see `LivePerson.conversation`."""
 
     skill: str | None
     campaign: str | None
@@ -59,7 +59,7 @@ class Talk:
         frames: bool,
         routing: Routing,
     ) -> None:
-        """Show on `screen` what comes (with `frames`: raw frames too); send what `lines` bring."""
+        """Show events on `screen` (with `frames`: raw frames too); send the `lines`."""
         self._directory = directory
         self._account = account
         self._screen = screen
@@ -67,7 +67,7 @@ class Talk:
         self._frames = frames
         self._routing = routing
         self._ending = False
-        """The person asked to close it: that it closes is no news."""
+        """The person asked to end the conversation, so its end needs no message."""
 
     async def run(self, mode: Mode, connector: str | None) -> None:
         """Connect, and talk until the person leaves. Raises LivePersonError."""

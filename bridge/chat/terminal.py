@@ -16,7 +16,7 @@ PROMPT = "> "
 
 
 def printable(text: str) -> str:
-    """Take out what would drive the terminal (escape sequences and their like)."""
+    """Remove characters that would control the terminal (escape sequences and the like)."""
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
 
 
@@ -35,13 +35,13 @@ class Screen:
         self._write(f"{before}{printable(text)}\n{PROMPT if self._prompted else ''}")
 
     def prompt(self) -> None:
-        """Ask for a line, unless that has been done."""
+        """Show the prompt, unless it is there."""
         if not self._prompted:
             self._prompted = True
             self._write(PROMPT)
 
     def answered(self) -> None:
-        """A line was taken: there is no prompt any more. On a terminal, return has ended it."""
+        """A line was taken, so the prompt is gone. On a terminal, return has ended its line."""
         if self._tty:
             self._prompted = False
         else:
@@ -68,7 +68,7 @@ class Lines:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._partial = ""
         self.ended = asyncio.Event()
-        """No more will come; there may still be some to take."""
+        """Set when no more lines come; some may still wait to be taken."""
 
     async def wait(self) -> None:
         """Wait until there is a line to take, or the end. Safe to cancel: nothing is taken."""
@@ -87,7 +87,7 @@ class Lines:
         return bool(self._lines)
 
     def feed(self, data: bytes) -> None:
-        """Take what was typed; nothing means the end."""
+        """Add typed bytes; none mean the end."""
         *lines, self._partial = (self._partial + self._decoder.decode(data, not data)).split("\n")
         self._lines += [line.rstrip("\r") for line in lines]
         if not data:
@@ -100,12 +100,12 @@ class Lines:
 
 @asynccontextmanager
 async def typed_lines(stdin: TextIO | None) -> AsyncIterator[Lines]:
-    """Read lines for the time of an `async with`, without a thread.
+    """Read lines during an `async with`, without a thread.
 
-    A thread that waits in `readline` could not be ended, and would hold the interpreter up.
+    A thread that waits in `readline` cannot be stopped, and would delay the interpreter's exit.
     """
     lines = Lines()
-    if stdin is None:  # started without one
+    if stdin is None:  # the process was started without it
         lines.feed(b"")
         yield lines
         return
@@ -124,7 +124,7 @@ async def typed_lines(stdin: TextIO | None) -> AsyncIterator[Lines]:
 
     try:
         loop.add_reader(stdin.fileno(), readable)
-    except (OSError, ValueError):  # a file, or a text in memory: all there is is there already
+    except (OSError, ValueError):  # a file or a text in memory: everything can be read at once
         if text := stdin.read().encode("utf-8", "replace"):
             lines.feed(text)
         lines.feed(b"")
@@ -138,7 +138,7 @@ async def typed_lines(stdin: TextIO | None) -> AsyncIterator[Lines]:
 
 @contextmanager
 def interrupts(once: Callable[[], None], again: Callable[[], None]) -> Iterator[None]:
-    """For the time of a `with`, call `once` at the first Ctrl-C and `again` at later ones."""
+    """During a `with`, call `once` at the first Ctrl-C and `again` at later ones."""
     loop = asyncio.get_running_loop()
 
     def first() -> None:

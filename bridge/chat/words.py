@@ -1,4 +1,4 @@
-"""What happens in a conversation, told in plain words for a terminal."""
+"""Describes the events of a conversation in plain sentences for a terminal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROLE_NAMES = {"MANAGER": "Manager", "CONTROLLER": "LivePerson", "SYSTEM": "LiveP
 
 
 def told(event: ConversationEvent) -> str | None:
-    """Say what happened; None when it is not worth a line. What has an author begins behind it."""
+    """Describe an event; None if it is not worth a line. A message's text follows its author."""
     match event:
         case Message():
             return None if event.own else said(event)
@@ -47,7 +47,7 @@ def told(event: ConversationEvent) -> str | None:
 
 
 def author(event: ConversationEvent) -> tuple[str | None, str | None]:
-    """Whose name stands before the words, and their role."""
+    """The id of the event's author, whose name is shown before the text, and their role."""
     match event:
         case Message(author=who, role=role):
             return who, role
@@ -58,7 +58,7 @@ def author(event: ConversationEvent) -> tuple[str | None, str | None]:
 
 
 def said(message: Message) -> str:
-    """Say what someone said, to stand behind their name."""
+    """A message's text, to be shown after its author's name."""
     match message.event:
         case TextEvent(content_type="text/plain", message=words):
             return f": {words}"

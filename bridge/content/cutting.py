@@ -1,4 +1,4 @@
-"""Cutting long text where it hurts least: between lines, else words, else whole characters."""
+"""Cuts long text between lines if possible, else between words, else between characters."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 Cost = Callable[[str], int]
-"""What one character takes of a budget: from 1 to `MAX_CHAR_COST`."""
+"""The cost of a character, which a budget limits: from 1 to `MAX_CHAR_COST`."""
 MAX_CHAR_COST = 5
 
 _LOOK_BACK = 64
-"""How far a cut inside a word moves to keep a character whole; nothing sane is longer."""
+"""How far a cut inside a word moves back to keep a character whole; no real one is longer."""
 
 
 class Cut(NamedTuple):
@@ -19,20 +19,20 @@ class Cut(NamedTuple):
 
     end: int
     resume: int
-    """Past the white space at the cut, which belongs to neither piece."""
+    """The position after the white space at the cut, which belongs to neither piece."""
     inside_word: bool
 
 
 def utf16_units(char: str) -> int:
-    """Cost as Java and JavaScript count: two beyond the basic plane, else one."""
+    """The cost as Java and JavaScript count: two beyond the basic plane, else one."""
     return 2 if char > "\uffff" else 1
 
 
 def cut(text: str, start: int, budget: int, cost: Cost) -> Cut:
     """Choose the end of the piece that begins at `start` and costs at most `budget`.
 
-    The piece is empty when there is only white space to drop, or when not one character fits
-    (`inside_word` is then True).
+    The piece is empty if only white space is left, or if not even one character fits (then
+    `inside_word` is True).
     """
     reach = _reach(text, start, budget, cost)
     if reach == len(text):

@@ -1,5 +1,5 @@
-"""What an agent sends, as Slack messages. Agents' words stay words: nothing here can format,
-ping or pretend. That is why they travel in `rich_text` blocks, whose text elements are literal.
+"""Turns agents' messages into Slack messages. Their text is literal: it can neither format, ping
+nor pretend. That is why it is put into `rich_text` blocks, whose text elements are literal.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def agent_text(message: str) -> list[Rendered]:
 
 
 def unsupported(kind: str, detail: str | None) -> list[Rendered]:
-    """Say that something came which Slack cannot show, with what words there are instead of it.
+    """Say that the agent sent something that Slack cannot show, with the text that it has.
 
     `kind` is `file`, `rich`, `secure_link`, or LivePerson's own name of the type; `detail` is a
     caption, a file's name or a text fallback, in the agent's words.
@@ -107,7 +107,7 @@ def _messages(spans: Spans) -> list[Rendered]:
 
 
 def _is_simple(text: str) -> bool:
-    """Whether it surely fits into one message, and has nothing to link: as most do."""
+    """Whether a text surely fits into one message and has no links, as most do."""
     return (
         len(text) * MAX_CHAR_COST <= MESSAGE_LIMIT
         and "://" not in text

@@ -1,4 +1,4 @@
-"""What people write in Slack, as the plain text that LivePerson takes.
+"""Turns people's Slack messages into the plain text that LivePerson takes.
 
 Slack's `text` is mrkdwn: entities are escaped, and what stands in unescaped angle brackets is a
 reference (a person, a channel, a link, a date). Formatting marks reach the agent as typed.
@@ -70,8 +70,8 @@ def to_plain(text: str, names: Names) -> str | None:
 def relayed(text: str, *, writer: str | None, limit: int = LIVEPERSON_TEXT_LIMIT) -> list[str]:
     """Return a text in the pieces that the agent gets, its writer's name before each of them.
 
-    None: the writer is not named, being the only one who has written. Each piece is a message of
-    its own there, so that one without a name could begin with somebody else's.
+    None: the writer is not named, since nobody else has written. Each piece becomes a message of
+    its own, so it needs the name: without one, a piece could begin with somebody else's.
     """
     if writer is None:
         return split(text, limit)
@@ -97,12 +97,12 @@ def split(text: str, limit: int) -> list[str]:
 
 
 def _prose(text: str, start: int, end: int, code: deque[tuple[int, int]]) -> str:
-    """Translate what stands between references; `code` loses the spans that are dealt with."""
+    """Translate the text between references; drops the spans of `code` that are done."""
     out = []
     while start < end:
         while code and code[0][1] <= start:
             code.popleft()
-        if code and code[0][0] <= start:  # inside code: short codes are meant as typed
+        if code and code[0][0] <= start:  # inside code, short codes stay as typed
             stop = min(end, code[0][1])
             out.append(unescape(text[start:stop]))
         else:

@@ -1,6 +1,6 @@
-"""HTML as agents' tools and LivePerson's cards use it: its words, with links and simple styles.
+"""Reads HTML of agents' tools and LivePerson's cards: its text, with links and simple styles.
 
-What is not a complete tag of HTML is text and stays so: `a < b`, `<3`, `<order number>`.
+Anything that is not a complete HTML tag stays text: `a < b`, `<3`, `<order number>`.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ _FIRST: Final = re.compile(
 
 
 def is_html(text: str) -> bool:
-    """Whether a text that calls itself plain is HTML all the same, as predefined content may be.
+    """Whether a text of type `text/plain` is HTML all the same, as predefined content may be.
 
-    Certain signs only: a whole link with its address, a line break, or one element around it all.
+    Only sure signs count: a whole link with its address, a line break, or one element around all.
     An agent who explains `<b>` is shown as typed.
     """
     if "<" not in text:
@@ -67,7 +67,7 @@ def is_html(text: str) -> bool:
 
 
 def html_spans(text: str) -> Spans:
-    """Return what a browser shows of it, a line break where an element begins or ends a line."""
+    """Return what a browser shows, with a line break where an element begins or ends a line."""
     if "<" not in text and "&" not in text and "#md#" not in text:
         return (Span(text),) if text else ()
     reader = _Reader()

@@ -1,6 +1,6 @@
-"""Finding the addresses in a text, and showing honestly where a link leads.
+"""Finds the addresses in a text, and shows honestly where a link leads.
 
-A link is made only where everybody would read the same address: a known scheme, a host that is a
+A link is made only where everybody reads the same address: a known scheme, a host that is a
 plain domain name, no user name before it, no letters that pass for others. All else stays text.
 """
 
@@ -21,7 +21,7 @@ _NEVER = (
     r"\s\x00-\x20\x7f-\xa0<>\"`\\^{|}()\[\]"
     "\u00ab\u00bb\u2018-\u201f\u2026\u2039\u203a"  # quotation marks, ellipsis
     "\u3001\u3002\u3008-\u3011\uff01\uff08\uff09\uff0c\uff1a\uff1b\uff1f"  # East Asian marks
-    # What takes part in no address but hides in one: invisible and directional characters,
+    # Characters that no address has, but that can hide in one: invisible and directional ones,
     # fillers, selectors, private use and everything from plane 14 on.
     "\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ud800-\uf8ff\ufe00-\ufe0f"
@@ -48,7 +48,7 @@ class Link(NamedTuple):
     start: int
     end: int
     url: str
-    """ASCII; differs from what was typed only where that was not."""
+    """The address in ASCII; it differs from the typed one only where that was not ASCII."""
 
 
 def find_links(text: str) -> Iterator[Link]:
@@ -79,7 +79,7 @@ def safe_url(typed: str) -> str | None:
 
 
 def host_of(url: str) -> str:
-    """Return the host that a safe address leads to, for a mail address what follows its @."""
+    """Return the host of a safe address; of a mail address, the part after its @."""
     if url[:7].lower() == "mailto:":
         return url[7:].partition("?")[0].rpartition("@")[2].lower()
     return (urlsplit(url).hostname or "").lower()
@@ -149,7 +149,7 @@ def _ascii_host(name: str) -> str | None:
 def _reads_one_way(host: str) -> bool:
     """Tell whether an international host is of one script, so that no letter passes for another."""
     if unicodedata.normalize("NFKC", host) != host or {"ß", "ς"} & set(host):
-        return False  # the two letters lead elsewhere by the older rules of international names
+        return False  # older rules of international names map these two letters to others
     top = host.rpartition(".")[2]
     if not top.isascii() and re.search(r"[a-z]", top):
         return False  # a sentence that follows an address without a space
@@ -163,7 +163,7 @@ def _reads_one_way(host: str) -> bool:
 
 
 def _hosts_named(label: str) -> list[str]:
-    """Return what reads like a host in a label: words with a dot before two letters or more."""
+    """Return the parts of a label that read like a host: words with a dot before two letters."""
     shown = "".join(
         char
         for char in unicodedata.normalize("NFKC", label).replace("\u3002", ".")

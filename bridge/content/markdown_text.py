@@ -1,5 +1,5 @@
-"""Markdown as bots send it: its words, with links and simple styles. Not a whole Markdown reader:
-what it does not know stays as typed, so that no word is lost.
+"""Reads Markdown as bots send it: its text, with links and simple styles. It does not read all of
+Markdown: what it does not know stays as typed, so that no text is lost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FENCE: Final = re.compile(r"\s{0,3}(?:```|~~~)")
 
 
 def markdown_spans(text: str) -> Spans:
-    """Return the words of a Markdown text; HTML within it is read too."""
+    """Return the spans of a Markdown text; HTML within it is read too."""
     spans: list[Span] = []
     fenced = False
     for number, line in enumerate(text.split("\n")):

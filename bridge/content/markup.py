@@ -1,4 +1,4 @@
-"""Escaping as Slack wants it, and the few characters that no text keeps."""
+"""Escapes text for Slack, and removes the few characters that no text keeps."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import unicodedata
 _UNSEEN = dict.fromkeys(
     [*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0), 0x202D, 0x202E]
 )
-"""Controls that show nothing and are refused here or there (PostgreSQL: NUL), and the two bidi
-overrides, which make letters run backwards: with them an address reads as another one."""
+"""Control characters that show nothing and are refused in places (PostgreSQL: NUL), and the two
+bidi overrides, which reverse letters, so that an address reads as another one."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNTIDY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202d\u202e\ud800-\udfff]")
-"""All that `tidy` changes: most texts have none of it."""
+"""Characters that `tidy` changes; most texts have none."""
 
 
 def escape(text: str) -> str:
@@ -34,13 +34,13 @@ def tidy(text: str) -> str:
     if not _UNTIDY.search(text):
         return text
     text = text.replace("\r\n", "\n").replace("\r", "\n").translate(_UNSEEN)
-    if _SURROGATE.search(text):  # halves of a character, as a careless JSON encoder leaves them
+    if _SURROGATE.search(text):  # half characters, which a careless JSON encoder leaves
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether nothing of the text can be seen (spaces, zero-width characters)."""
+    """Tell whether the text shows nothing (only spaces, zero-width characters)."""
     return all(char.isspace() or unicodedata.category(char) in {"Cf", "Cc"} for char in text)
 
 
@@ -58,12 +58,12 @@ def shorten(text: str, limit: int) -> str:
 
 
 def escaped_within(text: str, limit: int) -> str:
-    """Tidy, escape, and leave out of the end what would make the result exceed `limit`."""
+    """Tidy and escape a text, and shorten it so that the result has at most `limit` characters."""
     text = tidy(text)
     escaped = escape(text)
     while len(escaped) > limit:
         over = len(escaped) - limit
-        # One character costs at most five once escaped, so this never cuts too much by far.
+        # An escaped character is at most five long, so this never cuts far too much.
         text = shorten(text, max(1, len(text) - max(1, over // 5)))
         escaped = escape(text)
     return escaped

@@ -1,4 +1,4 @@
-"""What translation needs to know of Slack's people and channels."""
+"""The names of Slack's people and channels that translation needs."""
 
 from __future__ import annotations
 

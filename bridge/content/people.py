@@ -1,7 +1,7 @@
-"""What people are called, on either side: a name can neither hide nor pass for another's words.
+"""People's names on either side: no name can hide or imitate another person's words.
 
-Slack's display names go before what people write ("Ben: hello"), LivePerson's nicknames above what
-agents write. Both are chosen by whoever bears them.
+Slack's display names are put before people's messages ("Ben: hello"), LivePerson's nicknames above
+agents' messages. Both are chosen by the people themselves.
 """
 
 from __future__ import annotations
@@ -13,33 +13,33 @@ from functools import lru_cache
 from bridge.content.markup import shorten, tidy
 
 LONGEST_NAME = 80
-"""Characters; Slack's own display names end there too."""
+"""Most characters of a name, which is also Slack's own limit for display names."""
 AGENT_MARK = " (agent)"
-"""What tells an agent from a colleague of the same name."""
+"""The mark that tells an agent from a colleague of the same name."""
 NOT_FOR_AGENTS = frozenset({"LP Bridge", "Slackbot", "Slack"})
-"""Names that an agent cannot have in Slack, beside what the bridge is called there."""
+"""Names that no agent gets in Slack, besides the bridge's own name there."""
 
 _COLONS = ":\u02d0\u02f8\u0589\u05c3\u2236\ua789\ufe13\ufe55\uff1a"
-"""What reads as the colon after a name; the first also makes short codes (`:smile:`)."""
+"""Characters that look like the colon after a name; the first also makes short codes."""
 _IGNORED = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\ufffc\U0001d159\U000e0000-\U000e0fff]"
 )
-"""Blank, although Unicode counts them among letters, marks and symbols."""
+"""Characters that show nothing although Unicode counts them among letters, marks and symbols."""
 _UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs"})
 _MARKS = frozenset({"Mn", "Mc", "Me"})
 _NAMED = re.compile(rf"[^\n{_COLONS}]{{1,{LONGEST_NAME}}}[{_COLONS}](?:\s|\Z)")
 
 
 def plain_name(name: str | None) -> str:
-    """Return a name as one visible line without colons; empty where there is nothing to see."""
+    """Return a name as one visible line without colons; empty if nothing can be seen."""
     kept = " "
     for char in _IGNORED.sub("", tidy((name or "")[:1_000])):
         kind = unicodedata.category(char)
         if char in _COLONS or char.isspace():
             kept += " "
         elif kind in _UNSEEN or (kind in _MARKS and kept[-1] == " "):
-            continue  # a combining mark wants something to stand on
+            continue  # a combining mark needs a character before it
         else:
             kept += char
     return shorten(" ".join(kept.split()), LONGEST_NAME)
@@ -47,7 +47,7 @@ def plain_name(name: str | None) -> str:
 
 @lru_cache(maxsize=1024)
 def by(name: str) -> str:
-    """Return what goes before the words of somebody who is named to the agent."""
+    """Return the prefix of a message whose writer is named to the agent."""
     return f"{plain_name(name) or 'Someone'}: "
 
 
@@ -55,7 +55,7 @@ def looks_named(text: str) -> bool:
     """Whether a text begins as if the bridge had named its writer."""
     head = text.lstrip()[: LONGEST_NAME + 2]
     if head.isascii() and ":" not in head:
-        return False  # as nearly always, and far cheaper to see
+        return False  # as nearly always, and this check is far cheaper
     return _NAMED.match(head) is not None
 
 
@@ -74,20 +74,20 @@ def agent_name(candidates: tuple[str | None, ...], reserved: tuple[str, ...] = (
 
 
 def as_agent(name: str) -> str:
-    """Return an agent's name with the mark that it is one; once, however often it is asked."""
+    """Return an agent's name with the mark, which is added only once."""
     if name.casefold() == "agent":
         return name
     return shorten(name.removesuffix(AGENT_MARK), LONGEST_NAME - len(AGENT_MARK)) + AGENT_MARK
 
 
 def skeleton(name: str) -> str:
-    """Return what is left of a name when whatever looks alike is taken for the same."""
+    """Return a name with look-alike characters replaced, so that similar names are equal."""
     folded = unicodedata.normalize("NFKD", name).casefold().translate(_ALIKE)
     return "".join(char for char in folded if char.isalnum())
 
 
 _APP = re.compile(r"[\s\W]+(?:app|agent|bot)\W*\Z", re.IGNORECASE)
-"""What Slack itself, or the mark, puts behind a name."""
+"""A suffix that Slack or the agent's mark adds to a name."""
 
 _ALIKE = str.maketrans(
     {
@@ -122,4 +122,4 @@ _ALIKE = str.maketrans(
         for char in chars
     }
 )
-"""The usual look-alikes of the letters that names of ours are made of."""
+"""The usual look-alikes of the letters of our own names."""

@@ -1,9 +1,9 @@
-"""A message that Slack does not take, in plainer forms: no word is lost, and its buttons stay.
+"""Plainer forms of a message that Slack refuses: no text is lost, and its buttons stay.
 
 Slack refuses a whole message for one block: an image that it cannot fetch, an option too many. It
-often says which one (`[json-pointer:/blocks/2/image_url]`). So only that block is replaced, by its
-words. Where that is no help everything but the buttons becomes paragraphs, then one text above the
-buttons, and last a text alone. Pure: what Slack says goes in, the next form comes out.
+often says which one (`[json-pointer:/blocks/2/image_url]`). Then only that block is replaced by its
+text. If that does not help, everything but the buttons becomes paragraphs, then one text above the
+buttons, and last a text alone. Pure: Slack's details go in, the next form comes out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MOST_BLOCKS: Final = 50
 MOST_TEXT: Final = 39_000
 """Characters of a text without blocks; Slack cuts, or splits, what is longer."""
 _CARD: Final = frozenset({"hero_image", "title", "body", "actions"})
-"""A card needs one of these."""
+"""A card block needs one of these fields."""
 _POINTER: Final = re.compile(r"json-pointer:/blocks/(\d+)((?:/[^\]/\s]+)*)")
 
 
@@ -36,7 +36,7 @@ class Rung(IntEnum):
 
 
 class Plainer:
-    """A message on its way down to what Slack takes."""
+    """A message that gets plainer until Slack takes it."""
 
     __slots__ = ("_meant", "_mends", "_text", "blocks", "rung", "text")
 
@@ -49,7 +49,7 @@ class Plainer:
         self._mends = 2 * len(self._meant)
 
     def step(self, details: Iterable[str]) -> bool:
-        """Go on to a plainer form, after what Slack said; False if there is none."""
+        """Take a plainer form, using Slack's details of the refusal; False if there is none."""
         if self.blocks is None or self.rung is Rung.TEXT:
             return self._complete()
         if self._mends and (mended := mend(self.blocks, details)) is not None:
@@ -74,14 +74,14 @@ class Plainer:
         return None
 
     def _complete(self) -> bool:
-        """Say in the text what only the blocks have said so far; False if it is said."""
+        """Add to the text what only the blocks say; False if it is there already."""
         whole = complete(self._text, self._meant)
         changed, self.text = whole != self.text, whole
         return changed
 
 
 def mend(blocks: Sequence[Block], details: Iterable[str]) -> list[Block] | None:
-    """Replace what Slack points at, and nothing else; None if it points at nothing of these."""
+    """Replace only the parts that Slack points at; None if it points at none of these blocks."""
     wrong: dict[int, list[str]] = {}
     for line in details:
         for found in _POINTER.finditer(line):
@@ -95,7 +95,7 @@ def mend(blocks: Sequence[Block], details: Iterable[str]) -> list[Block] | None:
 
 
 def without(block: Block, path: Sequence[str]) -> list[Block]:
-    """A block without the part that Slack does not take, and that part's words in its place."""
+    """A block without the refused part, and that part's text in its place."""
     name, *rest = path or [""]
     part = block.get(name)
     if block.get("type") == "card" and name in ("hero_image", "icon") and isinstance(part, dict):
@@ -112,7 +112,7 @@ def without(block: Block, path: Sequence[str]) -> list[Block]:
 
 
 def _without_inner(block: Block, name: str, path: Sequence[str]) -> list[Block]:
-    """A block without a part of one that it holds; what is left of that part stands below."""
+    """A block without a part of an inner block; the inner block's remaining text goes below."""
     inner = block.get(name)
     if not isinstance(inner, list) or len(path) < 2 or not path[0].isdecimal():
         return plain([block])
@@ -136,12 +136,12 @@ def _without_element(block: Block, index: str) -> list[Block]:
 
 
 def _said(parts: Sequence[Block]) -> list[Block]:
-    """Parts as words alone, the buttons among them by their labels."""
+    """Blocks as text alone, with the labels of their buttons."""
     return paragraphs(words_of(parts, labels=True))
 
 
 def classic(blocks: Sequence[Block]) -> list[Block]:
-    """Only paragraphs, rows of buttons and lines between: what Slack has always taken."""
+    """Only paragraphs, rows of buttons and dividers, which Slack has always taken."""
     shown: list[Block] = []
     rows: list[Block] = []
     run: list[Block] = []
@@ -165,13 +165,13 @@ def plain(blocks: Sequence[Block]) -> list[Block]:
 
 
 def fitting(lead: list[Block], buttons: list[Block]) -> list[Block]:
-    """Words and buttons within what one message may have: the buttons come first in doubt."""
+    """Blocks and buttons within the limits of one message; buttons come first if need be."""
     room = max(1, MOST_BLOCKS - len(buttons))
     return [*lead[:room], *buttons[: MOST_BLOCKS - 1]]
 
 
 def complete(text: str, blocks: Sequence[Block]) -> str:
-    """A text, and below it all words of the blocks that it lacks; buttons by their labels."""
+    """A text, and below it all text of the blocks that it lacks, with the labels of buttons."""
     whole = text.strip()
     have = squashed(text)
     for _, words in words_of(blocks, labels=True):

@@ -1,4 +1,4 @@
-"""An agent's words as `rich_text`, cut into what one message or block may hold.
+"""An agent's text as `rich_text`, cut into pieces that fit into a message or block.
 
 The elements of `rich_text` are literal: nothing in them can format, ping or pretend.
 """
@@ -14,15 +14,15 @@ from bridge.content.markup import escape, is_blank, tidy
 from bridge.content.spans import Span, address
 
 MESSAGE_LIMIT: Final = 3_000
-"""What one message may cost: characters once escaped, two for those beyond the basic plane. All
-blocks of a message together may have about 13,000 characters; as JSON this makes 10,000 at most."""
+"""The most that one message may cost: escaped characters, two for those beyond the basic plane. All
+blocks of a message may have about 13,000 characters; as JSON this makes 10,000 at most."""
 LINKS_PER_MESSAGE: Final = 60
 """Each link costs some 60 characters of JSON beside its own."""
 STYLE_COST: Final = 60
-"""What a change of style adds."""
+"""The cost of a change of style."""
 LONGEST: Final = 60_000
-"""Characters of one text that are shown: twenty messages and more. No agent writes so much at once,
-and a program that does must not fill the thread for an hour."""
+"""Most characters of one text that are shown: twenty messages and more. No agent writes so much at
+once, and a program that does must not fill the thread for an hour."""
 
 _ESCAPED: Final = {"&": 5, "<": 4, ">": 4}
 _STYLES: Final = ("bold", "italic", "strike", "code")
@@ -55,14 +55,14 @@ Part = list[Piece]
 
 
 def bounded(text: str) -> str:
-    """Tidy a text, and leave out what nobody would read; say so."""
+    """Tidy a text and cut it at `LONGEST`; say so if it was cut."""
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}\n… ({len(text) - LONGEST:,} more characters are left out here.)"
     return tidy(text)
 
 
 def parts(spans: Iterable[Span]) -> list[Part]:
-    """Cut words into messages; links stay whole, what cannot be seen is left out."""
+    """Cut spans into messages. Links stay whole; characters that cannot be seen are left out."""
     found: list[Part] = []
     current: Part = []
     room = MESSAGE_LIMIT
@@ -89,7 +89,7 @@ def parts(spans: Iterable[Span]) -> list[Part]:
         while at < len(token.text):
             place = cut(token.text, at, max(0, room), cost)
             if place.inside_word and current:
-                flush()  # the word may fit into a message of its own
+                flush()  # the word may fit into the next message
                 continue
             if place.end > at:
                 piece = token.text[at : place.end]
@@ -103,7 +103,7 @@ def parts(spans: Iterable[Span]) -> list[Part]:
 
 
 def fallback(part: Part) -> str:
-    """Return the words alone, escaped."""
+    """Return the text alone, escaped."""
     return escape("".join(piece.text for piece in part))
 
 
@@ -118,24 +118,24 @@ def rich_text(*elements: Element) -> Element:
 
 
 def italic(text: str) -> Element:
-    """Return a paragraph of our own words."""
+    """Return a paragraph of our own text."""
     words = {"type": "text", "text": text, "style": {"italic": True}}
     return {"type": "rich_text_section", "elements": [words]}
 
 
 def cost(char: str) -> int:
-    """What a character takes of `MESSAGE_LIMIT`."""
+    """The cost of a character, as `MESSAGE_LIMIT` counts it."""
     return _ESCAPED.get(char) or utf16_units(char)
 
 
 def total(text: str) -> int:
-    """What a text takes of `MESSAGE_LIMIT`."""
+    """The cost of a text, as `MESSAGE_LIMIT` counts it."""
     plain = text.isascii() and not any(char in text for char in _ESCAPED)
     return len(text) if plain else sum(map(cost, text))
 
 
 def tokens(spans: Iterable[Span]) -> Iterator[Piece]:
-    """Yield the words with every address found and made sure of."""
+    """Yield the pieces of the text; addresses in it are found and checked."""
     for span in spans:
         style = {name: True for name in _STYLES if getattr(span, name)} or None
         if span.url is None:

@@ -1,4 +1,4 @@
-"""One Slack message, ready to be posted but for where and as whom."""
+"""A Slack message that is ready to be posted, except for its channel and its author."""
 
 from __future__ import annotations
 

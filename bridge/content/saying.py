@@ -1,7 +1,7 @@
-"""The words of Block Kit, in reading order, and the buttons in it: of any block, known or not.
+"""Extracts the texts and the buttons of Block Kit in reading order, of any block, known or not.
 
-Words are escaped as Slack's text fields want them. Those that were `mrkdwn` stay so; all others are
-literal. An image is its alternative text and its address.
+Texts are escaped for Slack's text fields. Those of type `mrkdwn` keep that type; all others are
+literal. An image gives its alternative text and its address.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TEXTS: Final = (
     "label",
     "placeholder",
 )
-"""Fields that hold words, in reading order."""
+"""Fields that hold text, in reading order."""
 _CHILDREN: Final = (
     "rich_text_title",
     "fields",
@@ -52,12 +52,12 @@ _REFERENCE: Final = re.compile(r"&(?:amp|lt|gt);|<[^<>]{1,2900}>|.", re.DOTALL)
 
 
 def words_of(blocks: Iterable[Any], *, labels: bool = False) -> list[TextObject]:
-    """All words, in reading order; with `labels`, those on buttons too."""
+    """All texts in reading order; with `labels`, those on buttons too."""
     return [words for block in blocks for words in _words(block, labels)]
 
 
 def buttons_of(blocks: Iterable[Any]) -> list[Block]:
-    """Rows with all buttons and menus, in order; rows that are there stay as they are."""
+    """Rows of all buttons and menus, in order; existing rows stay as they are."""
     rows: list[Block] = []
     for block in blocks:
         if isinstance(block, dict) and block.get("type") == "actions":
@@ -72,7 +72,7 @@ def buttons_of(blocks: Iterable[Any]) -> list[Block]:
 
 
 def paragraphs(words: Iterable[TextObject]) -> list[Block]:
-    """Words as sections, as few as they fit into."""
+    """Texts as sections, as few as possible."""
     shown: list[Block] = []
     kind, text = "", ""
     for each, said in words:
@@ -86,7 +86,7 @@ def paragraphs(words: Iterable[TextObject]) -> list[Block]:
 
 
 def squashed(text: str) -> str:
-    """A text without white space: for comparing words."""
+    """A text without white space, for comparing."""
     return "".join(text.split())
 
 
@@ -98,7 +98,7 @@ def _section(kind: str, text: str) -> list[Block]:
 
 
 def _pieces(text: str) -> list[str]:
-    """Cut a text where no entity and no reference is; most need no cut."""
+    """Cut a long text, but not within an entity or a reference; most texts need no cut."""
     if len(text) <= PARAGRAPH:
         return [text]
     pieces, current = [], ""
@@ -139,7 +139,7 @@ def _of_object(value: Block, labels: bool) -> Iterator[TextObject]:
 
 
 def _text_object(value: Any) -> Any:
-    """A field that may hold its words bare."""
+    """A field that may hold a plain string instead of a text object."""
     return {"type": "plain_text", "text": escape(value)} if isinstance(value, str) else value
 
 
@@ -149,7 +149,7 @@ def _image(value: Block) -> Iterator[TextObject]:
     if isinstance(alt := value.get("alt_text"), str) and alt.strip():
         yield "plain_text", escape(alt)
     if isinstance(url := value.get("image_url"), str) and url:
-        # The address itself, not behind the image's words: these may look like another address.
+        # The address itself, since the image's text may look like another address.
         safe = url.startswith(("https://", "http://")) and not _UNSAFE.search(url)
         yield ("mrkdwn", f"<{escape(url)}>") if safe else ("plain_text", escape(url))
 

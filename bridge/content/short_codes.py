@@ -1,8 +1,8 @@
 """Slack's emoji short codes (`:wave::skin-tone-3:`) as the characters that they stand for.
 
-`short_codes.tsv` is made from emoji-data, the very table that Slack's names come from; see
-`tests/content/make_short_codes.py`. General emoji libraries know their own names: three quarters
-of Slack's, and some of those in another sense.
+`short_codes.tsv` is made from emoji-data, the table that Slack's names come from; see
+`tests/content/make_short_codes.py`. General emoji libraries have names of their own, which miss a
+quarter of Slack's, and give some another meaning.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 _CODE = re.compile(r":([a-z0-9_+-]{1,100})(?:::skin-tone-([2-6])(-(?:skin-tone-)?[2-6])?)?(?=:)")
-"""The closing colon is looked at only: in `12:30:smile:` the second one opens the third word."""
+"""A short code. The closing colon is not consumed: in `12:30:smile:` the second one also opens."""
 
 _SLACK_ONLY = {
     "simple_smile": "slightly_smiling_face",
@@ -45,7 +45,7 @@ def _table() -> dict[str, _Emoji]:
 
 
 def replace_short_codes(text: str) -> str:
-    """Replace every known short code; what is not known (custom emoji, times) stays as typed."""
+    """Replace every known short code; others (custom emoji, times) stay as typed."""
     if ":" not in text:
         return text
     out: list[str] = []
@@ -69,10 +69,10 @@ def _characters(name: str, tone: str | None, *, pair: bool) -> str | None:
     emoji = _table().get(name)
     if emoji is None:
         return None
-    if tone is None or pair:  # two people, two tones: shown without, rather than with a wrong one
+    if tone is None or pair:  # of two people with two tones: better without than with a wrong one
         return emoji.characters
     if not emoji.takes_tone:
         return emoji.characters + _TONES[tone]
-    # A tone follows the first character and stands in place of its "as a picture" selector.
+    # A tone follows the first character, and replaces its selector for display as a picture.
     first, rest = emoji.characters[0], emoji.characters[1:].removeprefix("\ufe0f")
     return first + _TONES[tone] + rest

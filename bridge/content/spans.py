@@ -1,4 +1,4 @@
-"""Words with a link or a style on them: what HTML, Markdown and LivePerson's cards come down to."""
+"""Pieces of text with a link or a style, into which HTML, Markdown and cards are read."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bridge.content.markup import is_blank
 
 
 class Span(NamedTuple):
-    """A stretch of words in one style."""
+    """A piece of text in one style."""
 
     text: str
     url: str | None = None
-    """Where it leads, as it was written: not checked."""
+    """The link's address as it was written: not checked."""
     bold: bool = False
     italic: bool = False
     strike: bool = False
@@ -35,7 +35,8 @@ _UNFIT = re.compile(r"[\s<>\"`\\^{|}\[\]()]")
 def address(written: str) -> str | None:
     """Return the address that a person means, safe to link, or None.
 
-    A missing scheme is `https`; what no address may hold (a space, a bracket) is percent-encoded.
+    A missing scheme is `https`; characters that no address has (a space, a bracket) are
+    percent-encoded.
     """
     url = written.strip()
     if url.startswith("//"):
@@ -48,7 +49,7 @@ def address(written: str) -> str | None:
 
 
 def hyperlinked(spans: Iterable[Span]) -> Iterator[Span]:
-    """Yield the spans with LivePerson's `#md#` hyperlinks in their words made links."""
+    """Yield the spans, with LivePerson's `#md#` hyperlinks in their text made links."""
     for span in spans:
         if span.url is not None or "#md#" not in span.text:
             yield span
@@ -81,7 +82,7 @@ def is_link(text: str) -> bool:
 
 
 def words(spans: Iterable[Span]) -> str:
-    """Return the words alone; an address that they do not show comes after them, in brackets."""
+    """Return the text alone; an address that it does not show comes after it, in brackets."""
     return "".join(_said(span) for span in spans)
 
 
@@ -92,7 +93,7 @@ def _said(span: Span) -> str:
 
 
 def joined(lines: Iterable[Spans]) -> Spans:
-    """Return several texts as one, a line each."""
+    """Join several texts into one, a line each."""
     whole: list[Span] = []
     for line in lines:
         if whole:
@@ -102,5 +103,5 @@ def joined(lines: Iterable[Spans]) -> Spans:
 
 
 def nothing(spans: Iterable[Span]) -> bool:
-    """Whether there is nothing to be seen."""
+    """Whether the spans show nothing."""
     return all(is_blank(span.text) and not span.url for span in spans)

@@ -7,8 +7,9 @@
                 if isinstance(event, Message):
                     print(event.text)
 
-`LivePerson` stays connected, keeps the order and repeats nothing: docs/liveperson-library.md. Below
-it lies `Connection`, one websocket, for whoever decides about all that himself, as the bridge does.
+`LivePerson` stays connected, keeps the order and repeats nothing: see docs/liveperson-library.md.
+It is built on `Connection`, one websocket, for programs that decide all that themselves, as the
+bridge does.
 
 Every failure is a `LivePersonError` that says what happened and what to do.
 """

@@ -1,4 +1,4 @@
-"""Remember what was looked up, and look the same thing up only once at a time."""
+"""A cache of look-ups, which makes each look-up only once at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class _Flight:
-    """A look-up under way: `done` is set in the end, with `error` if it failed."""
+class _LookUp:
+    """A look-up under way: `done` is set when it ends, with `error` if it failed."""
 
     __slots__ = ("done", "error")
 
@@ -24,22 +24,22 @@ class _Flight:
 
 
 class Cache(Generic[K, V]):
-    """Bounded, with a time to live per entry. Whoever asks during a look-up shares its outcome."""
+    """Bounded, with a time to live per entry. Concurrent callers share one look-up's outcome."""
 
     def __init__(self, size: int = 1_000, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._size = size
         self._clock = clock
         self._kept: dict[K, tuple[float, V]] = {}
-        self._flights: dict[K, _Flight] = {}
+        self._flights: dict[K, _LookUp] = {}
 
     def forget(self, key: K) -> None:
-        """Look it up anew next time."""
+        """Look the entry up again next time."""
         self._kept.pop(key, None)
 
     async def get(self, key: K, fetch: Callable[[], Awaitable[tuple[V, float]]]) -> V:
-        """Give what is remembered, else what `fetch` finds: (value, seconds to remember it).
+        """Return the remembered value, else the one that `fetch` finds: (value, seconds to live).
 
-        Raises what `fetch` raises; errors are shared with those who wait, and not remembered.
+        Raises what `fetch` raises; an error goes to all who wait for it, and is not remembered.
         """
         while True:
             kept = self._kept.get(key)
@@ -51,10 +51,10 @@ class Cache(Generic[K, V]):
             await flight.done.wait()
             if flight.error is not None:
                 raise flight.error
-            # Otherwise it is remembered now; or whoever looked was cancelled, and we take over.
+            # Now it is remembered, or the task that looked it up was cancelled and this one does.
 
     async def _look_up(self, key: K, fetch: Callable[[], Awaitable[tuple[V, float]]]) -> V:
-        flight = self._flights[key] = _Flight()
+        flight = self._flights[key] = _LookUp()
         try:
             value, ttl = await fetch()
             self._keep(key, value, ttl)

@@ -1,7 +1,8 @@
 """Reads dialogs again until it is certain what they hold (see `bridge.liveperson.dialog`).
 
-The I/O for it: subscribe, wait for what proves something, look, and ask again. It waits for events
-and not for silence; how long it waits for one that may never come is in `Patience`.
+This does the I/O: it subscribes, waits for events that prove something, and asks again. Silence
+proves nothing, so it never waits for that; `Patience` says how long it waits for an event that may
+never come.
 """
 
 from __future__ import annotations
@@ -24,17 +25,17 @@ from bridge.liveperson.ids import DialogId
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait, in seconds."""
+    """How long to wait for what, in seconds."""
 
     replay: float = 2.5
-    """A replay that has not come by then is asked for again."""
+    """A replay that has not come by then is requested again."""
     straggler: float = 0.3
-    """When a replay has shown what it can, more of it may still be on its way for so long: it may
-    come in several frames, and nothing is promised of their order."""
+    """When a replay has proven what it can, the rest of it may still be coming for so long: it may
+    come in several frames, in any order."""
     probe: float = 5.0
-    """The answer to a receipt is waited for so long."""
+    """How long to wait for the answer to a receipt."""
     asks: int = 8
-    """After so many requests that prove nothing the connection is given up."""
+    """After so many requests that prove nothing, the connection is given up."""
 
 
 class CatchUp:
@@ -56,10 +57,10 @@ class CatchUp:
         look: Callable[[bool], Awaitable[object]],
         patience: Patience | None = None,
     ) -> None:
-        """`look` is called after each replay: it judges the dialogs and takes what they give out.
-        It is told whether something hangs on it (`certain`).
+        """`look` is called after each replay: it judges the dialogs and takes their next events.
+        Its argument says whether a proof is needed, because a message is in doubt (`certain`).
 
-        `dialogs` by their ids; who reads may add to them meanwhile.
+        `dialogs` by their ids; the owner may add to them meanwhile.
         """
         self._dialogs = dialogs
         self._look = look
@@ -68,7 +69,7 @@ class CatchUp:
         self._asked_over: Connection | None = None
         self._unreadable: set[str] = set()
         self._uncounted: set[str] = set()
-        """Dialogs whose receipts tell nothing: refused, not answered, or without a number."""
+        """Dialogs whose receipts prove nothing: refused, not answered, or without a number."""
 
     def arrived(self) -> None:
         """Events have been fed to the dialogs."""
@@ -76,9 +77,9 @@ class CatchUp:
             self._arrival.set()
 
     async def subscribe(self, connection: Connection, *, look_back: bool = True) -> None:
-        """Ask for every dialog from its cursor on; what follows comes as notifications.
+        """Subscribe to every dialog from its cursor on; its events then come as notifications.
 
-        A dialog beside the first one (a survey's, a call's) that may not be read is left out.
+        A dialog other than the first (a survey's, a call's) is left out if it may not be read.
         """
         for number, (name, dialog) in enumerate(list(self._dialogs.items())):
             if name in self._unreadable:
@@ -92,9 +93,9 @@ class CatchUp:
                 self._unreadable.add(name)
 
     async def read(self, connection: Connection, *, certain: bool) -> None:
-        """Read until nothing that is known to be there is missing.
+        """Read until nothing that is known to exist is missing.
 
-        `certain`: until it is proven, too, that nothing else is there (`Dialog.whole`). Raises
+        `certain`: until it is also proven that nothing else exists (`Dialog.whole`). Raises
         `ReplayMissing`, and what the requests raise.
         """
         for dialog in self._dialogs.values():
@@ -127,9 +128,9 @@ class CatchUp:
         return all(dialog.whole if certain else not dialog.gap for dialog in self._readable)
 
     async def _probe(self, connection: Connection) -> None:
-        """Publish receipts, whose numbers tell how much the dialogs held before.
+        """Publish receipts: what a dialog held before has a lower number than its receipt.
 
-        A receipt says what is so: the event at the cursor has come. Any client sends such.
+        The receipt says what is true: the event at the cursor has arrived. Any client sends such.
         """
         for name, dialog in list(self._dialogs.items()):
             if name in self._uncounted or name in self._unreadable:
@@ -140,18 +141,18 @@ class CatchUp:
                     name, "ACCEPT", [max(before, 0)], timeout=self._patience.probe
                 )
             except (Throttled, ServerFailed):
-                continue  # perhaps the next time
+                continue  # it may work the next time
             except (RequestRefused, RequestTimeout):
                 sequence = None
             if sequence == 0 and before < 0:
-                continue  # the dialog was empty, or receipts are not counted and all get a 0
+                continue  # the dialog was empty, or LivePerson numbers all receipts 0
             if sequence is None or sequence <= before:
                 self._uncounted.add(name)
             else:
                 dialog.barrier(sequence)
 
     async def _shown(self, *, certain: bool) -> None:
-        """Wait until the replays have shown what they can, and for what may come right behind."""
+        """Wait until the replays have proven what they can, and then for stragglers."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._patience.replay
         while not self._done(certain=certain):
@@ -162,7 +163,7 @@ class CatchUp:
                 return
 
     async def _next(self, seconds: float) -> bool:
-        """Wait until something comes, for `seconds` at most; False if nothing has."""
+        """Wait for the next event, for `seconds` at most; False if none came."""
         self._arrival = asyncio.Event()
         try:
             async with asyncio.timeout(seconds):

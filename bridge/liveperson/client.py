@@ -1,7 +1,7 @@
-"""One consumer of one account, who stays connected: the high-level face of this package.
+"""One consumer of one account who stays connected: the high-level interface of this package.
 
-One task owns the connection. It makes it anew whenever it is lost, renews tokens, and lets the
-conversation take its steps over it (`conversation.step`).
+One task owns the connection. It replaces a lost one, renews tokens, and lets the conversation take
+its steps over it (`Conversation.step`).
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from bridge.liveperson.resume import ConversationState
 from bridge.liveperson.timings import Timings
 
 TOKEN_TRIES = 3
-"""So many times in a row may the token be refused before the client gives up."""
+"""After so many refusals of the token in a row the client gives up."""
 EXPIRY_MARGIN = 30.0
-"""Seconds before its end at which a token is renewed rather than used."""
+"""A token with less than so many seconds left is renewed before it is used."""
 
 
 class LivePerson:
@@ -64,7 +64,7 @@ class LivePerson:
         on_connection: Callable[[ConnectionEvent], None] | None = None,
         on_frame: OnFrame | None = None,
     ) -> None:
-        """As `open`, over a directory that the caller has made; `connected` connects."""
+        """Like `open`, with a directory that the caller has made; `connected` connects."""
         if state is not None and state.account != account:
             raise ValueError(f"the state is of account {state.account}, not {account}")
         self._directory = directory
@@ -83,7 +83,7 @@ class LivePerson:
         self._wanted: asyncio.Future[Conversation] | None = None
         self._routing: tuple[str | None, str | None, str | None] = (None, None, None)
         self._known: dict[str, ConversationChange] = {}
-        """The consumer's conversations, as this connection was told."""
+        """The consumer's conversations, as this connection's subscription has told them."""
         self._bell = asyncio.Event()
         self._connected = False
         self._established: asyncio.Future[None] | None = None
@@ -108,12 +108,12 @@ class LivePerson:
     ) -> AsyncIterator[LivePerson]:
         """Connect a consumer for the time of an `async with`: look up, sign in, open the socket.
 
-        `state`: go on as the consumer of an earlier process, and with its conversation. `mode` and
+        `state`: continue as the consumer of an earlier process, with its conversation. `mode` and
         `connector`: see `IdentityProvider.sign_in`. `client`: what LivePerson is told about the
         program; with the feature MULTI_DIALOG surveys come as dialogs of their own.
-        `on_connection` is told what happens to the connection, also without a conversation.
+        `on_connection` gets the connection's events, also while there is no conversation.
 
-        Raises `LivePersonError` if the first connection cannot be made; later ones are waited for.
+        Raises `LivePersonError` if the first connection fails; later ones are tried again.
         """
         number = parse_account(account)
         async with http_session(ssl_context) as http:
@@ -136,7 +136,7 @@ class LivePerson:
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
-        """Be connected for the time of an `async with`. Once only."""
+        """Stay connected during an `async with`. It can be used only once."""
         loop = asyncio.get_running_loop()
         self._established, self._failed = loop.create_future(), loop.create_future()
         task = asyncio.create_task(self._run(), name=f"LivePerson {self._account}")
@@ -148,7 +148,7 @@ class LivePerson:
             await asyncio.gather(task, return_exceptions=True)
             self._failed.cancel()
 
-    # For whoever talks
+    # For the program that talks
 
     @asynccontextmanager
     async def conversation(
@@ -158,12 +158,13 @@ class LivePerson:
         campaign: str | None = None,
         engagement: str | None = None,
     ) -> AsyncIterator[Conversation]:
-        """Open a conversation, or go on with the one that this consumer has open.
+        """Open a conversation, or continue the one that this consumer has open.
 
-        A consumer has at most one, so there is one at a time here too. Leaving the `async with`
-        does not end it (`Conversation.end` does).
+        A consumer has at most one open conversation, so this can be used once at a time. Leaving
+        the `async with` does not end the conversation (`Conversation.end` does).
 
-        Raises `RequestRefused` if LivePerson wants no conversation, and what has ended the client.
+        Raises `RequestRefused` if LivePerson opens no conversation, and the error that ended the
+        client.
         """
         self._check()
         if self._conversation is not None or self._wanted is not None:
@@ -181,7 +182,7 @@ class LivePerson:
         return await self._profiles.agent(self._account, AgentId(agent))
 
     async def wait_failed(self) -> NoReturn:
-        """Wait for what ends the client for good, and raise it."""
+        """Wait for the error that ends the client for good, and raise it."""
         if self._failed is None:
             raise RuntimeError("not connected yet")
         await asyncio.shield(self._failed)
@@ -194,9 +195,9 @@ class LivePerson:
 
     @property
     def state(self) -> ConversationState:
-        """What another process needs to go on. Events that were given count as dealt with.
+        """What another process needs to continue. Events that were handed out count as handled.
 
-        Keep it after each event that you have dealt with. Secret: store it encrypted.
+        Keep it after each event that you have handled. It is secret: store it encrypted.
         """
         if self._credentials is None:
             raise RuntimeError("not signed in yet")
@@ -228,7 +229,7 @@ class LivePerson:
         for future in waiting:
             if future is not None and not future.done():
                 future.set_exception(error)
-                future.exception()  # it need not be asked for
+                future.exception()  # so that asyncio does not complain if nobody waits for it
         if self._conversation is not None:
             self._conversation.fail(error)
 
@@ -276,7 +277,7 @@ class LivePerson:
             fresh = await self._identity.renew(self._account, held, extend=extend)
         except IdentityLost as error:
             if self._established is None or not self._established.done():
-                raise  # the state that was handed in is too old
+                raise  # the given state is too old
             if self._conversation is not None:
                 self._conversation.lose_identity(error)
             return await self._sign_in(error)
@@ -292,7 +293,7 @@ class LivePerson:
         return fresh
 
     async def _live(self, credentials: Credentials) -> NoReturn:
-        """One connection's life. Raises what ended it."""
+        """Hold one connection until it ends. Raises what ended it."""
         self._known.clear()
         async with Connection.open(
             self._directory,
@@ -315,9 +316,9 @@ class LivePerson:
                 self._connected = False
 
     async def _look(self, ums: Connection) -> None:
-        """Ask for the consumer's conversations."""
+        """Subscribe to the consumer's conversations."""
         await ums.subscribe_conversations(states=("OPEN", "CLOSE"))
-        await ums.get_clock()  # as a rule what exists is told before this is answered
+        await ums.get_clock()  # as a rule their present state comes before this answer
 
     def _came_up(self) -> bool:
         if self._established is None or self._established.done():
@@ -346,12 +347,12 @@ class LivePerson:
     async def _open_conversation(
         self, ums: Connection, wanted: asyncio.Future[Conversation]
     ) -> None:
-        """Open the conversation that is wanted, or take the one that is open."""
+        """Open the requested conversation, or take the one that is open."""
         saved = self._saved if self._saved and self._saved.conversation else None
         skill, campaign, engagement = self._routing
         known = saved.conversation if saved else None
         if known is None:
-            # An earlier request, whose answer was lost, may have opened one.
+            # An earlier request, whose answer was lost, may have opened it.
             known = max(self._open, default=None, key=self._age)
         if known is None:
             try:
@@ -359,14 +360,14 @@ class LivePerson:
                     skill_id=skill, campaign_id=campaign, engagement_id=engagement
                 )
             except RequestRefused as error:
-                # A consumer has one open conversation: an earlier request may have come late.
+                # A consumer has at most one open conversation: an earlier request may have made it.
                 await self._look(ums)
                 known = max(self._open, default=None, key=self._age)
                 if known is None:
                     if not wanted.done():
                         wanted.set_exception(error)
                     return
-        if wanted.done():  # whoever wanted it has left
+        if wanted.done():  # the caller does not wait any more
             return
         self._saved = None
         reading = Reading(ums.consumer_id)
@@ -392,7 +393,7 @@ class LivePerson:
         if isinstance(notification, ConversationChanges):
             for change in notification.changes:
                 if change.kind == "DELETE" and change.state != "CLOSE":
-                    continue  # it has left the subscription, which tells nothing of itself
+                    continue  # it left the subscription, and may still be open
                 self._known[change.conversation_id] = change
                 if conversation is not None and change.conversation_id == conversation.id:
                     conversation.changed(change)

@@ -1,7 +1,7 @@
 """One websocket to LivePerson's messaging service (UMS, docs/liveperson-protocol.md §3).
 
-Matches responses to requests, hands notifications on, keeps itself alive, and says what its end
-means. It does not reconnect: that takes decisions (what to send again) which are its owner's.
+It matches responses to requests, hands notifications on, sends pings, and tells what the end of the
+socket means. It does not reconnect: its owner decides that, and what to send again.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from bridge.liveperson.socket import Socket
 from bridge.liveperson.upgrade import upgrade
 
 AT_ONCE = 10.0
-"""Seconds within which a close without any frame counts as "at once"."""
+"""A close within so many seconds and before any frame counts as "at once"."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ OnFrame = Callable[[Literal["sent", "received"], str], None]
 
 
 class Wait:
-    """How long an answer is waited for."""
+    """A wait for an answer, which can be shortened meanwhile."""
 
     __slots__ = ("_answer", "_asked", "_timer")
 
@@ -59,19 +59,19 @@ class Wait:
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self, asked: str, seconds: float) -> asyncio.Future[Response]:
-        """Wait for the answer to this type of request: the future that gets it, or an error."""
+        """Begin to wait for the answer to this type of request. The future gets it, or an error."""
         self._asked = asked
         self._answer = asyncio.get_running_loop().create_future()
         self.shorten(seconds)
         return self._answer
 
     def shorten(self, seconds: float) -> None:
-        """Wait for only so long from now on."""
+        """Wait only for so many seconds from now on."""
         self.end()
         self._timer = asyncio.get_running_loop().call_later(seconds, self._expire, seconds)
 
     def end(self) -> None:
-        """Wait no more."""
+        """Stop waiting."""
         if self._timer is not None:
             self._timer.cancel()
 
@@ -141,7 +141,7 @@ class Connection:
         ping_interval: float = 45.0,
         ping_timeout: float = 15.0,
     ) -> AsyncIterator[Connection]:
-        """Open a websocket for the time of an `async with`. All times are seconds.
+        """Open a websocket that lasts for an `async with`. All times are seconds.
 
         `on_notification` is called in the order of arrival and must be quick; if it raises, that is
         logged and the connection goes on. `on_frame` sees every frame as text, tokens
@@ -184,11 +184,11 @@ class Connection:
         return self._closed.done()
 
     async def wait_closed(self) -> ConnectionLost:
-        """Wait for the end of the websocket, and say what it means."""
+        """Wait until the websocket is closed; returns an error that says what that means."""
         return await asyncio.shield(self._closed)
 
     def on_closed(self, callback: Callable[[], None]) -> None:
-        """Have `callback` called once the websocket is closed (soon, if it is already)."""
+        """Call `callback` once the websocket is closed (soon, if it is closed already)."""
         self._closed.add_done_callback(lambda _: callback())
 
     # Requests. Each raises RequestRefused (4xx) or Throttled (429), after which it is not done, or
@@ -226,7 +226,7 @@ class Connection:
         timeout: float | None = None,
         wait: Wait | None = None,
     ) -> int | None:
-        """Say something in a dialog; gives its sequence there, if LivePerson tells.
+        """Publish a message in a dialog; returns its sequence there, if LivePerson tells it.
 
         `external_id`: our name for it (1 to 64 characters), which LivePerson may repeat.
         `metadata`: JSON that goes along as it is: that of a button whose press says this.
@@ -245,11 +245,11 @@ class Connection:
         timeout: float | None = None,
         wait: Wait | None = None,
     ) -> int | None:
-        """Tell the other side that events have come (ACCEPT), were seen (READ), or that a button
-        in one was pressed (ACTION, with the button's `metadata`, as it came).
+        """Publish a receipt: events have arrived (ACCEPT), were seen (READ), or a button in one was
+        pressed (ACTION, with the button's `metadata`, as it came).
 
-        Receipts and messages share one count. Gives the receipt's sequence, if LivePerson tells:
-        all that the dialog held before has a lower one.
+        Receipts and messages are numbered together. Returns the receipt's sequence, if LivePerson
+        tells it: everything that the dialog held before has a lower one.
         """
         request = requests.publish_receipt(dialog_id, status, sequences, metadata=metadata)
         return number((await self._ask(request, timeout, wait)).get("sequence"))
@@ -263,8 +263,8 @@ class Connection:
     ) -> str:
         """Get the consumer's conversations and their changes as notifications.
 
-        Gives the subscription's id. `states`: OPEN, CLOSE. `since_ms`: leave out what has not
-        changed since (milliseconds since 1970).
+        Returns the subscription's id. `states`: OPEN, CLOSE. `since_ms`: leave out conversations
+        that have not changed since (milliseconds since 1970).
         """
         request = requests.subscribe_conversations(states, since_ms)
         return _id(request, await self._ask(request), "subscriptionId")
@@ -282,7 +282,7 @@ class Connection:
     async def _ask(
         self, request: Request, timeout: float | None = None, wait: Wait | None = None
     ) -> dict[str, Any]:
-        """Send a request and give its answer's body (empty unless it is an object)."""
+        """Send a request; returns its answer's body (empty unless it is an object)."""
         if self._closed.done():
             raise _again(self._closed.result())
         request_id = str(next(self._ids))
@@ -293,7 +293,7 @@ class Connection:
             frame = requests.encode(request, request_id)
             if self._on_frame is not None:
                 self._show("sent", frame)
-            self._socket.send(frame)  # if it is closing, its end is the answer
+            self._socket.send(frame)  # if the socket is closing, its end answers all requests
             response = await answer
         finally:
             wait.end()
@@ -301,7 +301,7 @@ class Connection:
         return _body(request, response)
 
     def _end(self, closed: ConnectionClosed) -> None:
-        """Tell everyone who waits."""
+        """Hand the end of the websocket to all who wait."""
         lost = self._meaning(closed)
         if not self._closed.done():
             self._closed.set_result(lost)
@@ -316,7 +316,7 @@ class Connection:
         try:
             frame = frames.decode(raw)
         except ProtocolViolation as error:
-            self._socket.give_up(error.reason)  # its end tells those who wait
+            self._socket.disconnect(error.reason)  # the end of the socket tells all who wait
             return
         except BadFrame as error:
             if not self._bad_frame_seen:
@@ -330,7 +330,7 @@ class Connection:
         elif frame is not None:
             try:
                 self._on_notification(frame)
-            except Exception:  # the owner's mistake must not cost it the socket
+            except Exception:  # an error in the owner's callback must not end the socket
                 logger.exception("a notification from LivePerson could not be handled")
 
     def _meaning(self, closed: ConnectionClosed) -> ConnectionLost:
@@ -338,7 +338,7 @@ class Connection:
         at_once = not self._heard and lived < AT_ONCE
         if closed.rcvd is not None and (closed.sent is None or closed.rcvd_then_sent):
             return connection_lost(closed.rcvd.code, closed.rcvd.reason, at_once=at_once)
-        if closed.sent is not None:  # we closed it, or gave it up
+        if closed.sent is not None:  # this side closed it, or gave it up
             return given_up(closed.sent.code, closed.sent.reason)
         return connection_lost(None, "cut without a goodbye", at_once=at_once)
 
@@ -353,14 +353,14 @@ def redacted(text: str) -> str:
 
 
 def _again(lost: ConnectionLost) -> ConnectionLost:
-    """One exception for each who waits: a shared one would gather all their tracebacks."""
+    """A copy of an exception: if all waiters shared one, it would collect all their tracebacks."""
     return type(lost)(
         lost.close_code, lost.reason, at_once=lost.at_once, retry_after=lost.retry_after
     )
 
 
 def _body(request: Request, response: Response) -> dict[str, Any]:
-    """Give the body of a good answer; raise what a bad one means."""
+    """Return the body of a successful answer; raise the error that another one means."""
     body = frames.body_of(response)
     code = response.code
     if code < 400:

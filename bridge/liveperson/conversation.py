@@ -1,7 +1,7 @@
-"""One conversation as a program sees it: say something, iterate over what comes, end it.
+"""One conversation as a program sees it: say something, iterate over its events, end it.
 
-Made by `LivePerson.conversation`. All that touches the connection is done by one task, the
-client's, one step at a time (`step`), so nothing is sent while something is in doubt.
+Made by `LivePerson.conversation`. Only the client's task uses the connection, one step at a time
+(`step`). So nothing is sent while a message is in doubt.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ from bridge.liveperson.reading import Reading, Saying
 from bridge.liveperson.timings import Timings
 
 TRIES = 5
-"""A message that LivePerson has failed at so often is given up."""
+"""After so many failures of LivePerson a message is given up."""
 ECHOED_PATIENCE = 0.2
-"""Seconds that the answer to a message may still take whose echo has come."""
+"""Seconds that the answer to a message may still take once its echo has come."""
 UNAUTHORISED = 401
 
 
@@ -74,30 +74,30 @@ class Conversation:
         self._news = asyncio.Event()
         self._wait: Wait | None = None
         self._stale = True
-        """Whether to read again: something may have been missed."""
+        """Whether to read again, since an event may have been missed."""
         self._over: Closed | None = None
         self._failure: BaseException | None = None
         self._sealed = False
         """Whether `Closed` is among the events: nothing may follow."""
         self._ended = False
-        """Whether it has been given."""
+        """Whether `Closed` has been handed out."""
         self._uncertain_since: float | None = None
         reading.add_dialog(conversation)  # the main dialog has its conversation's id
         if reading.saying is not None:
-            self._todo.append(_Say(reading.saying, _nobodys()))
+            self._todo.append(_Say(reading.saying, _without_waiter()))
 
-    # For whoever talks
+    # For the program that talks
 
     async def say(self, text: str, *, external_id: str | None = None) -> None:
-        """Say something, and wait until LivePerson has it: exactly once, whatever happens.
+        """Publish a message, and wait until LivePerson has it: exactly once, whatever happens.
 
-        Lost connections are waited out, however long they last. What is said at the same time
-        arrives in the order of the calls. `external_id`: our name for the message (1 to 64
-        characters), by which it is found again where LivePerson repeats it.
+        Lost connections are waited out, however long they last. Messages of concurrent calls arrive
+        in the order of the calls. `external_id`: the message's name (1 to 64 characters), by which
+        it is recognised if LivePerson repeats it.
 
-        Raises `RequestRefused`, `Throttled`, `NotDelivered` or `ConversationClosed`: it has not
-        arrived. `DeliveryUnknown`: nobody can tell. Any other `LivePersonError`: the client has
-        come to its end. If the call is cancelled, it may arrive all the same.
+        Raises `RequestRefused`, `Throttled`, `NotDelivered` or `ConversationClosed` if it has not
+        arrived, `DeliveryUnknown` if nobody can tell, and any other `LivePersonError` if the client
+        has ended. If the call is cancelled, the message may arrive all the same.
         """
         self._check()
         say = _Say(Saying(text, external_id or uuid.uuid4().hex), _future())
@@ -111,9 +111,9 @@ class Conversation:
             raise
 
     async def end(self) -> None:
-        """Close the conversation, after what is being said; `Closed` follows as the last event.
+        """Close the conversation after the messages that wait; `Closed` is its last event.
 
-        Raises `RequestRefused` if LivePerson does not let us.
+        Raises `RequestRefused` if LivePerson refuses to.
         """
         if self._over is not None:
             return
@@ -124,7 +124,7 @@ class Conversation:
         await end.done
 
     def __aiter__(self) -> AsyncIterator[ConversationEvent]:
-        """Iterate over what happens. Several iterations share one sequence of events."""
+        """Iterate over the events. Concurrent iterations share them: each gets other ones."""
         return self
 
     async def __anext__(self) -> ConversationEvent:
@@ -148,18 +148,18 @@ class Conversation:
 
     @property
     def closed(self) -> bool:
-        """Whether the conversation is over. There may still be events to take."""
+        """Whether the conversation is over. Some events may still wait to be taken."""
         return self._over is not None
 
     # For the client
 
     @property
     def reading(self) -> Reading:
-        """What was told and what is on its way."""
+        """The conversation's dialogs, and the message on its way."""
         return self._reading
 
     def heard(self, events: MessagingEvents) -> None:
-        """Events have come."""
+        """Take events of a notification."""
         if self._sealed:
             return
         for change in events.changes:
@@ -167,16 +167,16 @@ class Conversation:
         self._given()
         self._catch_up.arrived()
         if self._reading.arrived and self._wait is not None:
-            self._wait.shorten(ECHOED_PATIENCE)  # the answer normally follows at once
+            self._wait.shorten(ECHOED_PATIENCE)  # its answer normally follows at once
 
     def begin(self, known: ConversationChange | None) -> None:
-        """It is followed from now on; `known` is what LivePerson has told of it already."""
+        """Follow the conversation; `known` is what LivePerson has told of it already."""
         self._metadata.begin(known)
         self._over = self._metadata.over
         self._given()
 
     def changed(self, change: ConversationChange) -> None:
-        """LivePerson tells how it is now."""
+        """Take a change of the conversation's metadata."""
         if self._sealed or not self._metadata.changed(change):
             return
         self._stale = True
@@ -185,25 +185,25 @@ class Conversation:
         self._given()
 
     def told(self, event: ConversationEvent) -> None:
-        """Something has happened that is not told in the dialogs."""
+        """Hand out an event that is not in the dialogs."""
         if not self._sealed:
             self._reading.put(event)
             self._given()
 
     def reconnected(self) -> None:
-        """There is a new connection. If it was closed meanwhile, that was or will be told."""
+        """There is a new connection. A close meanwhile has been told, or will be."""
         self._stale = True
 
     def quiet(self) -> float:
-        """How long to wait for a word before reading again, in seconds."""
+        """Seconds of quiet after which the dialogs are read again."""
         return self._timings.after_talk if self._reading.moved else self._timings.quiet
 
     def suspect(self) -> None:
-        """It was quiet: perhaps the last word was lost."""
+        """It was quiet for long: the last notification may be lost, so read again."""
         self._stale = True
 
     def lose_identity(self, error: IdentityLost) -> None:
-        """The consumer cannot be continued: this conversation is over for us."""
+        """The consumer cannot be continued, so the conversation is over for this program."""
         if self._sealed:
             return
         if self._reading.in_doubt:
@@ -212,7 +212,7 @@ class Conversation:
         self._finished(Closed(None, error), error)
 
     def fail(self, error: BaseException) -> None:
-        """The client has come to its end."""
+        """The client has ended with this error."""
         self._failure = error
         self._answer_all(error)
         self._news.set()
@@ -241,9 +241,9 @@ class Conversation:
         try:
             await self._catch_up.subscribe(ums)
         except RequestRefused as error:
-            self._bear(error)
+            self._reconnect_or_go_on(error)
         self._stale = False
-        await ums.get_clock()  # as a rule the replay is there before this is answered
+        await ums.get_clock()  # as a rule the replay comes before this answer
         self._reading.read_to_here()
 
     async def _look(self, certain: bool) -> None:
@@ -253,15 +253,15 @@ class Conversation:
         self._given()
 
     async def _prove(self, ums: Connection, *, certain: bool) -> bool:
-        """Read until it is known what is there; False if LivePerson does not show it for long."""
+        """Read until the dialogs are known; False if LivePerson fails to show one for too long."""
         self._stale = False
         try:
             await self._catch_up.read(ums, certain=certain)
         except (ReplayMissing, RequestRefused) as error:
-            self._bear(error)
+            self._reconnect_or_go_on(error)
             for dialog in self._reading.dialogs.values():
                 dialog.give_up()
-            if self._over is None:  # what is closed need not be shown any more
+            if self._over is None:  # LivePerson need not show a closed conversation
                 missing = error if isinstance(error, ReplayMissing) else ReplayMissing()
                 self.told(Incomplete(missing))
             return False
@@ -269,8 +269,8 @@ class Conversation:
         self._reading.read_to_here()
         return True
 
-    def _bear(self, error: LivePersonError) -> None:
-        """LivePerson does not show the dialog: connect anew for a while, then go on without."""
+    def _reconnect_or_go_on(self, error: LivePersonError) -> None:
+        """LivePerson does not show a dialog: reconnect for a while, then go on without it."""
         now = asyncio.get_running_loop().time()
         if self._over is None or self._reading.in_doubt:
             if self._uncertain_since is None:
@@ -292,7 +292,7 @@ class Conversation:
             await self._close(ums, todo)
             return
         reading, saying = self._reading, todo.saying
-        reading.leaves(saying, self._metadata.target(self.id))
+        reading.sending(saying, self._metadata.target(self.id))
         self._wait = Wait()
         try:
             sequence = await ums.publish_text(
@@ -307,7 +307,7 @@ class Conversation:
             if error.status == UNAUTHORISED and todo.tries < TRIES:
                 raise TokenExpired(None, "the token is not accepted any more") from error
             self._answer(todo, error)
-        except ServerFailed as error:  # not done, they say: the dialog knows
+        except ServerFailed as error:  # a 5xx proves nothing: look in the dialog
             reading.in_doubt = True
             todo.error = error
         except OutcomeUnknown:
@@ -329,8 +329,8 @@ class Conversation:
         reading, say = self._reading, self._todo[0]
         proven = True
         if not reading.arrived:
-            # What was sent over the old connection may still be on its way into the dialog.
-            # Nothing that can be asked tells whether it is: here time has to do.
+            # It may still be on its way into the dialog, having been sent over the old connection.
+            # No request can rule that out, so a fixed time has to pass.
             await asyncio.sleep(self._timings.before_replay)
             proven = await self._prove(ums, certain=True)
             reading.give_out(whole=True)
@@ -373,7 +373,7 @@ class Conversation:
             self._answer(end)
 
     async def _finish(self, ums: Connection) -> None:
-        """It is closed: give out what it still holds, then `Closed`."""
+        """The conversation is closed: hand out its remaining events, then `Closed`."""
         await self._prove(ums, certain=True)
         self._reading.give_out(whole=True)
         self._finished(self._over or Closed(None), ConversationClosed())
@@ -386,11 +386,11 @@ class Conversation:
         self._sealed = True
 
     def _answer(self, todo: _Say | _End, error: BaseException | None = None) -> None:
-        """It is done with."""
+        """Finish what the program asked for, with an error or without."""
         if todo in self._todo:
             self._todo.remove(todo)
         if todo.done.done():
-            return  # whoever waited has left
+            return  # the caller does not wait any more
         if error is None:
             todo.done.set_result(None)
         else:
@@ -411,8 +411,8 @@ def _future() -> asyncio.Future[None]:
     return asyncio.get_running_loop().create_future()
 
 
-def _nobodys() -> asyncio.Future[None]:
-    """For a message of an earlier process: nobody waits for it any more."""
+def _without_waiter() -> asyncio.Future[None]:
+    """A future for a message of an earlier process, for which nobody waits."""
     future = _future()
     future.cancel()
     return future

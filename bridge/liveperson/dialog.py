@@ -1,13 +1,13 @@
 """Puts one dialog's events in the order of their sequences, each once, and knows what is missing.
 
-Pure: no socket, no clock. LivePerson numbers the events of a dialog, and tells them in
-notifications that may come late, twice, in any order, or never. A number may also be missing for
-good: what agents say among themselves takes one that a consumer is never shown. So a missing number
-is asked for again (a subscription from the cursor on replays what the dialog holds), and is taken
-for one of those only when two replays, each of which demonstrably ran, have not shown it. Even then
-it is remembered: an event that comes after all is given out, late.
+Pure: no socket, no clock. LivePerson numbers the events of a dialog. Its notifications may come
+late, twice, in any order, or never. A number may also be missing for good: messages between agents
+take numbers that a consumer is never shown. So a missing number is asked for again (a subscription
+from the cursor on replays what the dialog holds). It is taken for such a number only when two
+replays, each of which demonstrably ran, have not shown it. Even then it is remembered: if its event
+comes after all, it is handed out as late.
 
-Nothing here rests on silence. That nothing more has come proves nothing; what proves something is
+Nothing here relies on silence, which proves nothing. What proves something is
 
 - an event at or below the cursor that comes back: the replay runs (that is why it begins at the
   cursor, and not behind it);
@@ -27,17 +27,17 @@ from bridge.liveperson.events import AcceptStatusEvent, TextEvent
 from bridge.liveperson.frames import EventChange
 
 HELD_EVENTS = 1_000
-"""Events that are held behind a gap. What lies beyond is asked for again later."""
+"""Most events that are held behind a gap. Those beyond are asked for again later."""
 HELD_WEIGHT = 4 * 1024 * 1024
-"""About how much memory they may take, in bytes."""
+"""About how many bytes the held events may take."""
 GAPS = 64
-"""Gaps that are remembered."""
+"""Most gaps that are remembered."""
 LOOKS = 5
-"""In so many replays a gap that was passed over is looked at again. A late event fills any."""
+"""A gap that was passed over is asked for again in so many replays. A late event fills any gap."""
 OURS = 64
-"""Numbers of ours that are remembered: should anybody else's event have one, it is given out."""
-ENOUGH = 4
-"""Points that prove a gap, or the end of a dialog: two replays that have shown all they could."""
+"""Most numbers of our own messages that are remembered, in case another event has one."""
+PROOF_POINTS = 4
+"""Points that prove a gap or the end of a dialog: two replays that showed all they could."""
 
 
 class Gap(NamedTuple):
@@ -48,26 +48,27 @@ class Gap(NamedTuple):
 
 
 class Replay:
-    """What has come since the dialog was asked for again."""
+    """What has come since the dialog was last subscribed to."""
 
     __slots__ = ("cursor", "fresh", "highest", "known", "lowest", "runs", "start")
 
     def __init__(self, start: int, cursor: int, known: int) -> None:
         self.start = start
-        """What was asked for because it is known: no gap that is looked at again."""
+        """The sequence from which it was subscribed to in order to see something known come
+        back."""
         self.cursor = cursor
-        """Where the dialog stood when it was asked for."""
+        """The dialog's cursor at the subscription."""
         self.known = known
-        """The highest sequence that was known then: what lies beyond may come live."""
+        """The highest sequence that was known then: events above it may come live."""
         self.lowest: int | None = None
         self.highest = -1
         self.fresh = False
-        """Whether it has shown anything that was not known."""
+        """Whether it has shown an event that was not known."""
         self.runs = False
-        """Whether something that was known has come back: it is on its way, or over."""
+        """Whether a known event has come back: the replay is running, or over."""
 
     def saw(self, sequence: int, *, fresh: bool) -> None:
-        """An event has come."""
+        """Take note of an event."""
         self.lowest = sequence if self.lowest is None else min(self.lowest, sequence)
         if sequence <= self.known:
             self.highest = max(self.highest, sequence)
@@ -77,9 +78,10 @@ class Replay:
             self.runs = True
 
     def proofs(self, gap: Gap) -> tuple[bool, bool]:
-        """Whether it began before a gap, and whether it has passed it."""
-        # Nothing stands before the first number, and nothing can come back of a dialog in which
-        # nothing was seen yet: there time has to do, four replays that are waited for in vain.
+        """Whether the replay began before a gap, and whether it has passed the gap."""
+        # There is nothing before the first number, and a dialog of which nothing was seen has
+        # nothing that could come back. There only time helps: four replays that are waited for in
+        # vain.
         before = gap.first == 0 or (self.lowest is not None and self.lowest < gap.first)
         return before, self.highest > gap.last
 
@@ -106,22 +108,22 @@ class Dialog:
     )
 
     def __init__(self, cursor: int = -1, gaps: Iterable[Gap] = ()) -> None:
-        """Go on behind `cursor`, the last sequence that was dealt with (-1: none)."""
+        """Continue after `cursor`, the last sequence that was handled (-1: none)."""
         self.cursor = cursor
         self._held: dict[int, EventChange | None] = {}
-        """Events beyond the cursor; None: one of ours, that need not come."""
+        """Events above the cursor; None for our own, which need not come."""
         self._weights: dict[int, int] = {}
-        """About how many bytes each of them takes that was held behind a gap."""
+        """About how many bytes each event takes that is held behind a gap."""
         self._weight = 0
         self._skipped: set[Gap] = set()
-        """Gaps that are proven, and not passed over yet."""
+        """Gaps that are proven not to be for us, and that the cursor has not passed yet."""
         self._late: list[EventChange] = []
         self._others: set[int] = set()
         """Which of the held events are not the consumer's."""
         self._ours: dict[int, bool] = {}
-        """The last numbers that are ours, and whether they are receipts'."""
+        """The last numbers of our own messages, and whether they are of receipts."""
         self._gaps: dict[Gap, int] = dict.fromkeys(gaps, 0)
-        """What was passed over, and how often it has been looked at since."""
+        """The gaps that were passed over, and how often each has been asked for since."""
         self._bound = cursor
         """The highest sequence that is known to exist."""
         self._barrier: int | None = None
@@ -129,19 +131,19 @@ class Dialog:
         self._points: dict[Gap, float] = {}
         self._tail = 0
         self._asked = 0
-        """Replays in a row that did not run."""
+        """How many replays in a row have not run."""
 
     # What comes
 
     def feed(self, change: EventChange, *, own: bool) -> None:
         """Take one notification's element: in any order, any number of times.
 
-        `own`: it is the consumer's.
+        `own`: our consumer is its originator.
         """
         if not change.event.takes_sequence:
             return
         sequence = change.sequence
-        denied = self._denies(change, own=own)
+        denied = self._contradicts(change, own=own)
         if sequence > self.cursor:
             fresh = denied or sequence not in self._held
             if fresh:
@@ -156,9 +158,9 @@ class Dialog:
             self._replay.saw(sequence, fresh=fresh)
 
     def ours(self, sequence: int, *, receipt: bool = False) -> None:
-        """LivePerson gave this number to something that we published: it need not come back."""
+        """LivePerson gave this number to a message of ours, whose event need not come back."""
         if sequence in self._others:
-            return  # it is somebody else's, who has shown it: the number means something else
+            return  # somebody else's event has this number: ours must mean something else
         self._ours[sequence] = receipt
         if len(self._ours) > OURS:
             del self._ours[next(iter(self._ours))]
@@ -168,11 +170,11 @@ class Dialog:
         else:
             self._fill(sequence)
 
-    def _denies(self, change: EventChange, *, own: bool) -> bool:
-        """Whether an event has a number that LivePerson has said to be another's, of ours.
+    def _contradicts(self, change: EventChange, *, own: bool) -> bool:
+        """Whether an event contradicts the number that LivePerson gave to a message of ours.
 
-        It is no receipt, or not even ours: then the number meant something else, and the event has
-        not been given out.
+        It does if it is not our consumer's, or ours was a receipt and it is none. Then the number
+        meant something else, and the event has not been handed out.
         """
         receipt = self._ours.get(change.sequence)
         if receipt is None or (own and receipt is isinstance(change.event, AcceptStatusEvent)):
@@ -186,7 +188,7 @@ class Dialog:
         self._bound = max(self._bound, sequence)
 
     def barrier(self, sequence: int) -> None:
-        """Something was published after the last request to read, and got this number.
+        """A message that was published after the last subscription got this number.
 
         Everything that the dialog held before has a lower one.
         """
@@ -203,10 +205,10 @@ class Dialog:
             self._weight += heavy
         self._held[sequence] = change
         if len(self._held) > HELD_EVENTS or self._weight > HELD_WEIGHT:
-            self._lighten()
+            self._drop_later_half()
 
-    def _lighten(self) -> None:
-        """Let go of the later half of what is held: it is missing then, and asked for again."""
+    def _drop_later_half(self) -> None:
+        """Drop the later half of the held events: they are missing then, and asked for again."""
         for sequence in sorted(self._held)[len(self._held) // 2 :]:
             if sequence > self.cursor + 1 and self._held[sequence] is not None:
                 del self._held[sequence]
@@ -214,7 +216,7 @@ class Dialog:
                 self._weight -= self._weights.pop(sequence, 0)
 
     def _fill(self, sequence: int) -> bool:
-        """Take a number out of the gaps; False if it was in none: it has been dealt with."""
+        """Take a number out of the gaps; False if no gap has it, since it was handled before."""
         for gap in self._gaps:
             if gap.first <= sequence <= gap.last:
                 looks = self._gaps.pop(gap)
@@ -225,7 +227,7 @@ class Dialog:
                 return True
         return False
 
-    # What is given out
+    # What is handed out
 
     def peek(self) -> EventChange | None:
         """The event that follows the cursor, if it is there."""
@@ -235,7 +237,7 @@ class Dialog:
                 change = self._held[after]
                 if change is not None:
                     return change
-                self.step()  # one of ours
+                self.step()  # it is one of our own
             elif (gap := self._gap_at(after)) is not None:
                 self._skipped.discard(gap)
                 self._remember(gap)
@@ -244,7 +246,7 @@ class Dialog:
                 return None
 
     def step(self) -> None:
-        """Pass over the event that `peek` has shown: it is dealt with."""
+        """Move the cursor over the event that `peek` returned: it is handled."""
         self.cursor += 1
         del self._held[self.cursor]
         self._others.discard(self.cursor)
@@ -252,13 +254,13 @@ class Dialog:
             self._weight -= self._weights.pop(self.cursor, 0)
 
     def take(self) -> Iterator[EventChange]:
-        """Give out what follows the cursor without a gap, in order."""
+        """Hand out the events that follow the cursor without a gap, in order."""
         while (change := self.peek()) is not None:
             self.step()
             yield change
 
     def take_late(self) -> list[EventChange]:
-        """Give out what has come although its number had been passed over."""
+        """Hand out events that came although their numbers had been passed over."""
         late, self._late = self._late, []
         return sorted(late, key=lambda change: change.sequence)
 
@@ -276,7 +278,7 @@ class Dialog:
     # What is missing
 
     def holes(self) -> list[Gap]:
-        """What is missing between the cursor and the end, as far as that is known."""
+        """The gaps between the cursor and the end, as far as that is known."""
         found: list[Gap] = []
         before = self.cursor
         known = [Gap(each, each) for each in self._held]
@@ -290,37 +292,37 @@ class Dialog:
 
     @property
     def gap(self) -> bool:
-        """Whether something is known to be missing."""
+        """Whether an event is known to be missing."""
         missing = self._bound - self.cursor - len(self._held)
         return missing > sum(gap.last - gap.first + 1 for gap in self._skipped)
 
     @property
     def highest(self) -> int:
-        """The highest sequence that was seen, or that is ours."""
+        """The highest sequence that was seen, or that one of our messages got."""
         return max(self._held, default=self.cursor)
 
     @property
     def gaps(self) -> list[Gap]:
-        """What was passed over, in order: to be kept with the cursor."""
+        """The gaps that were passed over, in order, to be stored with the cursor."""
         return sorted(self._gaps)
 
     @property
     def whole(self) -> bool:
-        """Whether all that was in the dialog when it was last read again is surely known."""
-        return not self.gap and (self._barrier is not None or self._tail >= ENOUGH)
+        """Whether everything that the dialog held when it was last read again is surely known."""
+        return not self.gap and (self._barrier is not None or self._tail >= PROOF_POINTS)
 
     # Reading again
 
     def begin(self) -> None:
-        """Whatever was proven about the dialog's end is old: it is to be proven again."""
+        """Forget what was proven about the dialog's end: it has to be proven again."""
         self._barrier = None
         self._tail = 0
 
     def ask(self, *, look_back: bool = True) -> int:
-        """Read again; gives the sequence to subscribe from.
+        """Begin to read again; returns the sequence to subscribe from.
 
         It is the cursor's own, so that something known must come back. If that did not help, it is
-        a lower one: perhaps the cursor's event is of a kind that is not told again. `look_back`:
+        a lower one: perhaps LivePerson does not replay the cursor's kind of event. `look_back`:
         begin before the gaps that were passed over, too.
         """
         if self._replay is not None and self._replay.runs:
@@ -337,12 +339,12 @@ class Dialog:
 
     @property
     def runs(self) -> bool:
-        """Whether the replay that was asked for has shown that it runs."""
+        """Whether the last replay has shown that it is running."""
         return self._replay is None or self._replay.cursor < 0 or self._replay.runs
 
     @property
     def shown(self) -> bool:
-        """Whether the replay has proven what it can: what it still holds would come about now."""
+        """Whether the replay has proven what it can: only stragglers may still come."""
         if self._replay is None:
             return True
         holes = self.holes()
@@ -351,10 +353,12 @@ class Dialog:
         return self._barrier is not None or self._replay.runs
 
     def judge(self, *, certain: bool = False) -> None:
-        """The replay has had its time. What it has proven to be no event is passed over.
+        """The replay has had its time: pass over the numbers that it has proven to be no events.
 
-        Two replays that have shown both sides of a gap prove it. One that has shown the near side
-        only counts for half of that; where something hangs on it (`certain`), for a quarter.
+        Two replays that have shown both sides of a gap prove it. One that has shown only the near
+        side counts for half of that or, if a message is in doubt (`certain`), for a quarter. The
+        end of a dialog has no far side: two replays that run and show nothing new prove it or, if
+        a message is in doubt, four.
         """
         replay, self._replay = self._replay, None
         if replay is None:
@@ -366,23 +370,23 @@ class Dialog:
         if replay.fresh or holes:
             self._tail = 0
         elif replay.runs:
-            self._tail += 2
+            self._tail += 1 if certain else 2  # nothing shows that its end was not cut off
         elif replay.cursor < 0:
-            self._tail += 1  # a dialog in which nothing was seen yet has nothing that could come
+            self._tail += 1  # a dialog of which nothing was seen has nothing that could come back
         self._asked = 0 if replay.runs else self._asked + 1
         if replay.runs:
             self._count_looks()
-        self._skip(gap for gap in holes if self._points[gap] >= ENOUGH)
+        self._skip(gap for gap in holes if self._points[gap] >= PROOF_POINTS)
 
     def give_up(self) -> None:
-        """Pass over whatever is missing: it has been asked for in vain for long."""
+        """Pass over everything that is missing, after it was asked for in vain for too long."""
         self._skip(self.holes())
-        self._tail = ENOUGH
+        self._tail = PROOF_POINTS
 
     def _skip(self, gaps: Iterable[Gap]) -> None:
         for gap in gaps:
             if gap.last == self._bound and gap.last not in self._held:
-                self._bound = gap.first - 1  # it was said to exist, and nothing of it was seen
+                self._bound = gap.first - 1  # it was said to exist, and nothing of it was ever seen
             else:
                 self._skipped.add(gap)
 

@@ -1,4 +1,4 @@
-"""Which host serves what (CSDS, docs/liveperson-protocol.md §1), and to which we would talk."""
+"""Which host serves which service (CSDS, docs/liveperson-protocol.md §1), and which are allowed."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from bridge.liveperson.ids import AccountId
 from bridge.liveperson.rest import Unreachable, call
 
 ALLOWED_HOSTS = ("*.liveperson.net", "*.lpsnmedia.net")
-"""LivePerson's own."""
+"""LivePerson's own hosts."""
 CSDS_URL = "https://api.liveperson.net"
 IDP = "idp"
 MESSAGING = "asyncMessagingEnt"
 FORGET_SECONDS = 60.0
 MOST_SERVICES = 200
-"""LivePerson lists some fifty."""
+"""Most services of an account; LivePerson lists some fifty."""
 LONGEST_HOST = 260
 """Characters of a host's name with its port."""
 CONFIGURATION = "acCdnDomain"
@@ -48,7 +48,7 @@ def is_allowed(host: str, patterns: Sequence[str]) -> bool:
     """Tell whether `host` (with or without a port) is on the allow-list.
 
     A pattern is a host name in which `*` stands for anything, dots included; case does not count.
-    An IP address, in whatever notation, must be listed as it is: no `*` covers one. Anything but a
+    An IP address, in any notation, must be listed as it is: no `*` matches one. Anything but a
     plain host with a port (a scheme, a user, a path, an escape) is refused.
     """
     plain = _HOST.fullmatch(host.casefold())
@@ -67,13 +67,14 @@ class Domains:
 
     account: AccountId
     hosts: Mapping[str, str]
-    """By service name, case-folded. Not checked against the allow-list yet: `host` does."""
+    """By service name, case-folded. Only `host` checks them against the allow-list."""
     allowed: tuple[str, ...] = field(default=(), repr=False)
 
     def host(self, service: str) -> str:
-        """Give the host (and port, if any) of a service, whatever the case of its name.
+        """Return the host (and port, if any) of a service, whatever the case of its name.
 
-        Raises ServiceMissing when the account has none, HostNotAllowed when we would not go there.
+        Raises ServiceMissing if the account has no such service, HostNotAllowed if its host is not
+        on the allow-list.
         """
         host = self.hosts.get(service.casefold())
         if not host:
@@ -96,7 +97,7 @@ class _Services(msgspec.Struct):
 
 
 class DomainDirectory:
-    """Looks accounts up, remembers them, and says how LivePerson's services are reached."""
+    """Looks up accounts' domains, remembers them, and makes the addresses of services."""
 
     def __init__(
         self,
@@ -107,7 +108,7 @@ class DomainDirectory:
         ttl: float = 3600.0,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        """Use `http` for every call (`rest.http_session` makes one); whoever made it closes it.
+        """Use `http` for every call (`rest.http_session` makes one); the caller closes it.
 
         With an `http://` address as `csds_url` every service is reached over http and ws.
         `ttl`: seconds. `ssl_context` is for the websockets; the default trusts the system's CAs.
@@ -133,9 +134,10 @@ class DomainDirectory:
         return await self._cache.get(account, fetch)
 
     def forget(self, account: AccountId) -> None:
-        """Look the account up anew next time: its services may have moved.
+        """Look the account up again next time: its services may have moved.
 
-        At most once a minute per account: many that cannot connect ask for this at once.
+        At most once a minute per account, since many sessions that cannot connect ask for it at
+        once.
         """
         now = time.monotonic()
         last = self._forgotten.get(account)

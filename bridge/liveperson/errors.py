@@ -1,8 +1,8 @@
-"""What can go wrong with LivePerson, and what to do about it.
+"""LivePerson's errors, and what to do about each.
 
-Every error says what happened (`str(error)`, one plain sentence), has a stable `code`, a `remedy`
-for whoever is to act, and `retry_after` (seconds) where LivePerson wants to be left alone for a
-while. None of them carries a token.
+Every error says what happened (`str(error)`, one plain sentence). It has a stable `code`, a
+`remedy` for the person who has to act, and `retry_after` (seconds) if LivePerson asks not to be
+called for a while. None contains a token.
 
 The type says what follows, in the words of `bridge.errors`:
 
@@ -21,7 +21,7 @@ VIOLATION = 1008
 TOO_BIG = 1009
 """Close codes (RFC 6455 §7.4.1)."""
 SHOWN = 200
-"""How many characters of a foreign text go into an error."""
+"""Most characters of a foreign text that go into an error."""
 
 
 def shown(text: str) -> str:
@@ -31,7 +31,7 @@ def shown(text: str) -> str:
 
 
 class LivePersonError(errors.ExplainedError):
-    """The base of them all."""
+    """The base of all errors here."""
 
     code: ClassVar[str] = "liveperson"
     remedy: str = "Try again; if it happens again, look at the log."
@@ -52,7 +52,7 @@ class Permanent(LivePersonError, errors.Permanent):  # noqa: N818 - the name is 
 
 
 class InvalidAccount(Permanent):
-    """What was typed is no account number."""
+    """The typed text is no account number."""
 
     code = "invalid_account"
     remedy = "Give the account number: digits only, such as 12345678."
@@ -132,7 +132,7 @@ class RequestRefused(Permanent):
 
 
 class ConversationClosed(Permanent):
-    """The conversation is over: what was still to be said there is not delivered."""
+    """The conversation is over: messages that still waited are not delivered."""
 
     code = "conversation_closed"
     remedy = "Open a new conversation."
@@ -163,21 +163,21 @@ class DomainsUnavailable(Transient):
 
 
 class SignInUnavailable(Transient):
-    """The token service, or what it needs to know the connector, cannot be reached, or fails."""
+    """The token service, or the look-up of its connector, cannot be reached or fails."""
 
     code = "sign_in_unavailable"
     remedy = "LivePerson's sign-in service has trouble. Wait a little and try again."
 
 
 class Throttled(Transient):
-    """LivePerson says that we ask too often (429): not done."""
+    """LivePerson refuses because of too many requests (429): not done."""
 
     code = "throttled"
     remedy = "LivePerson asks us to slow down. Wait a little and try again."
 
 
 class NotDelivered(Transient):
-    """LivePerson failed at a message again and again: it is proven not to be in the dialog."""
+    """LivePerson failed again and again with a message, which is proven not to be in the dialog."""
 
     code = "not_delivered"
     remedy = "LivePerson has trouble. Say it again later."
@@ -196,7 +196,7 @@ class DeliveryUnknown(OutcomeUnknown):
 class ServerFailed(OutcomeUnknown):
     """A request on the websocket was answered with a 5xx code.
 
-    It says "not done". What failed may have failed after it was done, so nobody relies on that.
+    The code says "not done", but it may have failed after it was done: do not rely on it.
     """
 
     code = "server_failed"
@@ -220,13 +220,13 @@ class RequestTimeout(OutcomeUnknown):
 
 
 class UnreadableAnswer(OutcomeUnknown):
-    """LivePerson answered "done", but not in a form that can be read."""
+    """LivePerson answered that it is done, but the answer cannot be read."""
 
     code = "unreadable_answer"
 
 
 class ReplayMissing(Transient):
-    """LivePerson has taken the request to show a dialog again, and does not show it."""
+    """LivePerson accepted the request to show a dialog again, but does not show it."""
 
     code = "replay_missing"
     remedy = "The connection is made anew by itself; if this goes on, ask LivePerson."
@@ -236,9 +236,9 @@ class ReplayMissing(Transient):
 
 
 class ConnectionLost(OutcomeUnknown):
-    """The websocket is closed, or could not be opened: what was asked over it may be done or not.
+    """The websocket is closed, or was never open. A request without an answer may be done or not.
 
-    Where nothing had been asked yet, nothing was done.
+    If nothing had been requested yet, nothing was done.
     """
 
     code = "connection_lost"
@@ -255,7 +255,7 @@ class ConnectionLost(OutcomeUnknown):
         self.close_code = close_code
         self.reason = shown(reason)
         self.at_once = at_once
-        """It closed before it ever answered: the same token will hardly fare better."""
+        """It closed before it ever answered: another try with this token will hardly do better."""
         details = [str(close_code)] if close_code is not None else []
         details += [self.reason] if self.reason else []
         told = f" ({': '.join(details)})" if details else ""
@@ -296,7 +296,7 @@ class ClosedAtOnce(ConnectionLost):
 
 
 class ProtocolViolation(ConnectionLost):
-    """LivePerson sends what no LivePerson sends, and we hung up: see `bounds`."""
+    """The server sent what LivePerson never sends, so this side closed the socket: `bounds`."""
 
     code = "protocol_violation"
     remedy = "Ask LivePerson, or whoever runs what stands between, what this account sends."
@@ -306,13 +306,13 @@ class ProtocolViolation(ConnectionLost):
 
 
 def given_up(close_code: int, reason: str) -> ConnectionLost:
-    """Tell what it means that we closed a websocket ourselves."""
+    """The error for a websocket that this side closed."""
     broken = close_code in (TOO_BIG, VIOLATION)
     return (ProtocolViolation if broken else ConnectionLost)(close_code, reason)
 
 
 def connection_lost(close_code: int | None, reason: str, *, at_once: bool) -> ConnectionLost:
-    """Tell what a closed websocket means. Codes: docs/liveperson-protocol.md §3."""
+    """The error for a closed websocket. Codes: docs/liveperson-protocol.md §3."""
     kind = {4401: TokenExpired, 4407: IdentityExpired}.get(
         close_code or 0, ClosedAtOnce if at_once else ConnectionLost
     )

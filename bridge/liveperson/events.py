@@ -1,4 +1,4 @@
-"""What can stand in a dialog: events, as typed values (docs/liveperson-protocol.md §5)."""
+"""The events of a dialog as typed values (docs/liveperson-protocol.md §5)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class RichEvent(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The words in it, a line each, in order: what is left of it where it cannot be shown."""
+        """The texts in it, a line each, in order: shown where the content itself cannot be."""
         lines: list[str] = []
         _gather(_opened(self.content), lines, DEPTH)
         return "\n".join(lines)

@@ -1,9 +1,9 @@
 """The frames that LivePerson sends, as typed values (docs/liveperson-protocol.md §4 and §6).
 
-Reads tolerantly: unknown fields and values are ignored, a bare element may stand for an array of
-one, and an element that makes no sense does not spoil the others. But what comes out fits: ids can
-be kept, numbers counted, and a frame that would take long to read is not read (`bounds`).
-`requests` has what we send.
+It reads tolerantly: unknown fields and values are ignored, a bare element may stand for an array of
+one, and a malformed element does not spoil the others. But the results are within `bounds`: ids can
+be stored, numbers counted, and a frame that would take long to read is refused. `requests` has the
+frames that this side sends.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class EventChange(msgspec.Struct, frozen=True):
     """Milliseconds since 1970."""
     event: Event
     external_id: str | None = None
-    """What the publisher called it, where LivePerson repeats that."""
+    """The name that the publisher gave it, if LivePerson repeats it."""
     metadata_id: str | None = None
-    """The originator's other id, where there is one."""
+    """The originator's other id, if there is one."""
 
     def is_by(self, participant: str) -> bool:
         """Tell whether that consumer or agent is the originator, by either id."""
@@ -105,7 +105,7 @@ class ConversationChange(msgspec.Struct, frozen=True):
     delay_until: int | None
     """When agents are back, in milliseconds since 1970, while there are none."""
     last_event: tuple[str, int] | None = None
-    """Dialog and sequence of the latest content, where it is told: there is at least that much."""
+    """Dialog and sequence of the latest content, if told: the dialog goes up to there at least."""
 
 
 class ConversationChanges(msgspec.Struct, frozen=True):
@@ -167,7 +167,7 @@ def _mended_or_plain(data: bytes) -> Response | Notification | None:
 
 
 def _mended(data: bytes) -> bytes:
-    """Put a question mark for half a surrogate pair (text cut in the middle of an emoji)."""
+    """Replace each half of a surrogate pair (an emoji that was cut) by a question mark."""
     return json.dumps(json.loads(data), ensure_ascii=False).encode("utf-8", "replace")
 
 
@@ -206,7 +206,7 @@ def _limited(changes: Any) -> list[Any]:
 
 
 def _usable(what: str, changes: list[T | None]) -> tuple[T, ...]:
-    """Leave out what has no place: an id that nobody could keep is none of our conversations'."""
+    """Leave out unusable elements: an id that cannot be stored is of no conversation of ours."""
     found = tuple(change for change in changes if change is not None)
     if len(found) < len(changes) and (before := _dropped.ask()) is not None:
         more = f" (and {before} times before)" if before else ""

@@ -1,4 +1,4 @@
-"""What `async for` over a conversation gives: what was said there, and what happened to it."""
+"""The events of `async for` over a conversation: what was said in it, and what happened to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.liveperson.events import FileEvent, RichEvent, TextEvent, UnknownEve
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Somebody said something. Of our own only what another process or device has sent."""
+    """A message. One of our own only if another process or device of the consumer sent it."""
 
     dialog: str
     sequence: int
@@ -24,11 +24,11 @@ class Message:
     """When LivePerson took it, in milliseconds since 1970."""
     own: bool = False
     late: bool = False
-    """Later messages have been given before: its number had been taken for one that is not ours."""
+    """Later messages were handed out before it, since its number was taken for a missing one."""
 
     @property
     def text(self) -> str:
-        """The words in it, as far as there are any."""
+        """The text in it, if there is any."""
         match self.event:
             case TextEvent(message=words) | FileEvent(caption=words) | RichEvent(text=words):
                 return words
@@ -38,7 +38,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The other side has got messages (ACCEPT) or has read them (READ)."""
+    """Messages have arrived at the other side (ACCEPT), or it has read them (READ)."""
 
     dialog: str
     sequence: int
@@ -48,7 +48,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Typing:
-    """An agent types, or has stopped. It is not counted and not kept: only what comes live."""
+    """An agent types, or has stopped. It has no number, is not kept, and comes only live."""
 
     dialog: str
     author: str | None
@@ -72,7 +72,7 @@ class AgentLeft:
 
 @dataclass(frozen=True, slots=True)
 class WaitingForAgent:
-    """Nobody has the conversation."""
+    """No agent has the conversation."""
 
     until: int | None
     """When agents are back, in milliseconds since 1970, where that is told."""
@@ -104,7 +104,7 @@ class Closed:
     by: str | None
     """AGENT, CONSUMER, SYSTEM, …, where it is told."""
     error: IdentityLost | None = None
-    """Set if it may be open still, but this consumer cannot be continued."""
+    """Set if the conversation may still be open, but this consumer cannot be continued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """LivePerson knows us as a new consumer."""
+    """The client has signed in as a new consumer."""
 
     mode: str
     consumer_id: str
@@ -142,15 +142,15 @@ class TryingAgain:
 
 @dataclass(frozen=True, slots=True)
 class Incomplete:
-    """LivePerson does not show something that it should have. What comes of it comes late."""
+    """LivePerson does not show an event that should exist. If it comes after all, it is late."""
 
     error: ReplayMissing
 
 
 Spoken = Message | Receipt
-"""What is counted in a dialog: given in order, each once."""
+"""Events with a number in a dialog: handed out in order, each once."""
 ConnectionEvent = Reconnecting | Connected | SignedIn
-"""What happens to the connection. `LivePerson.open` tells these also without a conversation."""
+"""Events of the connection. `on_connection` of `LivePerson.open` also gets them."""
 ConversationEvent = (
     Spoken
     | Typing

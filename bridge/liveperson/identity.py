@@ -1,4 +1,4 @@
-"""Who asks: a consumer's token, obtained and renewed (IDP, docs/liveperson-protocol.md §2)."""
+"""A consumer's token: obtained and renewed (IDP, docs/liveperson-protocol.md §2)."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from bridge.liveperson.ids import AccountId
 from bridge.liveperson.rest import MAX_BODY, MAX_LIST, Answer, Unreachable, call
 
 Mode = Literal["auto", "signup", "anonymous"]
-"""`auto`: anonymous where the account has the connector for it, else sign-up."""
+"""`auto`: anonymous if the account has the connector for it, else sign-up."""
 
 ANONYMOUS_METHOD = "lpTag.taglets.unAuthMessaging.lpUnauthFunction"
 """`jsMethodName` of the connector for unauthenticated messaging."""
 THROTTLE_WAIT = 5.0
 """Seconds: the least wait after a 429 or a 5xx of a sign-in."""
 DEFAULT_LIFE = 3600.0
-"""Seconds that a token is taken to live when it does not say."""
+"""Seconds that a token is valid if it does not say."""
 CONNECTOR_TTL = 3600.0
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}", re.ASCII)
-"""It is sent in a header, and kept."""
+"""A token that may be sent in a header and stored."""
 
 
 class Credentials(msgspec.Struct, frozen=True, repr_omit_defaults=True):
@@ -57,7 +57,7 @@ class Credentials(msgspec.Struct, frozen=True, repr_omit_defaults=True):
         return f"Credentials(mode={self.mode!r}, consumer_id={self.consumer_id!r}, jwt=…)"
 
     def to_json(self) -> str:
-        """Write everything down, secrets included."""
+        """Write all fields as JSON, secrets included."""
         return msgspec.json.encode(self).decode()
 
     @classmethod
@@ -81,10 +81,10 @@ class _Connector(msgspec.Struct):
 
 
 class IdentityProvider:
-    """Signs consumers in. One attempt a call: the caller decides when to try again."""
+    """Signs consumers in. Each call makes one attempt: the caller decides when to try again."""
 
     def __init__(self, directory: DomainDirectory, *, concurrency: int = 16) -> None:
-        """Let at most `concurrency` sign-ins be under way at a time."""
+        """At most `concurrency` sign-ins are under way at a time."""
         self._directory = directory
         self._gate = asyncio.Semaphore(concurrency)
         self._connectors: Cache[AccountId, str | None] = Cache()
@@ -128,7 +128,7 @@ class IdentityProvider:
             if not extend and _expiry(external, unknown=0.0) > time.time():
                 try:
                     fresh = await self._authenticate(account, connector, external)
-                except SignInRefused:  # clocks differ; refreshing it decides
+                except SignInRefused:  # it may have expired by LivePerson's clock: try a refresh
                     fresh = await self._extend(account, connector, external)
             else:
                 fresh = await self._extend(account, connector, external)
@@ -239,7 +239,7 @@ def _token(value: Any) -> str:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """Read what a token says, unverified: LivePerson verifies it, we only need to know."""
+    """Read a token's claims without verifying them: LivePerson does that, we only read them."""
     try:
         claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     except (jwt.PyJWTError, RecursionError):

@@ -12,7 +12,7 @@ ConversationId = NewType("ConversationId", str)
 DialogId = NewType("DialogId", str)
 """A part of a conversation. The MAIN dialog's id equals the conversation's."""
 ConsumerId = NewType("ConsumerId", str)
-"""The person who asks, as LivePerson knows them: the `sub` of their token."""
+"""A consumer, as LivePerson knows them: the `sub` of their token."""
 AgentId = NewType("AgentId", str)
 """An agent's public id, a person or a bot."""
 

@@ -1,8 +1,8 @@
-"""Pings for many sockets, a few at a time.
+"""Sends the pings of many sockets, a few at a time.
 
 A timer for each socket would wake the process for each. Here the sockets are spread over the
-interval, and one timer pings those whose turn it is: in small lots, for pings that leave together
-come back together, and whoever has something to say then waits behind them.
+interval, and one timer pings those whose turn it is. It sends them in small lots: pings that leave
+together are answered together, and messages would have to wait behind the answers.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Final, Protocol
 from weakref import WeakKeyDictionary
 
 TURNS: Final = 45
-"""Into so many turns an interval is divided."""
+"""How many turns an interval has."""
 LOT: Final = 12
-"""So many sockets are pinged at once."""
+"""How many sockets are pinged at once."""
 
 
 class Pinged(Protocol):
@@ -27,28 +27,28 @@ class Pinged(Protocol):
         """Send a ping, unless the answer to the last one is still awaited."""
 
     def expect_pong(self, timeout: float) -> None:
-        """Give the connection up if a ping has not been answered for `timeout` seconds."""
+        """Close the connection if a ping has not been answered for `timeout` seconds."""
 
 
 class Keepalive:
-    """Pings sockets each `interval` seconds; one that does not answer in `timeout` is given up."""
+    """Pings each socket every `interval` seconds; closes it without an answer in `timeout`."""
 
     def __init__(
         self, interval: float, timeout: float, call_later: Callable[..., Any] | None = None
     ) -> None:
-        """`call_later(seconds, function, *arguments)` is the running loop's if not given."""
+        """`call_later(seconds, function, *arguments)`: by default the running loop's."""
         self._call_later = call_later
         self._timeout = timeout
         self._pause = interval / TURNS
         self._turns: list[dict[Pinged, None]] = [{} for _ in range(TURNS)]
         self._next_turn = itertools.cycle(range(TURNS))
-        # One more than the timeout takes: a ping may leave as late as the next turn.
+        # One turn more than the timeout takes, since a ping may be sent as late as the next turn.
         self._behind = min(TURNS - 1, math.ceil(timeout / self._pause) + 1)
         self._now = 0
         self._ticking = False
 
     def add(self, socket: Pinged) -> int:
-        """Ping this one too; gives its turn."""
+        """Ping this socket too; returns its turn."""
         turn = next(self._next_turn)
         self._turns[turn][socket] = None
         if not self._ticking:
@@ -57,7 +57,7 @@ class Keepalive:
         return turn
 
     def remove(self, socket: Pinged, turn: int) -> None:
-        """Ping it no more."""
+        """Stop pinging a socket."""
         self._turns[turn].pop(socket, None)
 
     def _tick(self) -> None:
@@ -92,7 +92,7 @@ _shared: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[float, float], 
 
 
 def keepalive(interval: float, timeout: float) -> Keepalive:
-    """The one that all sockets of this event loop with the same times share."""
+    """The keepalive that all sockets of this event loop with the same times share."""
     kept = _shared.setdefault(asyncio.get_running_loop(), {})
     if (found := kept.get((interval, timeout))) is None:
         found = kept[interval, timeout] = Keepalive(interval, timeout)

@@ -1,4 +1,4 @@
-"""Whether a text in the dialog can be one of ours as LivePerson has masked or tidied it."""
+"""Recognises a text of ours that LivePerson has masked or tidied."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from difflib import SequenceMatcher
 
 ALIKE = 0.6
-"""The part of a text's letters that a masked one still has in their places."""
+"""The least part of a text's letters that a masked one still has in place."""
 COMPARED = 600
-"""Letters that are compared: the time that it takes grows with their square."""
+"""Most letters that are compared: the time for it grows with their square."""
 _MASK = re.compile(r"[*#•]|(?i:x){2}")
 _LOOSE = re.compile(r"[\W\d_]|(.)\1{2,}")
-"""What a mask takes away or puts there: figures, signs, and rows of the same letter."""
+"""What a mask removes or inserts: digits, signs, and rows of one letter."""
 
 
 def resembles(shown: str, text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What LivePerson tells of a conversation beside its events: agents, dialogs, its end. Pure."""
+"""A conversation's metadata: its agents, its dialogs and its end. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TALKS = frozenset({"MAIN", "POST_SURVEY"})
 
 
 class Metadata:
-    """Follows one conversation's metadata and puts what is new into its events."""
+    """Follows one conversation's metadata and adds its changes to the events."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
@@ -39,12 +39,12 @@ class Metadata:
             self._reading.put(WaitingForAgent(None))
 
     def changed(self, change: ConversationChange) -> bool:
-        """Take over how it is now. False if that is old, or tells nothing."""
+        """Take a change. False if it is out of date, or tells nothing."""
         if change.kind == "DELETE" and change.state != "CLOSE":
-            return False  # it has left the subscription, which tells nothing of itself
+            return False  # it only does not match the subscription any more: it may still be open
         if change.updated_at is not None:
             if change.updated_at < self._updated_at:
-                return False  # it was overtaken: what it says is not so any more
+                return False  # a newer change came first: this one is out of date
             self._updated_at = change.updated_at
         for dialog in change.dialogs:
             self._dialog(dialog)
@@ -57,7 +57,7 @@ class Metadata:
         return True
 
     def target(self, conversation: str) -> str:
-        """The dialog in which the consumer's words belong: the survey's, once the talk is over."""
+        """The dialog to publish in: the survey's, once the main dialog is over."""
         open_ones = [
             each.dialog_id
             for each in self._dialogs.values()
@@ -71,7 +71,7 @@ class Metadata:
         if before is None:
             self._reading.add_dialog(dialog.dialog_id)
             if dialog.dialog_id not in self._reading.dialogs:
-                return  # there are too many
+                return  # there are too many dialogs
             self._reading.put(DialogOpened(dialog.dialog_id, kind))
         self._dialogs[dialog.dialog_id] = dialog
         if dialog.state == "CLOSE" and (before is None or before.state != "CLOSE"):

@@ -16,14 +16,14 @@ from bridge.liveperson.ids import AccountId, AgentId
 from bridge.liveperson.rest import Unreachable, call
 
 UNKNOWN_TTL = 60.0
-"""Seconds to remember that there is no profile to be had."""
+"""Seconds to remember that a profile cannot be found."""
 LONGEST_NAME = 255
-"""Characters: a thousand profiles are remembered."""
+"""Most characters of a name, since a thousand profiles are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentProfile:
-    """What an agent shows of themselves."""
+    """The name and picture that an agent shows."""
 
     id: AgentId
     nickname: str | None
@@ -39,7 +39,7 @@ class _Profile(msgspec.Struct):
 
 
 class ProfileDirectory:
-    """Looks agents up and remembers them. A profile is a nicety: it never raises."""
+    """Looks agents up and remembers them. It never raises: one can do without a profile."""
 
     def __init__(
         self, directory: DomainDirectory, ttl: float = 3600.0, *, deadline: float = 5.0
@@ -60,7 +60,7 @@ class ProfileDirectory:
         return await self._cache.get((account, agent_id), fetch)
 
     async def _fetch(self, account: AccountId, agent_id: AgentId) -> AgentProfile | None:
-        if not agent_id.strip("."):  # "" and "..": would name something else
+        if not agent_id.strip("."):  # "", "." and ".." would change the address's path
             return None
         try:
             async with asyncio.timeout(self._deadline):

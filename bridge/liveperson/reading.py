@@ -1,8 +1,8 @@
-"""What one conversation has told, and what is given out of it: pure, no socket, no clock.
+"""What one conversation has told, and which events are handed out: pure, no socket, no clock.
 
-The order of a dialog, what is missing in it and when it is whole come from `dialog`. Here the
-consumer's own messages are told apart: which of them are echoes of what this process says, and
-what became of the one whose answer is lost. At most one message is on its way at a time.
+`dialog` knows the order of a dialog, what is missing in it and when it is whole. Here the
+consumer's own messages are recognised: which of them are echoes of what this process says, and what
+became of the one whose answer is lost. At most one message is on its way at a time.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ from bridge.liveperson.happenings import (
 from bridge.liveperson.masking import resembles
 
 WAITING = 1_000
-"""Events that may wait for whoever iterates; further ones wait in their dialogs."""
+"""Most events that wait for an iteration; further ones wait in their dialogs."""
 MARKERS = 256
-"""Own messages that are remembered by the names that we gave them."""
+"""Most own messages whose names are remembered."""
 
 
 class Position(msgspec.Struct, frozen=True):
-    """How far a dialog has been given out."""
+    """How far a dialog's events have been handed out."""
 
     cursor: int = -1
     """The last sequence; -1: nothing."""
     gaps: tuple[tuple[int, int], ...] = ()
-    """Numbers that were passed over, first and last: what comes of them later is late."""
+    """Numbers that were passed over, first and last; events that come for them are late."""
 
 
 class Saying(msgspec.Struct):
@@ -53,22 +53,22 @@ class Saying(msgspec.Struct):
 
     text: str
     external_id: str
-    """Our name for it (1 to 64 characters), which LivePerson may repeat."""
+    """The message's name (1 to 64 characters), which LivePerson may repeat."""
     dialog: str = ""
-    """Where it was sent to; empty: it has not left yet."""
+    """The dialog that it was sent to; empty if it has not been sent yet."""
     above: int = -1
-    """The highest sequence that was known when it left: its own is higher."""
+    """The highest sequence that was known when it was sent: its own is higher."""
 
 
 @dataclass(slots=True)
 class Queued:
-    """Something that waits for whoever iterates."""
+    """An event that waits for an iteration."""
 
     event: ConversationEvent
     dialog: str | None = None
     """The dialog whose order it belongs to."""
     before: int = -1
-    """Where that dialog stood before it."""
+    """The dialog's cursor before it."""
     late: int | None = None
     """Its sequence, if it comes late."""
 
@@ -77,11 +77,11 @@ class _Own(Enum):
     """What an own message in a dialog is."""
 
     ECHO = auto()
-    """Of something that this process has said."""
+    """The echo of a message that this process sent."""
     ELSEWHERE = auto()
-    """Another process or device of this consumer said it."""
+    """A message of another process or device of this consumer."""
     UNDECIDED = auto()
-    """That cannot be told yet: it depends on what becomes of the message on its way."""
+    """Not known yet: it depends on the outcome of the message on its way."""
 
 
 @dataclass(slots=True)
@@ -92,19 +92,19 @@ class Reading:
     dialogs: dict[str, Dialog] = field(default_factory=dict)
     queue: deque[Queued] = field(default_factory=deque)
     saying: Saying | None = None
-    """What is on its way: sent, and not known to have arrived."""
+    """The message on its way: sent, and not known to have arrived."""
     in_doubt: bool = False
-    """Its answer will not come any more."""
+    """Whether its answer is lost."""
     arrived: bool = False
-    """It was found in the dialog."""
+    """Whether it was found in the dialog."""
     _markers: dict[str, None] = field(default_factory=dict)
     _unnumbered: list[Saying] = field(default_factory=list)
-    """Messages that arrived, by an answer that did not tell their number."""
+    """Messages that arrived, and whose answer did not tell their number."""
     _late_own: list[tuple[str, EventChange]] = field(default_factory=list)
     _read_to: list[int] = field(default_factory=list)
 
     def add_dialog(self, dialog: str, position: Position | None = None) -> bool:
-        """Read this dialog too, behind `position`. False if it is known, or there are too many."""
+        """Read this dialog too, after `position`. False if it is known, or there are too many."""
         if dialog in self.dialogs or len(self.dialogs) >= MOST_DIALOGS:
             return False
         at = position or Position()
@@ -135,7 +135,7 @@ class Reading:
         return self._read_to != [dialog.cursor for dialog in self.dialogs.values()]
 
     def put(self, event: ConversationEvent) -> None:
-        """Give out something that is not counted. What passes is dropped if nobody takes it."""
+        """Hand out an event without a number. A transient one is dropped if nobody iterates."""
         if len(self.queue) < WAITING or not isinstance(event, Typing | ConnectionEvent):
             self.queue.append(Queued(event))
 
@@ -145,10 +145,10 @@ class Reading:
         return any(dialog.gap for dialog in self.dialogs.values())
 
     def give_out(self, *, whole: bool = False, all_there_is: bool = False) -> None:
-        """Put what follows the cursors into the queue, in order.
+        """Put the events that follow the cursors into the queue, in order.
 
-        `whole`: the dialogs are proven to be whole, so what a message in doubt became can be told.
-        `all_there_is`: even if nobody takes it.
+        `whole`: the dialogs are proven to be whole, so the outcome of a message in doubt is known.
+        `all_there_is`: ignore the bound on the queue.
         """
         for name, dialog in self.dialogs.items():
             for late in dialog.take_late():
@@ -176,7 +176,7 @@ class Reading:
                 self._show(name, change, late=True, own=True)
 
     def positions(self) -> dict[str, Position]:
-        """How far the dialogs were given to whoever iterates: what is queued does not count."""
+        """How far the dialogs were handed out; events in the queue do not count."""
         found = {}
         for name, dialog in self.dialogs.items():
             queued = [each for each in self.queue if each.dialog == name]
@@ -189,7 +189,7 @@ class Reading:
 
     # What is said
 
-    def leaves(self, saying: Saying, dialog: str) -> None:
+    def sending(self, saying: Saying, dialog: str) -> None:
         """A message is being sent."""
         saying.dialog, saying.above = dialog, self.dialogs[dialog].highest
         self.resume(saying)
@@ -203,7 +203,7 @@ class Reading:
             del self._markers[next(iter(self._markers))]
 
     def answered(self, sequence: int | None) -> None:
-        """LivePerson has it, under this number if it tells one."""
+        """LivePerson has the message, under this number if it told one."""
         saying = self.saying
         if saying is None:
             return
@@ -214,7 +214,7 @@ class Reading:
         self.done()
 
     def done(self) -> None:
-        """Nothing is on its way any more."""
+        """No message is on its way any more."""
         self.saying, self.in_doubt = None, False
         self.give_out()
 

@@ -34,7 +34,7 @@ class _Frame(msgspec.Struct, tag_field="kind", tag="req", omit_defaults=True):
 
 
 class ClientProperties(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What we tell LivePerson about ourselves. Texts of up to 64 characters, versions of 32."""
+    """What LivePerson is told about the client. Texts of up to 64 characters, versions of 32."""
 
     app_id: str
     app_version: str = ""
@@ -67,7 +67,7 @@ _METADATA = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
 
 
 def encode(request: Request, request_id: str) -> bytes:
-    """Write the frame. Half surrogate pairs, which no JSON carries, become question marks."""
+    """Encode the frame. Halves of surrogate pairs, which JSON lacks, become question marks."""
     frame = _Frame(request_id, request.type, request.body, request.metadata)
     return msgspec.json.encode(frame)
 

@@ -20,13 +20,13 @@ MAX_BODY = 256 * 1024
 MAX_LIST = 4 * 1024 * 1024
 """Bytes of an answer that lists what an account has, such as its connectors."""
 MAX_RETRY_AFTER = 3600.0
-"""Seconds; whoever asks for more is not believed."""
+"""Most seconds of a Retry-After that are heeded."""
 
 T = TypeVar("T")
 
 
 class Unreachable(Exception):  # noqa: N818  # reads as what it says
-    """There was no answer, or none that can be used. Says why; callers turn it into theirs."""
+    """There was no usable answer. It says why; callers raise an error of their own for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +35,16 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    """Case does not count."""
+    """Names in any case."""
     body: bytes
 
     @property
     def retry_after(self) -> float | None:
-        """How long LivePerson wants to be left alone, in seconds."""
+        """Seconds for which LivePerson asks not to be called."""
         return parse_retry_after(self.headers.get("Retry-After"))
 
     def read(self, kind: type[T]) -> T:
-        """Decode the body as JSON of that shape; raises Unreachable when it is none."""
+        """Decode the body as JSON of that type; raises Unreachable if it is not."""
         if too_many_nodes(self.body):
             raise Unreachable("the answer has too many values")
         try:
@@ -69,9 +69,9 @@ async def call(
     deadline: float = 10.0,
     longest: int = MAX_BODY,
 ) -> Answer:
-    """Ask once, `body` as JSON if there is one; raises Unreachable without an answer in time.
+    """Make one call, with `body` as JSON if there is one.
 
-    Nor is one of more than `longest` bytes an answer.
+    Raises Unreachable if there is no answer in time, or one of more than `longest` bytes.
     """
     sent = {"Accept": "application/json", **(headers or {})}
     data = None

@@ -1,4 +1,4 @@
-"""What has to be kept so that another process can go on with a conversation."""
+"""The state with which another process can continue a conversation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bridge.liveperson.reading import Position, Saying
 
 
 class ConversationState(msgspec.Struct, frozen=True):
-    """A consumer and where the conversation stands. Secret: store it encrypted.
+    """A consumer, and how far its conversation was read. Secret: store it encrypted.
 
     `LivePerson.open(account, state=…)` goes on from there.
     """
@@ -18,12 +18,12 @@ class ConversationState(msgspec.Struct, frozen=True):
     credentials: Credentials
     conversation: str | None = None
     dialogs: dict[str, Position] = msgspec.field(default_factory=dict)
-    """How far the dialogs were given out, by their ids."""
+    """How far each dialog's events were handed out, by its id."""
     saying: Saying | None = None
-    """A message that was on its way. It is looked for, and sent if it is not there."""
+    """A message that was on its way. It is looked for, and sent again if it is not there."""
 
     def to_json(self) -> str:
-        """Write everything down, secrets included."""
+        """Write all fields as JSON, secrets included."""
         return msgspec.json.encode(self).decode()
 
     @classmethod

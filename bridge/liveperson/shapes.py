@@ -1,7 +1,7 @@
 """What the JSON of LivePerson's frames looks like, for `frames` alone.
 
-Leaves are Any: a value of an unexpected type is no reason to lose the rest of the frame, so their
-types are looked at when they are used.
+Leaves are `Any`, because one value of an unexpected type is no reason to lose the rest of the
+frame. Their types are checked where they are used.
 """
 
 from __future__ import annotations

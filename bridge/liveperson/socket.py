@@ -1,8 +1,8 @@
 """One websocket without a task of its own: frames go to a callback as they come.
 
 The protocol is `websockets`' own (its Sans-I/O layer), and so is the opening, through proxies and
-TLS. What is left out is a queue, a reader and a keepalive task for each connection: a process that
-holds ten thousand of them mostly waits.
+TLS. Left out are the queue, the reader task and the keepalive task of each connection: a process
+with ten thousand connections mostly waits.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ _DATA: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 _PING: Final = b"\x89\x80"
 """A ping without a payload; four bytes follow, a mask for nothing (RFC 6455 §5.2)."""
 _PONG: Final = b"\x8a\x00"
-"""What answers it."""
+"""The answer to that ping."""
 SLICE: Final = 4 * 1024
-"""Bytes that are read at once; the others have their turn before the next ones."""
-HEAVY: Final = 0.01
-"""Seconds: reading took longer than anybody's messages take."""
-FAIR: Final = 4.0
-"""What took long is followed by a rest that is so many times longer: one connection cannot have
-more than a fifth of this process."""
+"""Bytes that are read at once; then other connections have their turn."""
+LONG_READ: Final = 0.01
+"""Seconds: reading real messages never takes longer than this."""
+REST_FACTOR: Final = 4.0
+"""After a read that took long, the connection rests so many times longer: it can have at most a
+fifth of this process."""
 LONGEST_REST: Final = 1.0
 MOST_UNSENT: Final = 1024 * 1024
-"""Bytes. Whoever has us answer, and reads no answer, is left."""
+"""Most unsent bytes. A server that makes us answer and does not read the answers is
+disconnected."""
 
 
 class Socket(asyncio.Protocol):
@@ -88,18 +89,18 @@ class Socket(asyncio.Protocol):
         self._pinged_at: float | None = None
         self._parts: bytearray | None = None
         self._backlog = bytearray()
-        """What came and is not read yet; while there is some, the transport rests."""
+        """Received bytes that are not read yet; meanwhile the transport is paused."""
         self._unheard: list[bytes] | None = []
         self._on_message: Callable[[bytes], None] = self._unheard.append
         self._on_end: Callable[[ConnectionClosed], None] = _ignore
         self._unread: int | None = None
-        """Bytes that came of a frame that is not whole yet; None: it is not known how many."""
+        """Bytes of an incomplete frame that have come; None: it is not known how many."""
         self.transport: asyncio.Transport
 
     def listen(
         self, on_message: Callable[[bytes], None], on_end: Callable[[ConnectionClosed], None]
     ) -> None:
-        """Have messages and the end handed over: those that have come already, at once."""
+        """Set the callbacks for messages and the end; what came already is handed over at once."""
         self._on_message, self._on_end = on_message, on_end
         unheard, self._unheard = self._unheard, None
         for message in unheard or ():
@@ -116,7 +117,7 @@ class Socket(asyncio.Protocol):
         return True
 
     async def close(self) -> None:
-        """Say goodbye and wait for the end."""
+        """Close the websocket and wait for its end."""
         if self._ended:
             return
         if self._protocol.state is OPEN:
@@ -126,8 +127,8 @@ class Socket(asyncio.Protocol):
         self._closed = self._closed or self._loop.create_future()
         await self._closed
 
-    def give_up(self, reason: str) -> None:
-        """Hang up on a server that breaks the rules, and hear nothing more of it."""
+    def disconnect(self, reason: str) -> None:
+        """Disconnect from a server that breaks the rules, and ignore all that still comes."""
         self._on_message = _unheard_of
         if self._protocol.state is OPEN:
             self._protocol.fail(CloseCode.POLICY_VIOLATION, reason)
@@ -141,7 +142,7 @@ class Socket(asyncio.Protocol):
         additional_headers: HeadersLike | None = None,
         user_agent_header: str | None = None,
     ) -> None:
-        """Upgrade. Raises what the server's answer means (`InvalidHandshake`)."""
+        """Upgrade to a websocket. Raises `InvalidHandshake` for a refusal."""
         request = self._protocol.connect()
         if additional_headers is not None:
             request.headers.update(additional_headers)
@@ -155,7 +156,7 @@ class Socket(asyncio.Protocol):
             raise self._protocol.handshake_exc
 
     def start_keepalive(self) -> None:
-        """Send a ping now and then."""
+        """Have the shared keepalive send the pings."""
         if self._ping_interval is not None and not self._ended:
             self._keepalive = keepalive(self._ping_interval, self._ping_timeout or math.inf)
             self._turn = self._keepalive.add(self)
@@ -169,7 +170,7 @@ class Socket(asyncio.Protocol):
             self.transport.write(_PING + random.randbytes(4))
 
     def expect_pong(self, timeout: float) -> None:
-        """Give the connection up if a ping has not been answered for `timeout` seconds."""
+        """Close the connection if a ping has not been answered for `timeout` seconds."""
         late = self._pinged_at is not None and self._loop.time() - self._pinged_at >= timeout
         if late and self._protocol.state is OPEN:
             self._protocol.fail(CloseCode.INTERNAL_ERROR, "keepalive ping timeout")
@@ -184,11 +185,11 @@ class Socket(asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=MOST_UNSENT)
 
     def pause_writing(self) -> None:
-        """More is unsent than we ever have to say."""
+        """Too many bytes are unsent: disconnect."""
         self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Read on."""
+        """Read received bytes."""
         if data == _PONG and self._unread == 0 and not self._backlog:  # what idle sockets read
             self._pinged_at = None
             return
@@ -198,17 +199,17 @@ class Socket(asyncio.Protocol):
         begun = time.perf_counter()
         self._read(data if len(data) <= SLICE else data[:SLICE])
         took = time.perf_counter() - begun
-        if took > HEAVY or len(data) > SLICE:
+        if took > LONG_READ or len(data) > SLICE:
             self._backlog += data[SLICE:]
             self._rest(took)
 
     def _rest(self, took: float) -> None:
-        """Read no more until the others had their turn."""
+        """Pause until other connections have had their turn."""
         if self.transport.is_closing():
-            return  # its end reads what is left
+            return  # `connection_lost` reads the rest
         self.transport.pause_reading()
-        if took > HEAVY:
-            self._loop.call_later(min(took * FAIR, LONGEST_REST), self._read_on)
+        if took > LONG_READ:
+            self._loop.call_later(min(took * REST_FACTOR, LONGEST_REST), self._read_on)
         else:
             self._loop.call_soon(self._read_on)
 
@@ -221,13 +222,13 @@ class Socket(asyncio.Protocol):
         if piece:
             self._read(piece)
         took = time.perf_counter() - begun
-        if self._backlog or took > HEAVY:
+        if self._backlog or took > LONG_READ:
             self._rest(took)
         else:
             self.transport.resume_reading()
 
     def _catch_up(self) -> None:
-        """Read what is left, for nothing more comes."""
+        """Read the rest, since no more bytes come."""
         if self._backlog:
             rest, self._backlog = bytes(self._backlog), bytearray()
             self._read(rest)
@@ -247,7 +248,7 @@ class Socket(asyncio.Protocol):
                 self._open()
 
     def eof_received(self) -> None:
-        """Nothing more comes."""
+        """The other side sends no more bytes."""
         self._catch_up()
         self._protocol.receive_eof()
         self._flush()
@@ -276,7 +277,7 @@ class Socket(asyncio.Protocol):
             opened.set_result(None)
 
     def _count(self, data: bytes, events: Sequence[Event]) -> None:
-        """Keep account of whether the next byte begins a frame. (Nothing is compressed.)"""
+        """Track whether the next byte begins a frame. (Frames are not compressed.)"""
         if self._unread is not None:
             self._unread += len(data)
             for event in events:
@@ -308,18 +309,18 @@ class Socket(asyncio.Protocol):
                 try:
                     self.transport.write_eof()
                 except (OSError, RuntimeError):
-                    self.transport.close()  # it is gone already
+                    self.transport.close()  # the connection is gone already
             else:
                 self.transport.close()
 
     def _expect_end(self) -> None:
-        """The other side should close now; if it does not, we do."""
+        """Close the connection if the other side does not do so soon."""
         if self._closing is None and not self._ended and self._close_timeout is not None:
             self._closing = self._loop.call_later(self._close_timeout, self.transport.abort)
 
 
 def _joined(writes: list[bytes]) -> list[bytes]:
-    """Many answers leave together; an empty one at the end stands for the end itself."""
+    """Join many writes into one; an empty one at the end stands for the end of the stream."""
     if len(writes) <= 2:
         return writes
     return [b"".join(writes), *(last for last in writes[-1:] if not last)]

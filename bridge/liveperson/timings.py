@@ -12,17 +12,17 @@ class Timings:
     """All waits of `LivePerson` and its conversations; docs/delivery.md says why they are there."""
 
     before_replay: float = 1.0
-    """What was sent over a lost connection may still be on its way: look only after this."""
+    """A message sent over a lost connection may still arrive: look for it only after this."""
     replays: Patience = field(default_factory=Patience)
-    """How long a dialog that is read again is waited for."""
+    """How long to wait for a dialog that is read again."""
     certainty: float = 120.0
-    """A dialog that is not shown again for so long is gone on with as it is known."""
+    """If LivePerson does not show a dialog for so long, the client goes on with what it knows."""
     after_talk: float = 15.0
-    """So long after something was said the dialog is read again, in case the last word was lost."""
+    """So long after a message the dialog is read again: the last notification may be lost."""
     quiet: float = 300.0
-    """Likewise now and then where nothing is said."""
+    """The same in quiet times, so often."""
     steady: float = 30.0
-    """A connection that has held so long was good: the next wait is short again."""
+    """After a connection has held for so long, the wait for the next one is short again."""
     retry_first: float = 1.0
     retry_cap: float = 60.0
     request_timeout: float = 20.0

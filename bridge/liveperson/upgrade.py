@@ -1,4 +1,4 @@
-"""Open the websocket, and say what a refusal means (docs/liveperson-protocol.md §3)."""
+"""Opens the websocket, and tells what a refusal means (docs/liveperson-protocol.md §3)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bridge.liveperson.socket import Socket
 MAX_FRAME = 4 * 1024 * 1024
 """Bytes. A replay comes in batches, and a file's preview alone may have 30 KiB."""
 CLOSE_TIMEOUT = 2.0
-"""Seconds to wait for the other side's goodbye."""
+"""Seconds to wait for the other side's close frame."""
 
 # At debug level websockets logs the upgrade's headers, and with them the token: never let it.
 _logger = logging.getLogger("bridge.liveperson.websocket")
@@ -32,7 +32,7 @@ _logger.setLevel(logging.WARNING)
 
 
 class _Connect(connect):
-    """Follows no redirect: it would carry the token past the allow-list."""
+    """Follows no redirect, which could send the token to a host that is not allowed."""
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
@@ -48,7 +48,7 @@ async def upgrade(
     ping_interval: float,
     ping_timeout: float,
 ) -> Socket:
-    """Open the websocket of one consumer. Whoever called closes it. All times are seconds.
+    """Open the websocket of one consumer; the caller closes it. All times are seconds.
 
     Raises SocketRefused, TokenExpired (401), Throttled (429), ConnectionLost (anything else), and
     what a domain look-up raises.

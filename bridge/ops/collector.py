@@ -1,9 +1,9 @@
-"""Python's garbage collector, told what lives long.
+"""Keeps Python's garbage collector from searching objects that live long.
 
-A full collection walks through every object there is: with thousands of sessions that is a second
-in which nobody is served, and it finds nothing, for sessions are not garbage. So what has been
-built by the start is frozen, and again whenever many sessions have been added; after many have
-ended everything is handed back to the collector.
+A full collection walks through every object. With thousands of sessions that takes a second in
+which nothing else runs, and finds nothing, for sessions are not garbage. So the objects that exist
+after the start are frozen, and again whenever many sessions have been added. After many have ended,
+everything is given back to the collector.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 YOUNG = 20_000
-"""Objects that are made before the collector looks at the young ones (Python's default: 700)."""
+"""New objects before the collector looks at the young ones (Python's default: 700)."""
 LOOK_EVERY = 5.0
-"""Seconds."""
+"""Seconds between two looks at the number of sessions."""
 GROWTH = 1.25
-"""Freeze again when there are so many times as many sessions as at the last time."""
+"""Freeze again when the number of sessions has grown by this factor."""
 
 
 @contextmanager
 def resting() -> Iterator[None]:
-    """Import without it: modules stay, and it would look through them again and again.
+    """Switch the collector off, for imports: modules stay, and it would search them repeatedly.
 
-    That was a fifth of the time to start.
+    That took a fifth of the start.
     """
     gc.disable()
     try:
@@ -37,7 +37,7 @@ def resting() -> Iterator[None]:
 
 @contextmanager
 def settled() -> Iterator[None]:
-    """Everything that is there will stay: do not look at it again, as long as this lasts."""
+    """Freeze all present objects, so that the collector does not search them meanwhile."""
     before = gc.get_threshold()
     gc.set_threshold(YOUNG, 20, 20)
     gc.collect()
@@ -50,7 +50,7 @@ def settled() -> Iterator[None]:
 
 
 async def keep_settled(sessions: Callable[[], int]) -> None:
-    """Do so as the number of sessions changes, until cancelled."""
+    """Freeze again as the number of sessions changes, until cancelled."""
     frozen = sessions()
     while True:
         await asyncio.sleep(LOOK_EVERY)

@@ -25,19 +25,19 @@ DEADLINE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     name: str
     ok: bool | None
-    """None: not looked at, because an earlier step failed or there is nothing to look at."""
+    """None: not checked, because an earlier step failed or there is nothing to check."""
     detail: str
     """What was found; no secret."""
     remedy: str = ""
-    """What to do, when it is not well."""
+    """What to do if something is wrong."""
 
 
 Step = Callable[[], Awaitable[Check]]
-"""A check that somebody else provides; it raises nothing."""
+"""A check that the caller provides; it never raises."""
 
 
 async def run_doctor(
@@ -56,9 +56,9 @@ async def run_doctor(
 ) -> list[Check]:
     """Check configuration, database, Slack and LivePerson, in this order.
 
-    `configuration` and `database` are provided by whoever knows them. `slack_app_token`: Socket
-    Mode's, looked at if there is one. `slack_scopes`: those that the bot token should have. Without
-    `account`, LivePerson is not looked at.
+    `configuration` and `database`: the caller's checks. `slack_app_token`: Socket Mode's, checked
+    if there is one. `slack_scopes`: those that the bot token should have. Without `account`,
+    LivePerson is not checked.
     """
     checks = [await step() for step in (configuration, database) if step is not None]
     checks.append(await check_slack(slack_token, api_url=slack_api_url, scopes=slack_scopes))
@@ -88,10 +88,10 @@ async def check_liveperson(
     connector: str | None = None,
     deadline: float = DEADLINE,
 ) -> list[Check]:
-    """Walk a consumer's way, domains → token → socket; stop at the first step that fails.
+    """Go through a consumer's steps, domains → token → socket; stop at the first that fails.
 
-    Opens no conversation: no agent is rung. `deadline`: seconds for the socket to open, and to
-    answer.
+    It opens no conversation, so no agent is notified. `deadline`: seconds for the socket to open,
+    and to answer.
     """
     checks: list[Check] = []
     steps = ["LivePerson domains", "LivePerson token", "LivePerson socket"]
@@ -192,7 +192,7 @@ async def check_app_token(token: str, *, api_url: str = SLACK_API_URL) -> Check:
 
 @asynccontextmanager
 async def _web_api(api_url: str) -> AsyncIterator[WebApi]:
-    """The bridge's own way to Slack, proxies included."""
+    """A client for Slack's Web API like the bridge's own, proxies included."""
     async with aiohttp.TCPConnector() as connector, slack_session(connector) as http:
         yield WebApi(http, api_url=api_url, deadline=DEADLINE, proxies=True)
 

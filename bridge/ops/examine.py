@@ -1,4 +1,4 @@
-"""`lp-bridge doctor`: hand the doctor what it has to look at, and show what it found."""
+"""`lp-bridge doctor`: runs the checks on the configuration, and prints the results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.store.errors import StoreError
 
 
 async def examine(account: str | None) -> int:
-    """Check everything and print it; give the exit status, 1 if anything is wrong."""
+    """Check everything and print it; returns the exit status, 1 if anything is wrong."""
     try:
         settings = load()
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""`/healthz` (the process lives) and `/readyz` (it can do its work), for platforms that ask."""
+"""`/healthz` (the process is alive) and `/readyz` (it can do its work), for hosting platforms."""
 
 from __future__ import annotations
 

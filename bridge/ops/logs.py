@@ -1,7 +1,7 @@
 """Logs: JSON lines for machines, colours on a terminal, and no secret in either.
 
-Everything goes through here, our own events (structlog) and those of libraries (stdlib logging).
-It is redacted last, tracebacks included: a safety net, for no code should log secrets.
+Everything passes through here: our own events (structlog) and those of libraries (stdlib logging).
+Redaction comes last and includes tracebacks. It is a safety net: no code should log secrets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REDACTED = "[redacted]"
 _DEPTH = 6
 """Deeper structures are logged as text."""
 CHATTY = ("aiohttp.access", "aiosqlite", "alembic", "psycopg", "slack_bolt", "sqlalchemy")
-"""Libraries that tell much at `info`, or every call at `debug`."""
+"""Libraries that log much at `info`, or every call at `debug`."""
 
 _WORDS = (
     r"access_token|api_key|authorization|client_secret|cookie|credentials?|external_token|jwt|"
@@ -35,7 +35,7 @@ _SECRET_TEXTS = (
     # Fernet tokens (version byte 0x80, then a time).
     (re.compile(r"\bgAAAAA[\w=-]{20,}"), REDACTED),
     (re.compile(r"(?i)\b(bearer|jwt)\s+[\w.~+/=-]{8,}"), rf"\1 {REDACTED}"),
-    # Answers to commands: whoever has the address may post.
+    # Answer addresses of commands: anybody who knows one may post to it.
     (re.compile(r"https://hooks\.slack(?:-gov)?\.com/[^\s\"'<>]+"), REDACTED),
     # Passwords in addresses.
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s/@\"':]*:[^\s/@\"']*@"), rf"\1{REDACTED}@"),
@@ -51,14 +51,14 @@ _SECRET_TEXTS = (
 
 
 def redact(text: str) -> str:
-    """Blot out what looks like a secret in `text`."""
+    """Replace everything in `text` that looks like a secret."""
     for pattern, replacement in _SECRET_TEXTS:
         text = pattern.sub(replacement, text)
     return text
 
 
 def redact_event(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Redact an event: every text in it, and whole values whose name says that they are secret."""
+    """Redact an event: every text in it, and whole values whose key names a secret."""
     return {key: _value(key, value, _DEPTH) for key, value in event.items()}
 
 
@@ -118,8 +118,8 @@ def configure(
     root.setLevel(level.upper())
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(root.level, logging.WARNING))
-    # It tells of each connection that breaks, as an error with a traceback. Whoever used it says
-    # so too, once and in words.
+    # It logs each broken connection as an error with a traceback. The code that used the connection
+    # reports that too, once and in a sentence.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 

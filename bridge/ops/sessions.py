@@ -1,7 +1,7 @@
-"""`lp-bridge sessions`: list them, tell one's story with delivery marks, end one.
+"""`lp-bridge sessions`: lists sessions, shows the transcript of one, ends one.
 
-What people and agents wrote is shown with its control characters taken out: text from outside
-must not drive the operator's terminal.
+Messages of people and agents are shown without control characters: text from outside must not
+control the operator's terminal.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ async def list_sessions(settings: Settings, *, live: bool, limit: int) -> int:
     )
     if live:
         statement = statement.where(SESSIONS.c.live)
-    async with _open(settings) as database, database.read() as connection:
-        rows = (await connection.execute(statement)).all()
+    async with _open(settings) as database, database.read() as transaction:
+        rows = (await transaction.execute(statement)).all()
     if not rows:
         click.echo("There are no live sessions." if live else "There are no sessions.")
         return 0
@@ -87,16 +87,16 @@ async def list_sessions(settings: Settings, *, live: bool, limit: int) -> int:
 
 
 async def show_session(settings: Settings, session: str) -> int:
-    """Print what is known of a session and its transcript. Raise `StoreError`."""
-    async with _open(settings) as database, database.read() as connection:
+    """Print a session's row and its transcript. Raise `StoreError`."""
+    async with _open(settings) as database, database.read() as transaction:
         row = (
-            await connection.execute(select(SESSIONS).where(SESSIONS.c.id == session.strip()))
+            await transaction.execute(select(SESSIONS).where(SESSIONS.c.id == session.strip()))
         ).first()
         if row is None:
             return _unknown(session)
-        came = (await connection.execute(select(INBOX).where(INBOX.c.session_id == row.id))).all()
+        came = (await transaction.execute(select(INBOX).where(INBOX.c.session_id == row.id))).all()
         went = (
-            await connection.execute(
+            await transaction.execute(
                 select(OUTBOX).where(OUTBOX.c.session_id == row.id).order_by(OUTBOX.c.id)
             )
         ).all()
@@ -120,24 +120,24 @@ async def show_session(settings: Settings, session: str) -> int:
 
 async def close_session(settings: Settings, session: str) -> int:
     """Ask the session's owner to end it, as the card's button does. Raise `StoreError`."""
-    # In thread order it comes after all that has been written so far, and so it leaves last.
+    # This key sorts after everything written so far, so the close is sent last.
     key = MessageTs(f"{time.time():.6f}")
     name = SessionId(session.strip())
     async with _open(settings) as database:
-        async with database.read() as connection:
+        async with database.read() as transaction:
             row = (
-                await connection.execute(
+                await transaction.execute(
                     select(SESSIONS.c.team_id, SESSIONS.c.channel_id).where(SESSIONS.c.id == name)
                 )
             ).first()
         if row is None:
             return _unknown(session)
 
-        async def work(connection: Any) -> bool:
-            if not (await queries.lock_live(connection, name)).live:
+        async def work(transaction: Any) -> bool:
+            if not (await queries.lock_live(transaction, name)).live:
                 return False
             await inbox.add(
-                connection,
+                transaction,
                 session=name,
                 team=row.team_id,
                 channel=row.channel_id,
@@ -145,7 +145,7 @@ async def close_session(settings: Settings, session: str) -> int:
                 user=OPERATOR,
                 items=[packed(Close())],
             )
-            await notify(connection, CHANNEL, name)
+            await notify(transaction, CHANNEL, name)
             return True
 
         asked = await database.writer.run(work)
@@ -182,7 +182,7 @@ def plain(text: str) -> str:
 
 
 def _shown(row: Any) -> tuple[str, str]:
-    """Who says what, in an outbox row."""
+    """The author and the text of an outbox row."""
     try:
         payload = msgspec.json.decode(row.payload, type=dict[str, Any])
     except msgspec.DecodeError:

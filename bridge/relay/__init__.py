@@ -1,4 +1,4 @@
-"""The heart of the bridge: threads of Slack paired with conversations of LivePerson.
+"""The heart of the bridge: it pairs Slack threads with LivePerson conversations.
 
 Rooms, from the top: `service` (what the listeners call), `intake`, `worker`, `session`, then
 `delivery` (LivePerson) and `posting` (Slack) beside each other, and `shared` below all of them.

@@ -1,4 +1,4 @@
-"""What the listeners call: each answer is given only after the commit that makes it true."""
+"""What the listeners call. It answers only after the commit that makes the answer true."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 MOVED_BEFORE_MS = 5 * 60 * 1000
-"""How long before it is told a channel may have had its new id."""
+"""A channel may have had its new id for so long before Slack's event says so."""
 OPEN_AGAIN = 0.2
 """Seconds between two tries to open a session while the database is away."""
 
@@ -60,7 +60,7 @@ class BridgeService:
         self._pressing = Pressing(deps, supervisor, self._intake)
 
     async def connect(self, command: ConnectCommand) -> Connecting | Refused:
-        """Open a session, once per `request_key`. Its thread and its conversation follow.
+        """Open a session, once per `request_key`. Its thread and conversation are made later.
 
         Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
         """
@@ -89,14 +89,14 @@ class BridgeService:
         }
         worker = self._deps.worker
 
-        async def work(connection: Transaction) -> tuple[SessionRow | Refused | None, bool, bool]:
-            if (refused := await self._over_limit(connection, command, key)) is not None:
+        async def work(transaction: Transaction) -> tuple[SessionRow | Refused | None, bool, bool]:
+            if (refused := await self._over_limit(transaction, command, key)) is not None:
                 return refused, False, False
-            added = await sessions.add_session(connection, values, worker)
+            added = await sessions.add_session(transaction, values, worker)
             if added is not None:
                 return added, True, True
-            row = await sessions.session_by_request(connection, key)
-            ours = row is not None and await sessions.is_owner(connection, row.id, worker)
+            row = await sessions.session_by_request(transaction, key)
+            ours = row is not None and await sessions.is_owner(transaction, row.id, worker)
             return row, False, ours
 
         row, fresh, ours = await self._open(work)
@@ -105,8 +105,9 @@ class BridgeService:
         crash_point("session.committed")
         if row is None:
             return Refused(refusals.trouble("The request could not be stored.", "Try again."))
-        # Known, though ours: the first try's commit may have taken effect before it failed. A known
-        # one of another worker is that worker's: two with one epoch would not be fenced.
+        # A retry may find the row that its own first attempt committed. Run it only if this worker
+        # owns it at epoch 1: with another owner two actors would share an epoch, and fencing would
+        # not separate them.
         if fresh or (ours and row.live and row.epoch == 1):
             log.info("session.opened", session=row.id, account=row.account)
             self._supervisor.adopt(row, fresh=fresh)
@@ -115,8 +116,8 @@ class BridgeService:
     async def _open(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run a transaction that opens a session.
 
-        Where openings are counted they wait for each other, over all workers: in a transaction of
-        their own, so that no message waits with them.
+        Where the number of sessions is limited, openings of all workers wait for each other. They
+        then have a transaction of their own, so that no message has to wait with them.
         """
         database, clock = self._deps.database, asyncio.get_running_loop().time
         if not (limited(self._deps.settings) and database.is_postgresql):
@@ -125,28 +126,28 @@ class BridgeService:
         while True:
             try:
                 return await database.at_once(work, deadline=max(end - clock(), 0.1))
-            except StoreUnavailable:  # run again, it finds what it may have committed
+            except StoreUnavailable:  # a retry finds the row if the first attempt committed it
                 if clock() + OPEN_AGAIN > end:
                     raise
             await asyncio.sleep(OPEN_AGAIN)
 
     async def _over_limit(
-        self, connection: Transaction, command: ConnectCommand, key: str
+        self, transaction: Transaction, command: ConnectCommand, key: str
     ) -> Refused | None:
         settings = self._deps.settings
         if not limited(settings):
             return None
-        await people.open_one_at_a_time(connection)
-        if await sessions.session_by_request(connection, key) is not None:
-            return None  # it has been opened already, and counts itself
-        return await over_limit(connection, settings, command.team, command.channel, command.user)
+        await people.open_one_at_a_time(transaction)
+        if await sessions.session_by_request(transaction, key) is not None:
+            return None  # a retry: its session is open already, and counted
+        return await over_limit(transaction, settings, command.team, command.channel, command.user)
 
     def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:
-        """Whether a thread is known to be none of ours; False if that is to be found out."""
+        """Whether a thread is known not to be bridged; False if that has to be looked up."""
         return self._deps.threads.foreign((team, channel, thread_ts))
 
     async def message(self, message: ThreadMessage) -> None:
-        """Take a thread message: committed when this returns. Raises as `Intake.message` does."""
+        """Take a thread message: it is committed when this returns. Raises as `Intake.message`."""
         try:
             await self._intake.message(message)
         except Exception:
@@ -164,7 +165,7 @@ class BridgeService:
         await self._intake.tell(session, items, first=first)
 
     async def end(self, session: SessionId, click: Click) -> Refused | None:
-        """End a conversation, from its own thread (the card's button). Idempotent.
+        """End a conversation by the button in its own thread. Pressing twice does no harm.
 
         Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
         """
@@ -188,8 +189,8 @@ class BridgeService:
     async def _pressed(self, click: Click) -> SessionRow | Refused:
         """The session in whose thread a button was pressed, if that person may press it.
 
-        Slack shows a thread to the members of its channel only. What a button carries decides
-        nothing by itself: it must be the thread's own.
+        Slack shows a thread only to the members of its channel. What a button carries proves
+        nothing: the session is found by the thread in which it was pressed.
         """
         if click.thread_ts is None:
             return Refused(refusals.no_such_session())
@@ -198,21 +199,22 @@ class BridgeService:
             return Refused(refusals.no_such_session())
         if click.home not in (None, click.team):
             return Refused(refusals.other_workspace())
-        async with self._deps.database.read() as connection:
-            row = await sessions.session_by_id(connection, thread.session)
+        async with self._deps.database.read() as transaction:
+            row = await sessions.session_by_id(transaction, thread.session)
         return row if row is not None else Refused(refusals.no_such_session())
 
     async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
-        """Have a channel's sessions under its new id. Their owners learn it when they next post.
+        """Move a channel's sessions to its new id. Their owners learn of it when they next post.
 
-        What came under that id before was nobody's, and is acknowledged: it is read.
+        Messages that came under the new id before this were acknowledged as belonging to no
+        session. So the threads are marked to be read since then.
         """
         since = sessions.now_ms() - MOVED_BEFORE_MS
 
-        async def work(connection: Transaction) -> None:
-            await sessions.move_channel(connection, team, old, new)
-            await unheard.mark_channel(connection, team, new, since)
-            await notify(connection, CHANNEL, MOVED)
+        async def work(transaction: Transaction) -> None:
+            await sessions.move_channel(transaction, team, old, new)
+            await unheard.mark_channel(transaction, team, new, since)
+            await notify(transaction, CHANNEL, MOVED)
 
         await self._deps.database.at_once(work, deadline=SLACK_WAITS)
         self._deps.threads.moved()
@@ -221,8 +223,8 @@ class BridgeService:
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """The open sessions that this person has opened, newest first."""
-        async with self._deps.database.read() as connection:
-            found = await sessions.open_of(connection, team, user)
+        async with self._deps.database.read() as transaction:
+            found = await sessions.open_of(transaction, team, user)
         return [
             SessionSummary(
                 session=row.id,

@@ -1,3 +1,3 @@
-"""Slack's face. Lower half: `web` (the Web API), `views` (Block Kit), `text`. Upper half:
-`receiver` (requests come in), `app` (Bolt) and `listeners` (what people do).
+"""All about Slack. The lower half: `web` (the Web API), `views` (Block Kit), `text`. The upper
+half: `receiver` (takes requests), `app` (Bolt) and `listeners` (what people do).
 """

@@ -1,7 +1,7 @@
-"""The Bolt app: who is asking, which listeners answer, and what Slack hears when one fails.
+"""The Bolt app: authorizes a request, has a listener answer it, and reports failures to Slack.
 
-Bolt sees verified, parsed requests only (see `ingress`), and runs each to its end before Slack is
-answered: nothing goes on behind an acknowledgement, and what fails is not acknowledged.
+Bolt gets only verified and parsed requests (see `ingress`), and finishes each of them before Slack
+is answered. No work goes on after an acknowledgement, and a request that fails is not acknowledged.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ log = structlog.get_logger(__name__)
 class Authorize(AsyncAuthorize):
     """Tells Bolt who we are in the request's workspace; asks Slack once, then remembers.
 
-    Whatever fails raises, so that the request fails and Slack delivers it again: Bolt's own way out
-    is an answer of 200, or a post to the `response_url`, and the event would be lost. Requests of
-    workspaces that the bridge is not installed in do not get this far (see `dispatch`).
+    Every failure raises, so that Slack delivers the request again. Bolt itself would answer 200 or
+    post to the `response_url`, and the event would be lost. Requests of workspaces in which the
+    bridge is not installed do not get this far (see `dispatch`).
     """
 
     def __init__(self, workspaces: Workspaces) -> None:
@@ -70,10 +70,10 @@ class Authorize(AsyncAuthorize):
 
 
 class NoSession:
-    """Stands where Bolt's own client expects an HTTP session.
+    """Takes the place of the HTTP session that Bolt's own client expects.
 
-    Slack is called by `SlackClient` only: at its pace, with its deadlines, and with errors that say
-    what is certain.
+    Only `SlackClient` calls Slack: at Slack's pace, with deadlines, and with errors that say
+    whether the outcome is certain.
     """
 
     closed = False
@@ -84,15 +84,15 @@ class NoSession:
 
 
 async def no_respond(*_: object, **__: object) -> NoReturn:
-    """Stand where Bolt's `respond` is, which opens a session of its own for each answer."""
+    """Take the place of Bolt's `respond`, which opens an HTTP session for each answer."""
     raise RuntimeError('Bolt\'s respond calls nobody: use context["slack"].api.respond.')
 
 
 def build_bolt_app(slack: SlackClient, service: Service) -> AsyncApp:
     """Build the app with all listeners; they call `service`, and Slack by `context["slack"]`."""
     logger = logging.getLogger("bridge.slack.bolt")
-    # Bolt warns when it sees a token in the environment beside a client of ours, its warning of a
-    # request without a listener repeats what is in it, and at DEBUG it logs whole requests.
+    # Bolt warns of a token in the environment, its warning of a request without a listener
+    # repeats the request's content, and at DEBUG it logs whole requests.
     logger.setLevel(logging.ERROR)
     app = AsyncApp(
         name="lp-bridge",
@@ -122,7 +122,7 @@ def build_bolt_app(slack: SlackClient, service: Service) -> AsyncApp:
 
 
 async def answer_failure(error: Exception, body: Body) -> BoltResponse:
-    """Log what went wrong; tell a person who waits for a command, and have the rest retried."""
+    """Log a failure; tell a person who waits for a command, and have Slack retry all else."""
     if isinstance(error, SlackError | Transient):
         log.warning("slack_request_failed", kind=kind_of(body), error=str(error))
     else:

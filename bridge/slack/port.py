@@ -1,7 +1,8 @@
-"""What people in Slack can ask of the relay: the verbs, and the values that go with them.
+"""What people in Slack can ask of the relay: the verbs, and the values that they take and return.
 
-Slack's upper half calls a `Service`, and `bridge.relay.service.BridgeService` is one. A new verb is
-declared here and done there, and nowhere else. Plain values, no I/O; all rooms may import it.
+Slack's upper half calls a `Service`, which `bridge.relay.service.BridgeService` implements. A new
+verb is declared here and implemented there, and nowhere else. Plain values, no I/O; all rooms may
+import it.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class ConnectCommand:
     response_url: str | None = None
     channel_name: str | None = None
     pressed: Click | None = None
-    """The button "Start again" that asked for it; None: it was typed."""
+    """The click on "Start again"; None if the command was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Click:
     """The thread of the message that the button is on; None where Slack names none."""
     user: UserId
     home: TeamId | None
-    """The workspace that the person belongs to, where Slack tells: another company's, perhaps."""
+    """The person's own workspace, if Slack tells it; in a shared channel perhaps another
+    company's."""
     key: str
     """Identity of the click, a timestamp."""
 
@@ -111,9 +113,9 @@ class WriterKind(StrEnum):
 
     PERSON = "person"
     THROUGH_APP = "through app"
-    """An app has posted it, as a user: a person, or that app's own bot."""
+    """An app posted it as a user, who may be a person or the app's own bot."""
     APP = "app"
-    """An app, a workflow or a webhook, as nobody."""
+    """An app, a workflow or a webhook posted it without a user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ class Accounts:
     """What `/lp accounts` shows."""
 
     named: tuple[AccountInfo, ...]
-    """Those that are set up, for this channel."""
+    """The configured accounts that may be used in this channel."""
     others: bool
     """Whether any other account may be connected to as well, by its number."""
 
@@ -170,16 +172,16 @@ class AccountInfo:
 
 
 class Service(Protocol):
-    """Every method returns only after what it promises is committed; a failure raises."""
+    """Every method returns only after the commit of what it promises; a failure raises."""
 
     async def connect(self, command: ConnectCommand) -> Connecting | Refused:
-        """Start a session; asked again with the same `request_key`, start no second one."""
+        """Start a session, but not a second one for the same `request_key`."""
 
     def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:
-        """Whether this thread is known to be none of the bridge's; False if unsure."""
+        """Whether this thread is known to belong to no session; False if that is not known."""
 
     async def message(self, message: ThreadMessage) -> None:
-        """Take a message; asked again with the same identity, take no second one."""
+        """Take a message, but not a second time after a redelivery."""
 
     async def end(self, session: SessionId, click: Click) -> Refused | None:
         """End a session from its own thread; ending it again does no harm."""
@@ -188,7 +190,7 @@ class Service(Protocol):
         """Take a press; asked again with the same identity, take no second one."""
 
     async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
-        """Have everything of a channel under its new id; asked again, do nothing."""
+        """Move a channel's sessions to its new id; doing so again does no harm."""
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """List the open sessions that this person may see."""

@@ -1,4 +1,4 @@
-"""What the app must be allowed to do in Slack, and why: one line per method, event and feature.
+"""The scopes that the app needs in Slack, and why: one line per method, event and feature.
 
 `app_manifest.yml` declares exactly this, `doctor` compares it with what the token was granted, and
 a test compares it with the calls and listeners in the code.
@@ -53,5 +53,5 @@ def required() -> frozenset[str]:
 
 
 def missing(granted: Iterable[str]) -> list[str]:
-    """Return what a token lacks, sorted. `granted`: `Identity.scopes`."""
+    """Return the scopes that a token lacks, sorted. `granted`: `Identity.scopes`."""
     return sorted(required() - frozenset(granted))

@@ -1,4 +1,4 @@
-"""Words for Slack's text fields: escaping, and showing what a person typed or is called."""
+"""Text for Slack's text fields: escapes it, and shows what a person typed or is called."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from bridge.content.markup import escape, escaped_within, one_line, shorten, une
 __all__ = ["code", "echo", "escape", "escaped_within", "one_line", "person_name", "shorten"]
 
 ECHO = 40
-"""How much of a mistake is repeated to the person who made it, in characters."""
+"""Most characters of a wrong input that are repeated to the person who typed it."""
 NAME = 80
-"""Longest name that is shown; Slack's own display names end there too."""
+"""Longest name that is shown, which is also Slack's own limit for display names."""
 
 
 def person_name(name: str | None) -> str | None:

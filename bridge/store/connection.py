@@ -1,4 +1,4 @@
-"""What queries and works are given: a connection inside a transaction, of either database."""
+"""The transaction in which queries run: a connection to either database."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ T = TypeVar("T")
 class Transaction(Protocol):
     """A connection inside a transaction, as queries see it.
 
-    SQLAlchemy's `AsyncConnection` is one, and so is what SQLite is written with (`inline`). Queries
-    of the store run on it as a `Statement`.
+    SQLAlchemy's `AsyncConnection` is one, and so is the `InlineConnection` that writes to SQLite.
+    The store's queries run on it as `Statement`s.
     """
 
     @property
@@ -41,7 +41,7 @@ class WriteConnection(Transaction, Protocol):
         """Begin a transaction (to be awaited)."""
 
     def begin_nested(self) -> AbstractAsyncContextManager[Any]:
-        """A savepoint, for the time of an `async with`."""
+        """A savepoint that lasts for an `async with`."""
 
     async def commit(self) -> None:
         """Commit."""

@@ -41,7 +41,7 @@ from bridge.store.writer import Writer
 READ_SECONDS = 10.0
 """A read that takes longer is given up."""
 WRITE_SECONDS = 5.0
-"""So long a check waits for a row to be written."""
+"""Seconds that a check waits for a row to be written."""
 T = TypeVar("T")
 
 
@@ -74,13 +74,13 @@ class Database:
                 await connection.begin()
                 yield connection
         except Exception as error:
-            _heed_cancellation(error)
+            _raise_if_cancelled(error)
             if isinstance(error, StoreError) or unavailable(error) is None:
                 raise
             raise StoreUnavailable(f"The database cannot be read: {describe(error)}.") from error
 
     async def at_once(self, work: Callable[[Transaction], Awaitable[T]], *, deadline: float) -> T:
-        """Run `work` in a transaction that waits behind no other: for what must not be late.
+        """Run `work` in its own transaction, not the writer's next one: for what must not be late.
 
         Raise `StoreUnavailable` after `deadline` seconds. SQLite takes one writer at a time, so
         there it is the writer's next transaction.
@@ -91,7 +91,7 @@ class Database:
             async with asyncio.timeout(deadline), self.engine.begin() as connection:
                 return await work(connection)
         except Exception as error:
-            _heed_cancellation(error)
+            _raise_if_cancelled(error)
             if isinstance(error, StoreError) or unavailable(error) is None:
                 raise
             raise CommitUnknown(f"The database does not take writes: {describe(error)}.") from error
@@ -116,13 +116,13 @@ class Database:
         return trouble and f"The database does not take writes: {trouble}."
 
     async def check_writing(self, deadline: float = WRITE_SECONDS) -> None:
-        """Write a row, and remove it again, each committed: what is rolled back needs no room.
+        """Write a row and remove it again, with a commit each: a rolled-back write needs no disk.
 
         Raise `StoreUnavailable`.
         """
         name = WorkerId(f"doctor-{token_hex(8)}")
         try:
-            await self.at_once(lambda it: workers.pretend(it, name), deadline=deadline)
+            await self.at_once(lambda it: workers.write_probe(it, name), deadline=deadline)
             await self.at_once(lambda it: workers.forget(it, only=[name]), deadline=deadline)
         except StoreUnavailable as error:
             error.remedy = "See that its disk has room, and that it is no read-only copy."
@@ -159,11 +159,11 @@ class Database:
         await self.close()
 
 
-def _heed_cancellation(error: Exception) -> None:
-    """Raise `CancelledError` if this task was cancelled, whatever the driver made of that.
+def _raise_if_cancelled(error: Exception) -> None:
+    """Raise `CancelledError` if this task was cancelled, even if the driver reports another error.
 
-    psycopg, cancelled while it cancels a query, reports a broken connection instead. A loop that is
-    to end would take that for an outage, and go on.
+    When psycopg is cancelled while it cancels a query, it reports a broken connection. A loop that
+    is being stopped would take that for an outage and go on.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -171,7 +171,7 @@ def _heed_cancellation(error: Exception) -> None:
 
 
 def _lane(url: URL, engine: AsyncEngine, ring: KeyRing) -> tuple[Lane, Engine | None]:
-    """Where this database is written; for SQLite with an engine of its own."""
+    """The lane that writes to this database; for SQLite with an engine of its own."""
     if engine.dialect.name == "postgresql":
         return LoopLane(engine), None
     sync_engine = create_engine(
@@ -202,7 +202,7 @@ def open_database(url: str, *, keys: Sequence[str] = ()) -> Database:
         key_file = path.with_name(path.name + ".key")
         if not keys:
             keys = [key_from_file(key_file)]
-        elif key_file.exists():  # what it has encrypted before the keys were configured
+        elif key_file.exists():  # it still decrypts what was written before keys were configured
             keys = [*keys, key_from_file(key_file)]
     elif not keys:
         raise KeyMissing("PostgreSQL needs BRIDGE_ENCRYPTION_KEYS: several workers share the keys.")

@@ -1,4 +1,4 @@
-"""Tell the database's own trouble from a mistake in what it was asked."""
+"""Tell a database that is busy or down from an error in the request itself."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sqlalchemy import exc
 
 
 class Unavailable(Enum):
-    """What kind of trouble an error stands for."""
+    """Why the database cannot be used at present."""
 
     BUSY = "busy"
     """Another transaction is in the way; the connection is fine."""
     DOWN = "down"
-    """The database cannot be asked at present; take a new connection."""
+    """The database does not answer at present; the next attempt needs a new connection."""
 
 
 # https://sqlite.org/rescode.html, primary codes.
@@ -59,11 +59,11 @@ _NOT_CONNECTED = (
     ("TLS does not work out", r"\bssl\b|certificate"),
     ("the connection broke", r"closed the connection|connection reset|broken pipe|is closed"),
 )
-"""What we say, and what the driver's text has in it then. The first that fits counts."""
+"""Our sentence, and a pattern of the driver's text that it stands for. The first match counts."""
 
 
 def unique_violation(error: BaseException) -> bool:
-    """Whether the database refuses a row because another one has its identity."""
+    """Whether the database refused a row because its unique key exists already."""
     for cause in _causes(error):
         if isinstance(cause, psycopg.errors.UniqueViolation):
             return True
@@ -100,14 +100,14 @@ def describe(error: BaseException) -> str:
 
 
 def _of_connecting(error: psycopg.Error) -> str:
-    """Say it in our words: the text of a failed connection attempt names host and user."""
+    """Describe a failed connection attempt in our words: the driver's text names host and user."""
     text = str(error).lower()
     found = (said for said, pattern in _NOT_CONNECTED if re.search(pattern, text))
     return next(found, type(error).__name__)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The driver's error, however deep SQLAlchemy has wrapped it."""
+    """The error and its causes: SQLAlchemy wraps the driver's error."""
     seen: set[int] = set()
     waiting: list[BaseException | None] = [error]
     while waiting:

@@ -1,7 +1,7 @@
-"""Secrets at rest: a column type that encrypts, and where its keys come from.
+"""Encrypts secrets in the database: a column type, and where its keys come from.
 
-The keys belong to one engine (see `bind`), not to the process: two databases of one process keep
-their own. Fernet (AES-128-CBC with HMAC-SHA256) refuses what was not written with one of its keys.
+The keys belong to one engine (see `bind`), not to the process: two databases in one process have
+their own keys. Fernet (AES-128-CBC with HMAC-SHA256) rejects text not written with one of its keys.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class KeyRing:
         return self._fernet.encrypt(text.encode()).decode()
 
     def decrypt(self, token: str) -> str:
-        """Decrypt what `encrypt` made. Raise `BadKey` if none of the keys opens it."""
+        """Decrypt a result of `encrypt`. Raise `BadKey` if no key decrypts it."""
         try:
             return self._fernet.decrypt(token).decode()
         except InvalidToken:
@@ -119,7 +119,7 @@ def _create(path: Path) -> None:
             return
         folder = os.open(path.parent, os.O_RDONLY)
         try:
-            os.fsync(folder)  # the name must survive a power cut: what it encrypts will
+            os.fsync(folder)  # the file must survive a power cut, as what it encrypts will
         finally:
             os.close(folder)
     finally:

@@ -1,4 +1,4 @@
-"""Make engines: what DATABASE_URL means, and how each connection to it is prepared.
+"""Makes engines: reads DATABASE_URL, and prepares each new connection.
 
 SQLite runs in WAL mode: readers never wait for the writer. `synchronous=FULL` flushes the log at
 each commit. NORMAL would survive the death of the process but not a power cut, and a message that
@@ -23,8 +23,8 @@ from bridge.store.lanes import WRITES
 BUSY_MS = 1_000
 """How long SQLite itself waits for a lock; the writer then tries again until its deadline."""
 IDLE_IN_TRANSACTION_MS = 10_000
-"""PostgreSQL ends a transaction that does nothing for so long: a paused worker must not hold its
-locks on sessions that others are about to take over."""
+"""PostgreSQL ends a transaction that is idle for so long: a worker that was paused must not keep
+its locks on sessions that others take over."""
 _DRIVERS = {
     "postgres": "postgresql+psycopg",
     "postgresql": "postgresql+psycopg",
@@ -66,7 +66,7 @@ def is_there(url: str) -> bool:
 
 
 def require_place(url: str) -> None:
-    """See that the file of an SQLite database could be made; makes none. Raise `BadDatabaseUrl`."""
+    """Check that an SQLite database's file could be made; makes none. Raise `BadDatabaseUrl`."""
     path = Path(normalise_url(url).database or "").absolute()
     folder = path.parent
     if not folder.is_dir():
@@ -76,7 +76,7 @@ def require_place(url: str) -> None:
 
 
 def prepare_file(url: URL) -> Path:
-    """See that the file of an SQLite database can be used; if new, only its owner may read it."""
+    """Make sure that an SQLite database's file can be used; a new one only its owner may read."""
     path = Path(url.database or "").absolute()
     try:
         if path.exists():
@@ -103,7 +103,7 @@ def make_engine(url: URL) -> AsyncEngine:
             pool_size=5,
             max_overflow=5,
             pool_timeout=5,
-            hide_parameters=True,  # what people write belongs in no log
+            hide_parameters=True,  # people's messages must not get into a log
             # None: the driver begins no transactions of its own; `begin` does.
             connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000},
         )
@@ -120,7 +120,8 @@ def make_engine(url: URL) -> AsyncEngine:
         connect_args={
             "connect_timeout": 5,
             "application_name": "lp-bridge",
-            # A database that vanishes without a word is noticed within half a minute.
+            # A database that is gone without closing its connections is noticed within half a
+            # minute.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
@@ -143,7 +144,7 @@ def prepare_sqlite(connection: Any, record: Any) -> None:
 
 
 def never_wait(connection: Any, record: Any) -> None:
-    """The event loop waits for no lock: the writer tries again, until its deadline."""
+    """Do not wait for a lock on the event loop: the writer tries again until its deadline."""
     connection.execute("PRAGMA busy_timeout=0")
 
 
@@ -157,8 +158,8 @@ def _prepare_postgresql(connection: Any, record: Any) -> None:
 
 
 def begin(connection: SyncConnection) -> None:
-    # IMMEDIATE: a transaction that reads first and writes later could otherwise find that another
-    # process has written in between, and then no waiting helps.
+    # IMMEDIATE takes the write lock at the start. A transaction that reads first and writes later
+    # could find that another process has written in between, and then waiting does not help.
     driver: Any = connection.connection.driver_connection
     if driver.in_transaction:
         return  # the writer has begun it

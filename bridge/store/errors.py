@@ -35,13 +35,13 @@ class StoreUnavailable(StoreError, Transient):  # noqa: N818 - the name is the t
 
 
 class CommitUnknown(StoreUnavailable, OutcomeUnknown):
-    """It may have been written: the connection broke, or the deadline passed, during the commit."""
+    """The transaction may be committed: the connection broke, or the deadline passed, meanwhile."""
 
 
 class NumberTaken(StoreError, Permanent):  # noqa: N818 - the name is the trouble
-    """Two messages of a session cannot have the same number in a dialog: nothing was written.
+    """Another message of the session has this number in the dialog already: nothing was written.
 
-    The code never asks for that knowingly. Whoever did has to look again.
+    The bridge never assigns a number twice knowingly. The caller has to look in the dialog again.
     """
 
     remedy = "Report it with the log: a number of LivePerson was given to two messages."

@@ -1,4 +1,4 @@
-"""What a session's former owner left: read at once, by whoever follows."""
+"""What a session's next owner needs to know: read in one transaction."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from bridge.store.rows import DialogRow, InboxRow, OutboxRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """What was not done yet, and how far was read."""
+    """The rows that are not finished, and how far each dialog has been read."""
 
     incoming: list[InboxRow]
-    """What waits for LivePerson, in thread order."""
+    """Rows that wait for LivePerson, in thread order."""
     unnumbered: list[InboxRow]
-    """What LivePerson took into a dialog without telling its sequence, in thread order."""
+    """Rows that LivePerson took into a dialog without telling their sequence, in thread order."""
     outgoing: list[OutboxRow]
-    """What waits for Slack, in order."""
+    """Rows that wait for Slack, in order."""
     dialogs: list[DialogRow]
     own: dict[str, set[int]]
-    """By dialog: numbers of our own messages that are still of interest (see `behind`)."""
+    """By dialog: sequences of our own messages that may still come (see `behind`)."""
 
 
 def behind(dialog: DialogRow) -> int:
-    """The number from which on a dialog is still of interest: its cursor, or its first gap."""
+    """The sequence after which events may still come: before the first gap, or the cursor."""
     position = dialog.position
     return min([position.cursor, *(first - 1 for first, _ in position.gaps)])
 
 
 async def handover_of(transaction: Transaction, session: SessionId) -> Handover:
-    """What the next owner of a session finds."""
+    """Read the handover of a session."""
     dialogs = await sessions.dialogs_of(transaction, session)
     return Handover(
         incoming=await inbox.waiting(transaction, session),

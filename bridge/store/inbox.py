@@ -33,7 +33,7 @@ _ADD = Statement(
 
 
 async def add(
-    connection: Transaction,
+    transaction: Transaction,
     *,
     session: SessionId,
     team: TeamId,
@@ -45,12 +45,12 @@ async def add(
     state: str = "waiting",
     error: str | None = None,
 ) -> list[InboxRow]:
-    """Add what somebody did in Slack: a row for each of `items`, which are its parts, in order.
+    """Add what somebody did in Slack: a row for each of `items`, which are its parts in order.
 
     `first`: the number of the first part.
 
-    Returns the new rows; none if the event is known already (a redelivery). With another `state`
-    than `waiting` the rows are finished from the start, `error` saying why.
+    Returns the new rows; none if they are known already (a redelivery). With a `state` other
+    than `waiting` the rows are finished at once, and `error` says why.
     """
     now = now_ms()
     added: list[InboxRow] = []
@@ -63,7 +63,7 @@ async def add(
             "payload": item.payload,
         }
         found = await _ADD.run(
-            connection,
+            transaction,
             session_id=session,
             team_id=team,
             channel_id=channel,
@@ -81,9 +81,9 @@ async def add(
 _WAITING = Statement(lambda _: select(*_COLUMNS).where(_OF_SESSION, INBOX.c.state == WAITING))
 
 
-async def waiting(connection: Transaction, session: SessionId) -> list[InboxRow]:
-    """What waits for LivePerson, in thread order."""
-    rows = await _WAITING.fetch(connection, InboxRow, session=session)
+async def waiting(transaction: Transaction, session: SessionId) -> list[InboxRow]:
+    """The session's rows that wait for LivePerson, in thread order."""
+    rows = await _WAITING.fetch(transaction, InboxRow, session=session)
     return sorted(rows, key=lambda row: row.order)
 
 
@@ -101,12 +101,12 @@ _SESSIONS_WAITING = Statement(
 )
 
 
-async def sessions_waiting(connection: Transaction, owner: WorkerId, *, before: int) -> set[str]:
-    """Which of a worker's sessions have had something waiting since before a time (ms).
+async def sessions_waiting(transaction: Transaction, owner: WorkerId, *, before: int) -> set[str]:
+    """Which of a worker's sessions have rows that have waited since before a time (ms).
 
-    The poll that backs up the wake-ups. It costs what is waiting, not what there is.
+    This is the poll for lost notifications. Its cost grows with the waiting rows only.
     """
-    found = await _SESSIONS_WAITING.run(connection, owner=owner, before=before)
+    found = await _SESSIONS_WAITING.run(transaction, owner=owner, before=before)
     return {row[0] for row in found}
 
 
@@ -121,10 +121,10 @@ _KNOWN = Statement(
 
 
 async def known_sequences(
-    connection: Transaction, session: SessionId, dialog: str, after: int
+    transaction: Transaction, session: SessionId, dialog: str, after: int
 ) -> set[int]:
     """Sequences after `after` that are known to be our own messages."""
-    found = await _KNOWN.run(connection, session=session, dialog=dialog, after=after)
+    found = await _KNOWN.run(transaction, session=session, dialog=dialog, after=after)
     return {row[0] for row in found}
 
 
@@ -139,9 +139,9 @@ _UNNUMBERED = Statement(
 )
 
 
-async def unnumbered(connection: Transaction, session: SessionId) -> list[InboxRow]:
-    """What LivePerson took into a dialog without telling its sequence, in thread order."""
-    rows = await _UNNUMBERED.fetch(connection, InboxRow, session=session)
+async def unnumbered(transaction: Transaction, session: SessionId) -> list[InboxRow]:
+    """Rows that LivePerson took into a dialog without telling their sequence, in thread order."""
+    rows = await _UNNUMBERED.fetch(transaction, InboxRow, session=session)
     return sorted(rows, key=lambda row: row.order)
 
 
@@ -161,15 +161,15 @@ _SENT = Statement(
 
 
 async def mark_sent(
-    connection: Transaction, row: InboxId, dialog: str | None, sequence: int | None
+    transaction: Transaction, row: InboxId, dialog: str | None, sequence: int | None
 ) -> None:
-    """LivePerson has it, under this sequence if it told one.
+    """Mark a row as sent, under this sequence if LivePerson told one.
 
-    No dialog: it has no sequence that could still become known. Raises `NumberTaken` if another
-    message has that number.
+    Without a dialog, it never gets a sequence. Raises `NumberTaken` if another message has
+    that sequence.
     """
     try:
-        await _SENT.run(connection, row=row, dialog=dialog, number=sequence, at=now_ms())
+        await _SENT.run(transaction, row=row, dialog=dialog, number=sequence, at=now_ms())
     except Exception as error:
         if unique_violation(error):
             raise NumberTaken from error
@@ -185,7 +185,7 @@ _ALL_SENT = Statement(
         .values(
             state="sent",
             dialog_id=bindparam("dialog"),
-            # The reader may have noted it meanwhile, with the number that its echo had.
+            # The reader may have stored the number of its echo meanwhile.
             sequence=func.coalesce(bindparam("number", type_=BigInteger), INBOX.c.sequence),
             finished_at=bindparam("at"),
         )
@@ -193,14 +193,14 @@ _ALL_SENT = Statement(
 )
 
 
-async def mark_all_sent(connection: Transaction, notes: Sequence[Mapping[str, Any]]) -> int:
-    """LivePerson has these. Each of `notes`: row, session, epoch, dialog, number, at.
+async def mark_all_sent(transaction: Transaction, notes: Sequence[Mapping[str, Any]]) -> int:
+    """Mark rows as sent. Each of `notes`: row, session, epoch, dialog, number, at.
 
-    Those of a session that somebody else has claimed meanwhile are passed over; gives how many
-    are noted. Raises `NumberTaken` if another message has one of the numbers.
+    Rows of a session that another worker has claimed meanwhile are left as they are. Returns
+    the number of marked rows. Raises `NumberTaken` if another message has one of the numbers.
     """
     try:
-        return await _ALL_SENT.run_many(connection, notes)
+        return await _ALL_SENT.run_many(transaction, notes)
     except Exception as error:
         if unique_violation(error):
             raise NumberTaken from error
@@ -217,11 +217,11 @@ _FAILED = Statement(
 )
 
 
-async def mark_failed(connection: Transaction, rows: Sequence[InboxId], error: str) -> None:
-    """They will not be delivered, for this reason."""
+async def mark_failed(transaction: Transaction, rows: Sequence[InboxId], error: str) -> None:
+    """Mark rows as failed: they will not be delivered, for this reason."""
     now = now_ms()
     notes = [{"row": row, "why": error, "at": now} for row in rows]
-    await _FAILED.run_many(connection, notes)
+    await _FAILED.run_many(transaction, notes)
 
 
 _SHARED = ("session_id", "team_id", "channel_id", "message_ts", "user_id", "created_at")
@@ -241,7 +241,7 @@ _REPLACE = Statement(
 
 
 async def replace(
-    connection: Transaction,
+    transaction: Transaction,
     session: SessionId,
     ts: MessageTs,
     row: InboxId,
@@ -249,20 +249,19 @@ async def replace(
     before: str,
     items: Sequence[NewInbox],
 ) -> list[InboxRow]:
-    """Put what has been made ready in a row's place; further items become rows of their own.
+    """Replace a row's payload by the first of `items`; the others become rows of their own.
 
-    If the payload is not `before` any more, that has been done already, by a commit that took
-    effect although nobody heard of it: then nothing is changed. Returns what waits now of the
-    message `ts`, in order.
+    Nothing changes if the payload is not `before` any more: an earlier try has been committed
+    although its answer was lost. Returns the waiting rows of the message `ts`, in order.
     """
     first, *further = items
-    changed = await _REPLACE.first(connection, row=row, before=before, after=first.payload)
+    changed = await _REPLACE.first(transaction, row=row, before=before, after=first.payload)
     if changed is not None:
         *same, part = changed
         shared = dict(zip(_SHARED, same, strict=True))
         for place, item in enumerate(further, part + 1):
             await _ADD.run(
-                connection,
+                transaction,
                 kind=item.kind,
                 part=place,
                 payload=item.payload,
@@ -271,4 +270,4 @@ async def replace(
                 finished_at=None,
                 **shared,
             )
-    return [each for each in await waiting(connection, session) if each.message_ts == ts]
+    return [each for each in await waiting(transaction, session) if each.message_ts == ts]

@@ -1,8 +1,9 @@
-"""SQLite, written on the event loop: its connection, and the thread that commits.
+"""Writes to SQLite on the event loop: its connection, and the thread that commits.
 
-SQLite answers from this process's own memory, in microseconds: a hop to a thread for a statement
-would cost ten times the statement, and the two threads would fight over the interpreter. So its
-statements run here. What waits for the disk, the commit, runs in a thread.
+SQLite answers from this process's own memory, in microseconds. Handing a statement to a thread
+would cost ten times as much as the statement, and the two threads would compete for the
+interpreter. So statements run on the event loop. The commit waits for the disk, and runs in a
+thread.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ T = TypeVar("T")
 
 
 class InlineConnection:
-    """A connection to SQLite whose statements are answered at once.
+    """A connection to SQLite whose statements run at once.
 
-    `in_thread` runs what waits for the disk, and returns only when that has ended.
+    `in_thread` runs a function that waits for the disk, and returns when it has ended.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class InlineConnection:
         connection: SyncConnection,
         in_thread: Callable[[Callable[[], None]], Awaitable[None]],
     ) -> None:
-        self._connection = connection
+        self._connection = self.sync_connection = connection
         self._in_thread = in_thread
         self._raw: Any = connection.connection.driver_connection
 
@@ -43,11 +44,6 @@ class InlineConnection:
     def dialect(self) -> Dialect:
         """SQLite's."""
         return self._connection.dialect
-
-    @property
-    def sync_connection(self) -> SyncConnection:
-        """SQLAlchemy's own connection."""
-        return self._connection
 
     async def execute(self, statement: Executable, parameters: Any = None, /) -> CursorResult[Any]:
         """Run a Core statement."""
@@ -66,7 +62,7 @@ class InlineConnection:
         await self._in_thread(self._commit)
 
     def _commit(self) -> None:
-        if self._connection.in_transaction():  # a Core statement has begun one there too
+        if self._connection.in_transaction():  # a Core statement has begun SQLAlchemy's own too
             self._connection.commit()
         else:
             self._raw.execute("COMMIT")
@@ -82,7 +78,7 @@ class InlineConnection:
             self._raw.execute("ROLLBACK")
 
     def close(self, *, broken: bool) -> None:
-        """Give it back; what it had begun is undone."""
+        """Close the connection; an open transaction is rolled back."""
         if broken:
             self._connection.invalidate()
         else:
@@ -91,7 +87,7 @@ class InlineConnection:
 
 
 class _Savepoint:
-    """What SQLAlchemy's own context manager does, for an `async with`."""
+    """SQLAlchemy's savepoint as an asynchronous context manager."""
 
     def __init__(self, connection: SyncConnection) -> None:
         self._connection = connection
@@ -115,7 +111,7 @@ class _Savepoint:
 
 
 class _Job:
-    """Something to be done in a thread, and the future that a loop waits for."""
+    """A function to run in the thread, and the future that gets its result."""
 
     __slots__ = ("done", "ended", "error", "loop", "work")
 
@@ -133,7 +129,7 @@ class _Job:
         except BaseException as error:  # noqa: BLE001 - raised to whoever waits
             self.error = error
         self.done = True
-        with contextlib.suppress(RuntimeError):  # the loop has been closed: nobody waits
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
             self.loop.call_soon_threadsafe(self._tell)
 
     def _tell(self) -> None:
@@ -145,7 +141,7 @@ class _Job:
 
 
 class _Thread:
-    """One thread that does one job after the other: less ceremony than an executor's."""
+    """One thread that runs one job after the other, at less cost than an executor."""
 
     def __init__(self, name: str) -> None:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
@@ -153,14 +149,14 @@ class _Thread:
         self._started = False
 
     def put(self, job: _Job) -> None:
-        """Have it done."""
+        """Queue a job."""
         if not self._started:
             self._started = True
             threading.Thread(target=self._run, name=self._name, daemon=True).start()
         self._jobs.put(job)
 
     def end(self) -> None:
-        """Do what waits, then end."""
+        """Run the queued jobs, then end."""
         self._jobs.put(None)
 
     def _run(self) -> None:
@@ -196,7 +192,7 @@ class InlineLane:
         if self._connection is not None:
             self._connection.rollback()
 
-    async def let_go(self, *, broken: bool) -> None:
+    async def give_back(self, *, broken: bool) -> None:
         """Give the connection back."""
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -207,7 +203,7 @@ class InlineLane:
         self._thread.end()
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
-        """Wait for `work` to its end, also when cancelled: a thread cannot be left behind."""
+        """Run `work` in the thread and wait for its end, even when cancelled."""
         loop = asyncio.get_running_loop()
         job = _Job(work, loop)
         self._thread.put(job)
@@ -215,9 +211,9 @@ class InlineLane:
             await job.ended
         except asyncio.CancelledError:
             while not job.done:
-                after = _Job(_nothing, loop)  # done after it: the thread is one
+                after = _Job(_nothing, loop)  # it runs after `work`, for there is only one thread
                 self._thread.put(after)
                 with contextlib.suppress(asyncio.CancelledError):
                     await after.ended
             if job.error is not None:
-                raise  # it is not done
+                raise  # `work` has failed

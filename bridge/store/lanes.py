@@ -1,4 +1,4 @@
-"""The one connection that writes, and what it takes to run a batch of works on it.
+"""The one connection that writes, and how a batch of works runs on it.
 
 PostgreSQL's is here, SQLite's in `inline`.
 """
@@ -25,18 +25,18 @@ class Lane(Protocol):
     async def run(self, attempt: Attempt[T]) -> T:
         """Run `attempt` with the connection.
 
-        When this returns or raises, nothing of `attempt` goes on. Cancelled, it may return all the
-        same: then it was too late.
+        When this returns or raises, `attempt` has ended. If it is cancelled too late, it returns
+        all the same.
         """
 
     async def roll_back(self) -> None:
-        """Undo the transaction that an attempt has left."""
+        """Roll back the transaction of a failed attempt."""
 
-    async def let_go(self, *, broken: bool) -> None:
+    async def give_back(self, *, broken: bool) -> None:
         """Give the connection back; a broken one is closed. The next attempt takes a new one."""
 
     def end(self) -> None:
-        """Nothing will be run any more."""
+        """End the lane: nothing runs on it any more."""
 
 
 class LoopLane:
@@ -57,7 +57,7 @@ class LoopLane:
         if self._connection is not None:
             await self._connection.rollback()
 
-    async def let_go(self, *, broken: bool) -> None:
+    async def give_back(self, *, broken: bool) -> None:
         """Give the connection back."""
         connection, self._connection = self._connection, None
         if connection is not None:

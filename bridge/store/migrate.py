@@ -1,7 +1,7 @@
-"""Bring a database to the schema of this version, and tell whether it is there.
+"""Migrates a database to this version's schema, and checks whether it has it.
 
 The scripts are in `migrations/` of the source tree, and in `bridge/migrations` of an installed
-wheel. Alembic is loaded only to upgrade: whoever just starts compares one word with `HEAD`.
+wheel. Alembic is loaded only to upgrade; a start only compares the revision with `HEAD`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from bridge.store.engine import connect_to_write, make_engine, normalise_url, pr
 from bridge.store.errors import NotMigrated, StoreError, StoreUnavailable, TooNew
 
 HEAD = "0011"
-"""The newest revision in `migrations/versions`; a test holds the two together."""
+"""The newest revision in `migrations/versions`; a test compares the two."""
 REVISIONS = frozenset(f"{number:04}" for number in range(1, 12))
-"""All of them."""
+"""All revisions."""
 UPGRADE_SECONDS = 600.0
-"""How long an upgrade may take, waiting for another one included."""
+"""Seconds that an upgrade may take, including the wait for another one."""
 _LOCK = 0x6C70627269646765  # "lpbridge": the advisory lock that keeps two upgrades apart
 
 
@@ -86,7 +86,7 @@ async def _upgrade(engine: AsyncEngine) -> str | None:
 async def require_current(connection: AsyncConnection, *, newer_will_do: bool = False) -> None:
     """Raise `NotMigrated` unless the database has this version's schema.
 
-    With `newer_will_do`, a newer one is no fault: the others of a fleet are being replaced.
+    With `newer_will_do`, a newer schema is accepted too: a fleet is being updated.
     """
     revision = await connection.run_sync(_revision)
     if revision is None:
@@ -110,7 +110,7 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _run_scripts(connection: Connection) -> None:
-    # Only who migrates pays for Alembic: a tenth of a second, and its memory for good.
+    # Imported only here: Alembic takes a tenth of a second to load, and memory for good.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
 

@@ -1,7 +1,7 @@
 """The schema: sessions, their dialogs, the inbox and the outbox, and the workers.
 
 Every table that grows carries the session's id, so that the data shards by session. Times are
-integers: milliseconds since 1970, UTC. What these rows promise is in `docs` of `bridge.relay`.
+integers: milliseconds since 1970, UTC. `docs/delivery.md` says what these rows promise.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Base(DeclarativeBase):
 
 
 class Worker(Base):
-    """One bridge process that owns sessions, for as long as its heart beats."""
+    """One bridge process that owns sessions, as long as it makes heartbeats."""
 
     __tablename__ = "workers"
 
@@ -58,11 +58,11 @@ class Worker(Base):
     running: Mapped[int | None] = mapped_column(Integer)
     """How many it ran at its last heartbeat, claim or release; None: an older version wrote it."""
     incarnation: Mapped[str | None] = mapped_column(String(32))
-    """Which process it is: two of one name would take each other's sessions for their own."""
+    """Identifies the process: two processes of one name would take each other's sessions."""
 
 
 class Presence(Base):
-    """Until when Slack could reach a worker that could store what it was told: one row."""
+    """One row: until when Slack could reach some worker that could store its events."""
 
     __tablename__ = "presence"
 
@@ -70,7 +70,7 @@ class Presence(Base):
     """Always 1."""
     until: Mapped[int] = mapped_column(BigInteger)
     gaps: Mapped[int] = mapped_column(Integer, default=0)
-    """How many times nobody could be reached: a thread that was read before counts as unread."""
+    """How many gaps there were. A thread that was read before the last one counts as unread."""
 
 
 class Session(Base):
@@ -100,29 +100,29 @@ class Session(Base):
     """Why it closed or failed, in words for the person."""
     conversation_id: Mapped[str | None] = mapped_column(String(64))
     opening_since: Mapped[int | None] = mapped_column(BigInteger)
-    """When a conversation was first asked for: from then on, look before asking again."""
+    """When a conversation was first requested: since then, look for it before requesting again."""
     consumer_id: Mapped[str | None] = mapped_column(String(128))
     credentials: Mapped[str | None] = mapped_column(EncryptedText)
     agent_id: Mapped[str | None] = mapped_column(String(128))
     agent_name: Mapped[str | None] = mapped_column(String(255))
     agent_avatar: Mapped[str | None] = mapped_column(Text)
     several_writers: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    """Somebody else than the opener has written to the agent: from then on everybody is named."""
+    """Somebody else than the opener has written: from then on each message names its writer."""
     quick_replies: Mapped[str | None] = mapped_column(Text)
     """Cards whose quick replies may still stand in the thread: JSON of `relay.shared.cards`."""
     card_shown: Mapped[str | None] = mapped_column(String(64))
-    """Fingerprint of what the card shows; differs from what it should show: update it."""
+    """Hash of what the card shows; if its present content has another, the card is updated."""
 
     held_since: Mapped[int | None] = mapped_column(BigInteger)
-    """Since when Slack lets nothing into the thread, once the opener has been told of it."""
+    """Since when Slack refuses posts to the thread; set once the opener has been told."""
 
     owner: Mapped[str | None] = mapped_column(String(128))
     epoch: Mapped[int] = mapped_column(Integer, default=0)
-    """Raised by each claim; guards every write of the owner."""
+    """Raised by each claim; each write of an owner is fenced by it."""
     attention: Mapped[bool] = mapped_column(Boolean, default=False)
-    """A session that is no longer live has something to post, and wants an owner for it."""
+    """A session that is no longer live needs an owner, because it has something to post."""
     unheard_since: Mapped[int | None] = mapped_column(BigInteger)
-    """Since then Slack could not reach us for a while: the thread is to be read. None: it is."""
+    """Slack could not reach the bridge since then: the thread has to be read. None: it need not."""
 
     created_at: Mapped[int] = mapped_column(BigInteger)
     active_at: Mapped[int] = mapped_column(BigInteger)
@@ -130,7 +130,7 @@ class Session(Base):
 
     __table_args__ = (
         UniqueConstraint("team_id", "channel_id", "thread_ts", name="uq_sessions_thread"),
-        # What is an owner's, or nobody's, the newest activity last.
+        # The sessions of an owner, or of nobody; by activity, the newest last.
         Index(
             "ix_sessions_owner",
             "owner",
@@ -173,7 +173,7 @@ class Dialog(Base):
     dialog_type: Mapped[str] = mapped_column(String(32), default="MAIN")
     state: Mapped[str] = mapped_column(String(16), default="OPEN")
     cursor: Mapped[int] = mapped_column(BigInteger, default=-1)
-    """Sequence of the last event that has been dealt with; -1: none."""
+    """Sequence of the last event that has been handled; -1: none."""
     gaps: Mapped[str | None] = mapped_column(Text)
     """Numbers below the cursor that were never seen, as JSON: [[first, last], …]."""
 
@@ -189,25 +189,25 @@ class Inbox(Base):
     channel_id: Mapped[str] = mapped_column(String(32))
     message_ts: Mapped[str] = mapped_column(String(32))
     kind: Mapped[str] = mapped_column(String(16))
-    """Which of the structs in `bridge.relay.shared.items` it is: `text`, `close`, `note`, …"""
+    """The kind of the item (`bridge.relay.shared.items`): `text`, `close`, `note`, …"""
     part: Mapped[int] = mapped_column(Integer, default=0)
-    """What leaves in several parts has a row for each: each arrives by itself."""
+    """An item that is sent in several parts has a row for each, and each arrives by itself."""
 
     user_id: Mapped[str] = mapped_column(String(32))
     payload: Mapped[str] = mapped_column(Text)
-    """JSON of that struct."""
+    """JSON of the item's struct."""
     state: Mapped[str] = mapped_column(String(16), default="waiting")
     """`waiting`, `sent`, `failed`, or `kept` (not for LivePerson)."""
     dialog_id: Mapped[str | None] = mapped_column(String(64))
     sequence: Mapped[int | None] = mapped_column(BigInteger)
-    """The number that LivePerson gave it, once known."""
+    """The sequence that LivePerson gave it, once known."""
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[int] = mapped_column(BigInteger)
     finished_at: Mapped[int | None] = mapped_column(BigInteger)
 
     __table_args__ = (
         # The ts first: new rows go to one end of the index, and share its page.
-        # Its session and not its channel: a channel may get another id.
+        # The session and not the channel, since a channel may get a new id.
         UniqueConstraint("message_ts", "session_id", "kind", "part", name="uq_inbox_event"),
         Index(
             "ix_inbox_waiting",
@@ -216,7 +216,7 @@ class Inbox(Base):
             sqlite_where=sql_text("state = 'waiting'"),
         ),
         Index("ix_inbox_session", "session_id"),
-        # One event of a dialog is one message of ours: two rows never have the same number.
+        # An event of a dialog can be only one of our messages: no two rows have the same number.
         Index(
             "uq_inbox_number",
             "session_id",
@@ -273,8 +273,8 @@ WORKERS = Base.metadata.tables["workers"]
 PRESENCE = Base.metadata.tables["presence"]
 
 WANTED = sql_text("(sessions.live OR sessions.attention)")
-"""Sessions that want an owner. SQLAlchemy would write `live = 1` for SQLite, and its planner then
-passes over the partial index."""
+"""Sessions that need an owner. SQLAlchemy would write `live = 1` for SQLite, whose planner then
+does not use the partial index."""
 OPEN: ColumnElement[bool] = sql_text("sessions.live")  # type: ignore[assignment]
 """Sessions whose conversation goes on, as it stands in the partial indexes."""
 WAITING: ColumnElement[str] = literal_column("'waiting'")

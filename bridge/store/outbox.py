@@ -39,7 +39,7 @@ _ADD = Statement(
 async def add(
     transaction: Transaction, session: SessionId, items: Sequence[NewOutbox]
 ) -> list[OutboxRow]:
-    """Add what is to be shown, in order. What is known already is passed over.
+    """Add posts in order; those that are known already are left out.
 
     Returns the new rows in order.
     """
@@ -70,7 +70,7 @@ _WAITING = Statement(
 
 
 async def waiting(transaction: Transaction, session: SessionId) -> list[OutboxRow]:
-    """What waits for Slack, in order."""
+    """The session's rows that wait for Slack, in order."""
     return await _WAITING.fetch(transaction, OutboxRow, session=session)
 
 
@@ -89,9 +89,9 @@ _SESSIONS_WAITING = Statement(
 
 
 async def sessions_waiting(transaction: Transaction, owner: WorkerId, *, before: int) -> set[str]:
-    """Which of a worker's sessions have had something waiting since before a time (ms).
+    """Which of a worker's sessions have rows that have waited since before a time (ms).
 
-    The poll that backs up the wake-ups. It costs what is waiting, not what there is.
+    This is the poll for lost notifications. Its cost grows with the waiting rows only.
     """
     found = await _SESSIONS_WAITING.run(transaction, owner=owner, before=before)
     return {row[0] for row in found}
@@ -146,10 +146,10 @@ _ALL_POSTED = Statement(
 
 
 async def mark_all_posted(transaction: Transaction, notes: Sequence[Mapping[str, Any]]) -> int:
-    """Slack has these. Each of `notes`: row, session, epoch, ts, at.
+    """Mark rows as posted. Each of `notes`: row, session, epoch, ts, at.
 
-    Those of a session that somebody else has claimed meanwhile are passed over; gives how many
-    are noted.
+    Rows of a session that another worker has claimed meanwhile are left as they are. Returns
+    the number of marked rows.
     """
     return await _ALL_POSTED.run_many(transaction, notes)
 
@@ -165,5 +165,5 @@ _FAILED = Statement(
 
 
 async def mark_failed(transaction: Transaction, row: OutboxId, error: str) -> None:
-    """Slack will not take it, for this reason."""
+    """Mark a row as failed: Slack refuses it, for this reason."""
     await _FAILED.change(transaction, row=row, why=error, at=now_ms())

@@ -27,9 +27,9 @@ _ANOTHER_WRITES = Statement(
 
 
 async def another_writes(transaction: Transaction, session: SessionId) -> None:
-    """Note that somebody else than the opener writes to the agent.
+    """Record that somebody else than the opener writes to the agent.
 
-    To be called before `lock_live`: two that hold a session together cannot both change it.
+    Call it before `lock_live`: two transactions that share that lock cannot both change the row.
     """
     await _ANOTHER_WRITES.change(transaction, session=session)
 
@@ -52,7 +52,7 @@ _LOCK = Statement(lambda _: select(func.pg_advisory_xact_lock(bindparam("key", t
 async def open_one_at_a_time(transaction: Transaction) -> None:
     """Let no other worker open a session until this transaction ends, so that counts hold.
 
-    On SQLite there is no other, and one transaction at a time.
+    SQLite has only one worker, and one transaction at a time.
     """
     if transaction.dialect.name == "postgresql":
         await _LOCK.run(transaction, key=_OPENINGS)

@@ -1,4 +1,4 @@
-"""Queries about the time that Slack could not reach us, and the threads to be read for it."""
+"""Queries about the times when Slack could not reach the bridge, and threads to read for them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from bridge.store.workers import database_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unheard:
-    """A thread in which people may have written what nobody told us."""
+class UnreadThread:
+    """A thread in which people may have written messages that Slack did not deliver."""
 
     session: SessionId
     team: TeamId
@@ -39,19 +39,20 @@ class Unheard:
     live: bool
     """Whether the conversation goes on."""
     gaps: int
-    """How many gaps there had been when this was asked."""
+    """How many gaps there had been when this was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known of the fleet's presence."""
+class FleetPresence:
+    """The fleet's presence, as the database knows it."""
 
     now: int
     """Milliseconds since 1970, by the clock that all workers share; so are all times here."""
     until: int | None
-    """Until when it was present; None before the first time."""
+    """Until when the fleet was present; None before the first time."""
     others: bool
-    """Whether other workers live, which may have been reachable where this one was not."""
+    """Whether other workers are alive, which Slack may have reached when it could not reach
+    this."""
 
 
 # A table of one row, which is locked. Run again, it writes the same.
@@ -63,9 +64,9 @@ _EXTEND = Statement(
 
 
 async def extend(transaction: Transaction, *, since: int, until: int) -> bool:
-    """The caller has been present from `since` to `until`: if that leaves no gap, note it.
+    """Extend the fleet's presence: the caller was present from `since` to `until`.
 
-    False: there may have been a time when nobody was.
+    False, and nothing is stored, if that would leave a gap.
     """
     return await _EXTEND.change(transaction, since=since, to=until) > 0
 
@@ -83,19 +84,21 @@ _OTHERS = Statement(
 )
 
 
-async def known(transaction: Transaction, worker: WorkerId, *, now: int, lease_ms: int) -> Known:
-    """What is known about the fleet `now`, as `worker` sees it."""
+async def fleet_presence(
+    transaction: Transaction, worker: WorkerId, *, now: int, lease_ms: int
+) -> FleetPresence:
+    """The fleet's presence `now`, as `worker` sees it."""
     found = await _OTHERS.first(transaction, alive_since=now - lease_ms, worker=worker)
-    return Known(now=now, until=await _UNTIL.value(transaction), others=found is not None)
+    return FleetPresence(now=now, until=await _UNTIL.value(transaction), others=found is not None)
 
 
 # A table of one row, which is locked. Run again, it counts one gap more, which does no harm.
-_BEGIN = Statement(lambda _: update(PRESENCE).values(gaps=PRESENCE.c.gaps + 1))
+_COUNT_GAP = Statement(lambda _: update(PRESENCE).values(gaps=PRESENCE.c.gaps + 1))
 
 
-async def begin(transaction: Transaction) -> None:
-    """Note a gap, before the threads are marked: what is being read now was read too early."""
-    await _BEGIN.change(transaction)
+async def count_gap(transaction: Transaction) -> None:
+    """Count a gap, before its threads are marked: what is being read now was read too early."""
+    await _COUNT_GAP.change(transaction)
 
 
 # A table of one row, which is locked. Run again, it changes nothing, or is refused.
@@ -109,8 +112,8 @@ _RESUME = Statement(
 )
 
 
-async def resume(transaction: Transaction, before: Known) -> None:
-    """The fleet is present again, unless another worker has noted that meanwhile."""
+async def resume(transaction: Transaction, before: FleetPresence) -> None:
+    """Record that the fleet is present again, unless another worker has done so."""
     if before.until is None:
         await _FIRST_TIME.change(transaction, to=before.now)
     else:
@@ -135,16 +138,16 @@ _MARK = Statement(
 )
 
 
-async def mark(transaction: Transaction, since: int, *, limit: int) -> int:
-    """Note that open threads are to be read, `limit` of them at most; gives how many were noted."""
+async def mark_open_threads(transaction: Transaction, since: int, *, limit: int) -> int:
+    """Mark at most `limit` open threads to be read; returns how many were marked."""
     return await _MARK.change(transaction, since=since, limit=limit)
 
 
 def _marking(*which: ColumnElement[bool] | TextClause) -> Statement:
-    """Mark some threads, without a gap of the whole fleet.
+    """A statement that marks some threads, without a gap of the whole fleet.
 
-    An older mark is kept, yet it changes by a millisecond: what is being read now was read too
-    early, and `heard` sees that by the mark.
+    An older mark is kept, but it changes by a millisecond. So `unmark` can see that the thread was
+    marked while it was being read, and has to be read again.
     """
     later = or_(_UNHEARD_SINCE.is_(None), _UNHEARD_SINCE > _SINCE)
     sooner = case((later, _SINCE), else_=_UNHEARD_SINCE - 1)
@@ -165,20 +168,20 @@ _MARK_CHANNEL = _marking(*_IN_CHANNEL, WANTED)
 async def mark_thread(
     transaction: Transaction, team: TeamId, channel: ChannelId, thread_ts: MessageTs, since: int
 ) -> None:
-    """Note that one thread is to be read, if it is one of ours."""
+    """Mark one thread to be read, if it belongs to a session."""
     given = {"team": team, "channel": channel, "thread": thread_ts}
     await _MARK_THREAD.change(transaction, since=since, **given)
 
 
 async def mark_session(transaction: Transaction, session: SessionId, since: int) -> None:
-    """Note that a session's thread is to be read."""
+    """Mark a session's thread to be read."""
     await _MARK_SESSION.change(transaction, since=since, session=session)
 
 
 async def mark_channel(
     transaction: Transaction, team: TeamId, channel: ChannelId, since: int
 ) -> None:
-    """Note that the open threads of a channel are to be read."""
+    """Mark the open threads of a channel to be read."""
     await _MARK_CHANNEL.change(transaction, since=since, team=team, channel=channel)
 
 
@@ -196,7 +199,7 @@ async def workers_alive(transaction: Transaction, *, lease_ms: int) -> int:
 # A table of one row. No lock.
 _GAPS = Statement(lambda _: select(PRESENCE.c.gaps))
 # By `ix_sessions_unheard`, the newest first, until `limit` are found. No lock.
-_UNHEARD = Statement(
+_MARKED = Statement(
     lambda _: (
         select(
             SESSIONS.c.id,
@@ -224,14 +227,14 @@ _UNHEARD = Statement(
 )
 
 
-async def unheard(
+async def marked_threads(
     transaction: Transaction, worker: WorkerId, *, lease_ms: int, limit: int
-) -> list[Unheard]:
-    """The threads that `worker` is to read, newest activity first: those of its sessions.
+) -> list[UnreadThread]:
+    """The marked threads that `worker` has to read, newest activity first.
 
-    Those that nobody owns (most of them ended meanwhile) are the first living worker's.
+    These are its own sessions' threads. The first living worker also has those without an owner.
     """
-    found = await _UNHEARD.run(
+    found = await _MARKED.run(
         transaction,
         worker=worker,
         alive_since=await database_now(transaction) - lease_ms,
@@ -239,7 +242,7 @@ async def unheard(
     )
     gaps = int(await _GAPS.value(transaction) or 0)
     return [
-        Unheard(
+        UnreadThread(
             session=session,
             team=team,
             channel=channel,
@@ -253,17 +256,19 @@ async def unheard(
 
 
 # By `uq_inbox_event`, a look-up for each. No lock.
-_TAKEN = Statement(
+_STORED = Statement(
     lambda _: select(INBOX.c.message_ts).where(
         among(INBOX.c.message_ts, "stamps"), INBOX.c.session_id == bindparam("session")
     )
 )
 
 
-async def taken(transaction: Transaction, thread: Unheard, stamps: Sequence[str]) -> set[str]:
-    """Which of these messages of a thread have been taken already."""
+async def stored_messages(
+    transaction: Transaction, thread: UnreadThread, stamps: Sequence[str]
+) -> set[str]:
+    """Which of these messages of a thread are in the inbox already."""
     given = {"stamps": list(stamps), "session": thread.session}
-    return {row[0] for row in await _TAKEN.run(transaction, **given)}
+    return {row[0] for row in await _STORED.run(transaction, **given)}
 
 
 # By the primary key. Locks the session. It changes nothing.
@@ -276,15 +281,15 @@ _STILL_MARKED = Statement(
 )
 
 
-async def still_marked(transaction: Transaction, thread: Unheard) -> bool:
-    """Whether a thread is still to be read. A write, so that it tells whether there can be one."""
+async def still_marked(transaction: Transaction, thread: UnreadThread) -> bool:
+    """Whether a thread is still marked. It locks the row, so it shows that writing works."""
     return await _STILL_MARKED.change(transaction, session=thread.session) > 0
 
 
 # A table of one row. Locks it against changes, not other readers, until the transaction ends.
 _HOLD_GAPS = Statement(lambda _: select(PRESENCE.c.gaps).with_for_update(read=True))
 # By the primary key. Locks the session. Run again, it finds no mark.
-_HEARD = Statement(
+_UNMARK = Statement(
     lambda _: (
         update(SESSIONS)
         .where(SESSIONS.c.id == bindparam("session"), bindparam("since") == _UNHEARD_SINCE)
@@ -293,12 +298,12 @@ _HEARD = Statement(
 )
 
 
-async def heard(transaction: Transaction, thread: Unheard) -> bool:
-    """The thread has been read, or cannot be; False if it is to be read again.
+async def unmark(transaction: Transaction, thread: UnreadThread) -> bool:
+    """Remove a thread's mark: it was read, or cannot be. False if it has to be read again.
 
-    Holds the count of gaps until the transaction ends: a gap that is being noted comes before, and
-    then the thread stays marked, or after, and then it is marked anew.
+    It locks the count of gaps until the transaction ends. So a gap is recorded either before, and
+    the thread stays marked, or after, and the thread is marked again.
     """
     if await _HOLD_GAPS.value(transaction) != thread.gaps:
         return False
-    return await _HEARD.change(transaction, session=thread.session, since=thread.since) > 0
+    return await _UNMARK.change(transaction, session=thread.session, since=thread.since) > 0

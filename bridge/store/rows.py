@@ -1,4 +1,4 @@
-"""Rows as values: what queries return and the relay works with. No row travels as a dict."""
+"""Rows as typed values, which queries return and the relay works with."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bridge.ids import (
 
 @dataclass(slots=True, kw_only=True)
 class SessionRow:
-    """A session as its owner holds it: the owner is the only one who changes it."""
+    """A session as its owner holds it in memory: only the owner changes it."""
 
     id: SessionId
     team_id: TeamId
@@ -63,24 +63,24 @@ class DialogRow:
 
     @property
     def position(self) -> DialogPosition:
-        """How far it has been dealt with."""
+        """How far the dialog has been handled."""
         gaps = json.loads(self.gaps) if self.gaps else ()
         return DialogPosition(self.cursor, tuple((first, last) for first, last in gaps))
 
 
 @dataclass(frozen=True, slots=True)
 class DialogPosition:
-    """How far a dialog has been dealt with."""
+    """How far a dialog has been handled."""
 
     cursor: int
     """The sequence of the last event; -1: none."""
     gaps: tuple[tuple[int, int], ...] = ()
-    """Numbers below it that were never seen: the first and the last of each gap."""
+    """Sequences below the cursor that never came: the first and the last of each gap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxRow:
-    """One thing that waits for LivePerson."""
+    """An item that waits for LivePerson."""
 
     id: InboxId
     message_ts: MessageTs
@@ -96,7 +96,7 @@ class InboxRow:
 
 
 class NewInbox(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing to tell LivePerson: a part of what somebody did in Slack."""
+    """A new item for LivePerson: one part of what somebody did in Slack."""
 
     kind: str
     payload: str
@@ -104,7 +104,7 @@ class NewInbox(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
-    """One thing that waits for Slack."""
+    """A post or reaction that waits for Slack."""
 
     id: OutboxId
     session_id: SessionId
@@ -128,10 +128,10 @@ class ShownRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOutbox:
-    """One thing to show in the thread.
+    """A new post or reaction for a session's thread.
 
-    Its identity is made before the transaction, so that a transaction that is run again (its first
-    commit may have taken effect) adds nothing twice.
+    Its unique key is made before the transaction. So a transaction that is run again, although its
+    first commit took effect, adds nothing twice.
     """
 
     kind: str

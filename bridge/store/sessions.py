@@ -25,7 +25,7 @@ _HELD = [SESSIONS.c[name] for name in ("live", "owner", "several_writers", "quic
 
 
 class FencedError(Exception):
-    """Another worker has claimed the session: this one must let go of it and write nothing."""
+    """Another worker has claimed the session: the former owner has to stop and write nothing."""
 
     def __init__(self, session: SessionId) -> None:
         super().__init__(f"session {session} belongs to another worker now")
@@ -33,14 +33,14 @@ class FencedError(Exception):
 
 
 def now_ms() -> int:
-    """Milliseconds since 1970, as every table counts time."""
+    """Milliseconds since 1970, the unit of every time in the tables."""
     return time.time_ns() // 1_000_000
 
 
 async def add_session(
     transaction: Transaction, values: dict[str, Any], owner: WorkerId
 ) -> SessionRow | None:
-    """Add a session that `owner` holds from its first moment; None if its request is known."""
+    """Add a session that `owner` owns at once; None if its request is known already."""
     now = now_ms()
     given = {**values, "owner": owner, "created_at": now, "active_at": now}
     found = await _add(tuple(given)).fetch(transaction, SessionRow, **given)
@@ -90,7 +90,7 @@ _OVER = Statement(
 
 
 async def fence(transaction: Transaction, session: SessionId, epoch: int) -> None:
-    """Hold the session against claims until the transaction ends.
+    """Keep others from claiming the session until the transaction ends.
 
     Raises `FencedError` if `epoch` is no longer the session's.
     """
@@ -108,10 +108,10 @@ def still_owned() -> ColumnElement[bool]:
 
 
 def owner_of(session: ColumnElement[str]) -> ColumnElement[str | None]:
-    """Who runs a session.
+    """The owner of a session, as a subquery that no planner turns into a join.
 
-    A subquery that no planner turns into a join: SQLite's, which keeps no statistics here, would
-    begin with all sessions of the owner, and look for rows in each.
+    SQLite keeps no statistics here. With a join it would start from all sessions of the owner and
+    look for rows in each.
     """
     return select(SESSIONS.c.owner).where(SESSIONS.c.id == session).scalar_subquery()
 
@@ -167,9 +167,9 @@ _MOVE_CHANNEL = Statement(
 async def move_channel(
     transaction: Transaction, team: TeamId, old: ChannelId, new: ChannelId
 ) -> None:
-    """Have all sessions of a channel under its new id, whoever owns them.
+    """Move all sessions of a channel to its new id, whoever owns them.
 
-    No fence: it is no decision of an owner, and true for every one of them.
+    It needs no fence: the new id is a fact, not an owner's decision.
     """
     await _MOVE_CHANNEL.change(transaction, team=team, old=old, new=new)
 
@@ -190,14 +190,14 @@ async def session_by_id(transaction: Transaction, session: SessionId) -> Session
 
 
 async def sessions_by_id(transaction: Transaction, ids: Sequence[SessionId]) -> list[SessionRow]:
-    """These sessions, in the order of `ids`. Raises `BadKey` if a secret in one does not open."""
+    """These sessions, in the order of `ids`. Raises `BadKey` if a secret cannot be decrypted."""
     found = await _BY_IDS.fetch(transaction, SessionRow, ids=ids)
     rows = {row.id: row for row in found}
     return [rows[name] for name in ids if name in rows]
 
 
 async def is_owner(transaction: Transaction, session: SessionId, worker: WorkerId) -> bool:
-    """Whether the session is this worker's."""
+    """Whether this worker owns the session."""
     return bool(await _OWNER.value(transaction, session=session) == worker)
 
 
@@ -208,11 +208,11 @@ async def session_by_request(transaction: Transaction, request_key: str) -> Sess
 
 
 class Locked(NamedTuple):
-    """What holds of a session until the transaction ends."""
+    """What `lock_live` keeps unchanged until the transaction ends."""
 
     live: bool = False
     owner: WorkerId | None = None
-    """Whose it is."""
+    """The worker that owns the session."""
     several_writers: bool = False
     """Whether somebody else than the opener has written to the agent."""
     quick_replies: str | None = None
@@ -220,10 +220,11 @@ class Locked(NamedTuple):
 
 
 async def lock_live(transaction: Transaction, session: SessionId) -> Locked:
-    """Hold a session as it is, until the transaction ends.
+    """Lock a session until the transaction ends.
 
-    A live one is shared with others who hold it: none of them may change its row, for they would
-    wait for each other. One that is over is held alone: who asks will `call_for_attention` there.
+    The lock of a live session is shared. Whoever shares it must not change the row, since they
+    would wait for each other. A session that is over is locked alone, for `call_for_attention` may
+    follow.
     """
     found = await _LIVE.first(transaction, session=session)
     if found is None:
@@ -243,9 +244,9 @@ _CALL = Statement(
 
 
 async def call_for_attention(transaction: Transaction, session: SessionId) -> WorkerId | None:
-    """Have a session that is no longer live picked up, because it has something to post.
+    """Give a session that is over an owner again, because it has something to post.
 
-    Returns whose it is, until the transaction ends.
+    Returns its present owner, who stays so until the transaction ends.
     """
     owner: WorkerId | None = await _CALL.value(transaction, session=session)
     return owner
@@ -267,7 +268,7 @@ _THREADS = Statement(
 async def threads_of(
     transaction: Transaction, team: TeamId, channel: ChannelId, thread_ts: MessageTs, until: int
 ) -> list[tuple[SessionId, UserId, MessageTs | None]]:
-    """Sessions that own this thread, or (thread None) might: their card is still under way.
+    """Sessions that have this thread, or may have it: their card is being posted (thread None).
 
     A thread that began before `until` (ms) cannot be the card of a session that is younger.
     """
@@ -329,7 +330,7 @@ _ADD_DIALOG = Statement(
 async def add_dialog(
     transaction: Transaction, session: SessionId, dialog: str, dialog_type: str
 ) -> None:
-    """Note a dialog; nothing happens if it is known."""
+    """Add a dialog, unless it is known already."""
     given = {"session_id": session, "dialog_id": dialog, "dialog_type": dialog_type}
     await _ADD_DIALOG.change(transaction, **given)
 
@@ -351,6 +352,6 @@ _MOVE = Statement(
 async def move_cursor(
     transaction: Transaction, session: SessionId, dialog: str, to: DialogPosition
 ) -> None:
-    """Note how far a dialog has been dealt with; never backwards."""
+    """Store how far a dialog has been handled; never less than before."""
     gaps = json.dumps(to.gaps, separators=(",", ":")) if to.gaps else None
     await _MOVE.change(transaction, session=session, dialog=dialog, to=to.cursor, gaps=gaps)

@@ -1,7 +1,7 @@
-"""Wake other processes through PostgreSQL's LISTEN and NOTIFY. On SQLite there is nobody to wake.
+"""Wakes other processes through PostgreSQL's LISTEN and NOTIFY. On SQLite there are none.
 
-A wake-up may be lost (a connection that breaks takes what was under way with it), so it only ever
-says "look now": whoever listens also looks by himself now and then, and after each reconnect.
+A wake-up may be lost: a connection that breaks loses those under way. So it only says "look now",
+and each listener also looks by itself now and then, and after each reconnect.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bridge.store.statement import Statement
 log = logging.getLogger(__name__)
 
 ALIVE_SECONDS = 20.0
-"""A connection that was silent for so long is asked whether it still lives."""
+"""A connection that was silent for so long is checked."""
 ANSWER_SECONDS = 10.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds between attempts to connect."""
@@ -68,7 +68,7 @@ class Wakeups:
         self._on_gap.append(callback)
 
     async def start(self, deadline: float = 5.0) -> None:
-        """Begin to listen. After `deadline` seconds return anyway: it goes on trying."""
+        """Start listening. After `deadline` seconds this returns anyway, and goes on trying."""
         if not self._database.is_postgresql or self._task is not None:
             return
         self._task = asyncio.create_task(self._run(), name="store-wakeups")

@@ -1,8 +1,8 @@
-"""Queries about workers: who lives, who owns which session, and which sessions are free.
+"""Queries about workers: which are alive, who owns which session, and which sessions are free.
 
-What a search for free sessions costs depends on what is free and on how many owners there are, not
-on how many sessions there are: `ix_sessions_owner` finds an owner's sessions, and each worker says
-itself how many it runs.
+The cost of a search for free sessions grows with the free sessions and the owners, not with all
+sessions: `ix_sessions_owner` finds an owner's sessions, and each worker tells how many it
+runs.
 """
 
 from __future__ import annotations
@@ -84,12 +84,12 @@ async def beat(
     lease_ms: int,
     running: int | None = None,
 ) -> int | None:
-    """Say that a worker lives, as this process; None: it is said.
+    """Make a heartbeat for this process of a worker; returns None if it was made.
 
-    `running` is how many sessions it runs; None: whoever wants to know has to count them.
+    `running` is how many sessions it runs; with None, others have to count them.
 
-    Guarantee: of several processes of one name only one gets None, until its heart has been silent
-    for a lease. The others are told when it beat last.
+    Guarantee: of several processes of one name only one gets None, until it has made no heartbeat
+    for a lease. The others get the time of the last heartbeat.
     """
     now = await database_now(transaction)
     said = await _BEAT.first(
@@ -117,9 +117,9 @@ _RUNNING = Statement(
 
 
 async def note_running(transaction: Transaction, worker: WorkerId, running: int) -> None:
-    """Say between two heartbeats how many sessions a worker runs: it has claimed or released some.
+    """Store how many sessions a worker runs now, between two heartbeats.
 
-    What was free is counted by its owner from then on, not by both and not by none.
+    Call it after a claim or a release, so that each session is counted once: as free or as owned.
     """
     await _RUNNING.change(transaction, worker=worker, count=running)
 
@@ -133,21 +133,21 @@ _RESIGN = Statement(
 
 
 async def resign(transaction: Transaction, worker: WorkerId, incarnation: str) -> None:
-    """Remove a worker, so that what it owned is free; not another process of its name."""
+    """Remove a worker, unless another process has its name now: its sessions become free."""
     await _RESIGN.change(transaction, worker=worker, incarnation=incarnation)
 
 
 # Run again, it is refused: names are random.
-_PRETEND = Statement(
+_PROBE = Statement(
     lambda _: insert(WORKERS).values(
         id=bindparam("worker"), started_at=0, heartbeat_at=0, capacity=0, running=0
     )
 )
 
 
-async def pretend(transaction: Transaction, worker: WorkerId) -> None:
-    """Write a row that counts for nothing: whether the database takes writes shows then."""
-    await _PRETEND.change(transaction, worker=worker)
+async def write_probe(transaction: Transaction, worker: WorkerId) -> None:
+    """Write a worker's row that has no effect, to see whether the database takes writes."""
+    await _PROBE.change(transaction, worker=worker)
 
 
 # Locks the rows that go; run again, they find nothing. The table has a row for each worker.
@@ -159,7 +159,7 @@ _FORGET_SILENT = Statement(
 
 
 async def forget(transaction: Transaction, *, only: Sequence[WorkerId] | None = None) -> None:
-    """Remove workers, so that what they owned is free: those in `only`, or all."""
+    """Remove the workers in `only`, or all: their sessions become free."""
     if only is None:
         await _FORGET_ALL.change(transaction)
     else:
@@ -167,21 +167,21 @@ async def forget(transaction: Transaction, *, only: Sequence[WorkerId] | None = 
 
 
 async def forget_dead(transaction: Transaction, *, lease_ms: int) -> None:
-    """Remove workers that have been silent for a hundred leases; nothing is theirs any more."""
+    """Remove workers without a heartbeat for a hundred leases; they own nothing any more."""
     now = await database_now(transaction)
     await _FORGET_SILENT.change(transaction, before=now - 100 * lease_ms)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What there is to run, and who can run it."""
+    """How many sessions there are to run, and how many each worker can run."""
 
     elsewhere: int
-    """Sessions that other living workers run, as they said last."""
+    """Sessions that other living workers run, by their last heartbeats."""
     free: int
-    """Sessions that want an owner."""
+    """Sessions that need an owner and have none alive."""
     capacities: list[int]
-    """What each living worker can run."""
+    """How many sessions each living worker can run."""
 
 
 _OWNED = select(func.count()).select_from(SESSIONS).where(WANTED)
@@ -192,7 +192,7 @@ _ALL_WANTED = Statement(lambda _: _OWNED)
 
 
 async def count_wanted(transaction: Transaction) -> int:
-    """How many sessions want an owner or have one, counted one by one."""
+    """How many sessions need an owner or have one, counted one by one."""
     return int(await _ALL_WANTED.value(transaction))
 
 
@@ -200,7 +200,7 @@ _ALIVE = select(WORKERS.c.id).where(WORKERS.c.heartbeat_at > bindparam("since"))
 
 
 def _owners() -> CTE:
-    """All that own a session that wants an owner, living or not.
+    """The names of all owners of sessions, whether they are alive or not.
 
     Each step looks the next name up in `ix_sessions_owner`, so it costs as many look-ups as there
     are owners. A name in no row of `workers` is found too: its worker has resigned.
@@ -238,9 +238,9 @@ _DEAD = Statement(lambda _: _dead(_OWNED))
 
 
 async def demand(transaction: Transaction, worker: WorkerId, *, lease_ms: int) -> Demand:
-    """What there is to run besides what `worker` runs itself, and what each living one can run.
+    """How many sessions other than those of `worker` there are to run, and each worker's capacity.
 
-    What others run is as old as their last heartbeat, claim or release.
+    The numbers of other workers are as old as their last heartbeat, claim or release.
     """
     since = await database_now(transaction) - lease_ms
     living = await _LIVING.run(transaction, since=since)
@@ -280,13 +280,14 @@ _CLAIM = Statement(
 async def claim(
     transaction: Transaction, worker: WorkerId, *, lease_ms: int, limit: int
 ) -> dict[SessionId, int]:
-    """Take sessions that want an owner and have none whose heart beats: first those that nobody
-    owns, then what each dead worker has left, the newest activity of each first.
+    """Claim sessions that need an owner and have none alive.
+
+    First come those without an owner, then those of each dead worker, the newest activity first.
 
     Returns their ids and new epochs, in that order.
 
-    Guarantee: a session is handed to one worker only, and each claim raises its epoch. Works side
-    by side (`SKIP LOCKED`): who finds a session being claimed passes over it.
+    Guarantee: only one worker gets a session, and each claim raises its epoch. Several workers can
+    claim at the same time, since each skips sessions that another has locked (`SKIP LOCKED`).
     """
     since = await database_now(transaction) - lease_ms
     ids = [row[0] for row in await _TAKE_FREE.run(transaction, limit=limit)]
@@ -312,12 +313,12 @@ _OWNED_BY = Statement(
 
 
 async def count_owned(transaction: Transaction, worker: WorkerId) -> int:
-    """How many sessions a worker holds."""
+    """How many sessions a worker owns."""
     return int(await _COUNT_OWNED.value(transaction, worker=worker))
 
 
 async def owned_by(transaction: Transaction, worker: WorkerId) -> dict[SessionId, int]:
-    """The sessions that a worker holds, and their epochs."""
+    """The sessions that a worker owns, and their epochs."""
     return dict(await _OWNED_BY.run(transaction, worker=worker))
 
 
@@ -338,10 +339,10 @@ _RELEASE_ALL = Statement(
 
 
 async def release(transaction: Transaction, session: SessionId, epoch: int) -> None:
-    """Let another worker have the session at once; nothing happens if it is no longer ours."""
+    """Free a session so that another worker can claim it, unless its epoch has changed."""
     await _RELEASE.change(transaction, session=session, expected=epoch)
 
 
 async def release_all(transaction: Transaction, worker: WorkerId) -> None:
-    """Let go of everything that a former process of this worker's name held when it died."""
+    """Free all sessions that a former process of this worker's name owned when it died."""
     await _RELEASE_ALL.change(transaction, worker=worker)

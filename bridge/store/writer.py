@@ -1,13 +1,13 @@
-"""The group-committing writer: whatever waits to be written shares one transaction and one commit.
+"""The group-committing writer: all waiting works share one transaction and one commit.
 
-A commit costs a flush to the disk, whether it carries one row or a hundred. So one task gathers all
+A commit costs a flush to the disk, whether it has one row or a hundred. So one task collects the
 waiting works, runs them one after the other in one transaction, commits once, and only then hands
-each its result. While it commits, the next batch gathers by itself; and between the beginnings of
-two transactions lie `PACE` seconds or more. An idle bridge commits at once, a busy one in batches.
+out their results. The next batch collects while it commits. Transactions begin at least `PACE`
+seconds apart: an idle bridge commits at once, a busy one in batches.
 
-One bad work spoils nothing for the others. A batch first runs without savepoints (the usual case,
-and cheap). If a work raises, everything is rolled back and the batch runs again, each work in a
-savepoint of its own; what raises again gets its own error, the others are committed.
+A work that fails does not harm the others. A batch first runs without savepoints (the usual case,
+and cheap). If a work raises, all is rolled back and the batch runs again with a savepoint for each
+work: those that raise again get their own errors, and the others are committed.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ Work = Callable[[Transaction], Awaitable[T]]
 log = logging.getLogger(__name__)
 
 BATCH = 256
-"""Works in one transaction at most: bounds how long a late one waits, and how long locks last."""
+"""Most works in one transaction: it bounds how long a late one waits, and how long locks last."""
 PACE, BUSY_PACE = 0.003, 0.01
-"""Seconds between the beginnings of two transactions, at least: of an idle and of a busy writer.
-Fewer transactions are fewer wake-ups of all that waits for them: a third of a message's CPU."""
+"""Least seconds from the beginning of one transaction to the next, for an idle and a busy writer.
+Fewer transactions wake the waiting tasks less often, which saves a third of a message's CPU."""
 BUSY = 400.0
-"""Works a second that make a busy writer."""
+"""A writer with more works a second than this is busy."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 0.5
 """Seconds between attempts while the database is busy or down."""
 MOMENT = 1.0
-"""Seconds for which a busy database is nothing to speak of."""
+"""A database that is busy for less than so many seconds is not reported."""
 CLEAN_UP_SECONDS = 5.0
 """How long undoing a failed attempt may take before its connection is abandoned."""
 
 
 class _Item:
-    """One work, and whoever waits for it."""
+    """One work, and the future that its caller waits for."""
 
     __slots__ = ("begun", "future", "work")
 
@@ -67,12 +67,12 @@ class _Item:
             )
 
     def unavailable(self, what: str) -> StoreUnavailable:
-        """The error for whoever waits: once its commit has begun, it may have been written."""
+        """The error for the caller: once the commit has begun, the work may be written."""
         return (CommitUnknown if self.begun else StoreUnavailable)(what)
 
 
 class _Raised:
-    """What a work raised, kept apart from results."""
+    """The exception that a work raised, as distinct from a result."""
 
     __slots__ = ("error",)
 
@@ -81,7 +81,7 @@ class _Raised:
 
 
 class Writer:
-    """Runs works in shared transactions. It starts by itself; its owner calls `stop`."""
+    """Runs works in shared transactions. It starts on demand; its owner calls `stop`."""
 
     def __init__(self, lane: Lane, *, deadline: float = 10.0, batch: int = BATCH) -> None:
         """Write over `lane`; `deadline` in seconds."""
@@ -98,14 +98,14 @@ class Writer:
         self._committing = False
         self._stopping = False
         self.trouble: str | None = None
-        """What the database said last, if it does not take writes at present."""
+        """The database's last error, while it does not take writes."""
         self._trouble_since = 0.0
         self.commits = 0
         """How many transactions were committed."""
 
     @property
     def lasting_trouble(self) -> str | None:
-        """What the database says, if it takes no writes for longer than a moment."""
+        """The database's error, if it has not taken writes for longer than a moment."""
         passed = time.monotonic() - self._trouble_since
         return self.trouble if passed >= MOMENT else None
 
@@ -153,9 +153,9 @@ class Writer:
         self._wake.set()
 
     async def stop(self, deadline: float = 10.0) -> None:
-        """Write what waits already, refuse what comes, let go of the connection.
+        """Write the waiting works, refuse new ones, and close the connection.
 
-        What is not written after `deadline` seconds gets `StoreUnavailable`.
+        A work that is not written after `deadline` seconds gets `StoreUnavailable`.
         """
         self._stopping = True
         self._wake.set()
@@ -166,14 +166,14 @@ class Writer:
                 await asyncio.wait({task})
         self._refuse(self._waiting, "The bridge shut down meanwhile.")
         self._waiting.clear()
-        await self._let_go(broken=False)
+        await self._give_back(broken=False)
 
     async def _write_all(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await self._wake.wait()
             while self._waiting:
-                if self._timer is not None:  # it was for one of those that go now
+                if self._timer is not None:  # it was set for the works that are written now
                     self._timer.cancel()
                     self._timer = None
                 self._wake.clear()
@@ -181,12 +181,12 @@ class Writer:
                 self._next_at = self._begin(loop.time(), count)
                 await self._write([self._waiting.popleft() for _ in range(count)])
                 if count < self._batch and not (self._wake.is_set() or self._stopping):
-                    break  # what came meanwhile has a time of its own
+                    break  # works that came meanwhile have set a timer of their own
             if self._stopping:
                 return
 
     def _begin(self, now: float, works: int) -> float:
-        """Note that a transaction begins, with so many works; gives when the next one may."""
+        """Count a transaction with so many works; returns when the next one may begin."""
         # A running average over the last second or so.
         passed = min(now - self._begun_at, 1.0)
         self._begun_at = now
@@ -194,7 +194,7 @@ class Writer:
         return now + (BUSY_PACE if self._rate >= BUSY else PACE)
 
     async def _write(self, batch: list[_Item]) -> None:
-        """Write `batch`: try until it is written, or nobody waits for it any more."""
+        """Write `batch`: try until it is written or no caller waits any more."""
         isolated = False
         backoff = Backoff(first=FIRST_PAUSE, cap=LONGEST_PAUSE, jitter=0.5)
         try:
@@ -217,7 +217,7 @@ class Writer:
                     self._deliver(batch, outcomes)
         except BaseException:  # the writer itself is being stopped
             self._refuse(batch, "The bridge shut down meanwhile.")
-            await self._let_go(broken=True)
+            await self._give_back(broken=True)
             raise
 
     async def _attempt(
@@ -227,7 +227,7 @@ class Writer:
         await connection.begin()
         outcomes: list[Any] = []
         for item in batch:
-            if item.future.done():  # its waiter was told that nothing is written: so be it
+            if item.future.done():  # its caller was told that nothing is written
                 outcomes.append(None)
                 continue
             item.begun = True
@@ -239,10 +239,10 @@ class Writer:
         return outcomes
 
     async def _clean_up(self, batch: list[_Item], error: Exception) -> bool:
-        """Undo a failed attempt. Return whether the database was to blame, and not a work."""
+        """Undo a failed attempt. Return whether the database failed, and not a work."""
         kind = unavailable(error)
         if kind is Unavailable.DOWN:
-            await self._let_go(broken=True)
+            await self._give_back(broken=True)
         else:
             await self._roll_back()
         if kind is not None:
@@ -264,20 +264,20 @@ class Writer:
                 await self._lane.roll_back()
         except Exception as error:  # noqa: BLE001 - whatever it is, a new connection cures it
             log.debug("Rolling back failed: %s", describe(error))
-            await self._let_go(broken=True)
+            await self._give_back(broken=True)
 
-    async def _let_go(self, *, broken: bool) -> None:
+    async def _give_back(self, *, broken: bool) -> None:
         """Give the connection back; a broken one is closed, and what it had begun is undone."""
         try:
             async with asyncio.timeout(CLEAN_UP_SECONDS):
-                await self._lane.let_go(broken=broken)
+                await self._lane.give_back(broken=broken)
         except Exception as error:  # noqa: BLE001 - it is of no use any more, whatever it says
             log.debug("Closing a connection failed: %s", describe(error))
 
     def _deliver(self, batch: list[_Item], outcomes: list[Any]) -> None:
         for item, outcome in zip(batch, outcomes, strict=True):
             if item.future.done():
-                continue  # its waiter has left
+                continue  # its caller does not wait any more
             if isinstance(outcome, _Raised):
                 item.future.set_exception(outcome.error)
             else:
@@ -296,7 +296,7 @@ async def _plainly(connection: Transaction, work: Work[Any]) -> Any:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
-        # Not ours to obey: it would take the writer, and all who wait for it, down.
+        # It must not cancel the writer, which others wait for.
         raise RuntimeError("a work was cancelled from within") from None
 
 

@@ -135,7 +135,7 @@ def _outbox() -> None:
 
 
 def _index_waiting(table: str) -> None:
-    """Only what waits is ever looked for in order; what is done must cost nothing."""
+    """Index only waiting rows: finished ones are never searched and must cost nothing."""
     waiting = sa.text("state = 'waiting'")
     op.create_index(
         f"ix_{table}_waiting",

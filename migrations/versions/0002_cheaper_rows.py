@@ -19,10 +19,10 @@ _BY_TIME = ["message_ts", "channel_id", "team_id", "kind", "part"]
 
 
 def upgrade() -> None:
-    """A message's ts first: new rows go to one end of the index, and share its page.
+    """Put a message's ts first in the index: new rows then go to one end of it, and share its page.
 
-    The session's index no longer holds the sequence, so that noting one does not move its entry.
-    And a worker's sessions are found without a walk through everybody's.
+    The session's index no longer has the sequence, so that storing one does not move the entry.
+    And a worker's sessions are found without a scan of all workers' sessions.
     """
     _rebuild(_BY_TIME, ["session_id"])
     wanted = sa.text("live OR attention")

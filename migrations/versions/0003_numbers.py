@@ -1,4 +1,4 @@
-"""Numbers: no two messages under one, and what was passed over is remembered.
+"""Numbers are unique among messages, and gaps that were passed over are remembered.
 
 Revision ID: 0003
 Revises: 0002
@@ -18,10 +18,10 @@ _NUMBERED = sa.text("sequence IS NOT NULL")
 
 
 def upgrade() -> None:
-    """Of messages that share a number, only the first keeps it: the others are sent, too.
+    """Of messages that share a number, only the first keeps it; the others are sent too.
 
-    Which of them really has it cannot be told any more; without a number a message is looked for
-    by its text.
+    Which of them really has it cannot be found out any more. A message without a number is looked
+    for by its text.
     """
     op.add_column("dialogs", sa.Column("gaps", sa.Text))
     op.execute(

@@ -1,4 +1,4 @@
-"""Who else has written in a thread; and how many conversations a person or a channel has open.
+"""Whether others have written in a thread, and how many conversations people and channels have.
 
 Revision ID: 0004
 Revises: 0003
@@ -16,9 +16,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """A thread that others have written in already names everybody from now on.
+    """In a thread in which others have written already, everybody is named from now on.
 
-    And the two counts behind the limits of `/lp connect` each have an index.
+    Each of the two counts behind the limits of `/lp connect` gets an index.
     """
     op.add_column(
         "sessions",

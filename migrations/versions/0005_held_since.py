@@ -1,4 +1,4 @@
-"""When Slack began to refuse a thread: it is waited for, and that must survive a new owner.
+"""When Slack began to refuse a thread, so that a new owner goes on waiting from there.
 
 Revision ID: 0005
 Revises: 0004
@@ -16,7 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; nothing is held yet."""
+    """Add the column; no thread is refused yet."""
     op.add_column("sessions", sa.Column("held_since", sa.BigInteger(), nullable=True))
 
 

@@ -1,4 +1,4 @@
-"""When Slack could last reach the bridge, and which threads are to be read because it could not.
+"""Until when Slack could reach the bridge, and which threads have to be read since then.
 
 Revision ID: 0006
 Revises: 0005
@@ -18,9 +18,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """From now on it is known until when Slack could reach us.
+    """Add the fleet's presence.
 
-    The first start after this reads the threads since now, and a little before.
+    The first start after this reads the threads from now on, and a little before.
     """
     presence = op.create_table(
         "presence",

@@ -1,4 +1,4 @@
-"""Workers say which process they are, so that a second one of the same name is noticed.
+"""Workers store which process they are, so that a second one of the same name is noticed.
 
 Revision ID: 0007
 Revises: 0006
@@ -16,7 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """None: a process of an older version, whose name is free when its heart has stopped."""
+    """NULL: a process of an older version, whose name is free once its heartbeats have stopped."""
     op.add_column("workers", sa.Column("incarnation", sa.String(32), nullable=True))
 
 

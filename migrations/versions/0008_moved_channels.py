@@ -1,4 +1,4 @@
-"""A message is known by its session: a channel may get another id.
+"""A message is identified by its session, since a channel may get a new id.
 
 Revision ID: 0008
 Revises: 0007
@@ -16,7 +16,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """A thread belongs to one session, so this refuses no row that there can be."""
+    """A thread belongs to one session, so no existing row violates the new key."""
     _rebuild(["message_ts", "session_id", "kind", "part"])
 
 

@@ -1,4 +1,4 @@
-"""The inbox holds more than texts: what a row is stands in its payload.
+"""The inbox holds more than texts: a row's payload says what it is.
 
 Revision ID: 0009
 Revises: 0008
@@ -27,18 +27,18 @@ _UNPACK = (
     "text = CASE WHEN kind = 'text' THEN json_extract(payload, '$.text') ELSE '' END, "
     "kind = CASE WHEN kind = 'text' THEN 'message' ELSE kind END"
 )
-"""In SQLite's words."""
+"""The same for SQLite."""
 
 
 def upgrade() -> None:
-    """A message becomes a `text` with its words in JSON; whatever else there is has none."""
+    """A message becomes a `text` with its text in JSON; other rows have none."""
     op.add_column("inbox", sa.Column("payload", sa.Text, nullable=True))
     op.execute(_PACK if _sqlite() else _PACK.replace("json_object", "json_build_object"))
     _rebuild(made="payload", dropped=("source", "text"))
 
 
 def downgrade() -> None:
-    """Back to 0008. What only the payload of later kinds says is lost."""
+    """Back to 0008. What only the payloads of later kinds say is lost."""
     op.add_column("inbox", sa.Column("source", sa.Text, nullable=True))
     op.add_column("inbox", sa.Column("text", sa.Text, nullable=True))
     op.execute(
@@ -54,9 +54,9 @@ def _sqlite() -> bool:
 
 
 def _rebuild(*, made: str, dropped: tuple[str, ...]) -> None:
-    """The new column is never empty, and the old ones go.
+    """Make the new column NOT NULL, and drop the old ones.
 
-    SQLite copies the table for that, and would forget the conditions of the partial indexes.
+    SQLite copies the table for that, and would lose the conditions of the partial indexes.
     """
     waiting, numbered = sa.text("state = 'waiting'"), sa.text("sequence IS NOT NULL")
     if _sqlite():

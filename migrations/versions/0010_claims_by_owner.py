@@ -1,4 +1,4 @@
-"""Free sessions are found by their owner, and each worker says how many it runs.
+"""Free sessions are found by their owner, and each worker stores how many it runs.
 
 Revision ID: 0010
 Revises: 0009
@@ -18,7 +18,7 @@ WANTED, LIVE = sa.text("live OR attention"), sa.text("live")
 
 
 def upgrade() -> None:
-    """Workers of the version before go on: their sessions are counted, as they say no count."""
+    """Workers of the former version go on: as they store no count, their sessions are counted."""
     op.add_column("workers", sa.Column("running", sa.Integer()))
     op.drop_index("ix_sessions_wanted", "sessions")
     op.drop_index("ix_sessions_owner", "sessions")

@@ -235,3 +235,18 @@ def test_what_slack_does_not_explain_goes_step_by_step() -> None:
 
 def test_a_text_alone_has_no_plainer_form() -> None:
     assert not Plainer("hello", None).step([])
+
+
+def test_a_card_whose_picture_fails_keeps_all_else() -> None:
+    picture = {"type": "image", "image_url": "https://example.com/x.png", "alt_text": "A shoe"}
+    title = {"type": "plain_text", "text": "Shoe", "emoji": False}
+    card = {"type": "card", "hero_image": picture, "title": title}
+    carousel = {"type": "carousel", "elements": [card, {"type": "card", "hero_image": picture}]}
+    pointer = "downloading image failed [json-pointer:/blocks/0/elements/{}/hero_image/image_url]"
+    mended = mend([carousel], [pointer.format(0)])
+    assert mended is not None
+    assert mended[0]["elements"][0] == {"type": "card", "title": title}
+    assert "https://example.com/x.png" in str(mended[1:])
+    alone = mend([carousel], [pointer.format(1)])
+    assert alone is not None
+    assert alone[0]["elements"] == [card]

@@ -65,8 +65,8 @@ async def worker(world: World, name: str, lease: float = LEASE) -> Bridge:
 
 async def owners(store: Database) -> dict[str, str | None]:
     """Who has which live session."""
-    async with store.read() as connection:
-        found = await connection.execute(
+    async with store.read() as transaction:
+        found = await transaction.execute(
             select(SESSIONS.c.id, SESSIONS.c.owner).where(SESSIONS.c.live)
         )
         return {row.id: row.owner for row in found}
@@ -191,9 +191,9 @@ async def test_a_worker_that_comes_back_under_its_name_takes_its_own_up(world: W
 
 async def written(store: Database) -> list[list[tuple[Any, ...]]]:
     """Everything that sessions write."""
-    async with store.read() as connection:
+    async with store.read() as transaction:
         return [
-            sorted(tuple(row) for row in await connection.execute(select(table)))
+            sorted(tuple(row) for row in await transaction.execute(select(table)))
             for table in (SESSIONS, DIALOGS, INBOX, OUTBOX)
         ]
 
@@ -276,9 +276,9 @@ async def test_what_another_has_claimed_is_not_written_to(world: World, store: D
     before = await settled(store)
     thief = WorkerId("second")
 
-    async def steal(connection: Transaction) -> None:
-        await workers.beat(connection, thief, "x", capacity=1, lease_ms=1_000)
-        await connection.execute(update(SESSIONS).values(owner=thief, epoch=SESSIONS.c.epoch + 1))
+    async def steal(transaction: Transaction) -> None:
+        await workers.beat(transaction, thief, "x", capacity=1, lease_ms=1_000)
+        await transaction.execute(update(SESSIONS).values(owner=thief, epoch=SESSIONS.c.epoch + 1))
 
     await store.writer.run(steal)
     pair.down.append("down 1")
@@ -286,7 +286,7 @@ async def test_what_another_has_claimed_is_not_written_to(world: World, store: D
     await first.logged("session.let_go")
     for table, now in zip(before[1:], (await written(store))[1:], strict=True):
         assert now == table, "dialogs, inbox and outbox are as they were"
-    await store.writer.run(lambda connection: workers.forget(connection, only=[thief]))
+    await store.writer.run(lambda transaction: workers.forget(transaction, only=[thief]))
     await pair.exchange()
 
 
@@ -385,7 +385,7 @@ async def test_a_note_for_another_worker_starts_no_search(
         async with here(world, "second") as second:
             world.slack.events_url = f"http://127.0.0.1:{second}/slack/events"
             disowned = update(SESSIONS).where(SESSIONS.c.id == orphan).values(owner=None)
-            await store.writer.run(lambda connection: connection.execute(disowned))
+            await store.writer.run(lambda transaction: transaction.execute(disowned))
             note = await pair.thread.say("// among us")
             await world.until(lambda: "lock" in world.slack.reactions(pair.thread.channel, note))
             await pair.exchange()

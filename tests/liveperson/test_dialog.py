@@ -90,6 +90,21 @@ def test_where_something_hangs_on_it_one_side_of_a_gap_is_hardly_a_proof() -> No
         assert not dialog.gap
 
 
+def test_where_something_hangs_on_it_the_end_of_a_dialog_is_proven_by_twice_as_many_replays() -> (
+    None
+):
+    """A replay that was cut off before its end looks like a whole one."""
+    for certain, asks in ((False, 2), (True, 4)):
+        dialog = Dialog(cursor=5)
+        dialog.begin()
+        for _ in range(asks):
+            assert not dialog.whole
+            dialog.ask()
+            dialog.feed(said(5), own=False)
+            dialog.judge(certain=certain)
+        assert dialog.whole
+
+
 def test_what_comes_of_a_look_at_an_old_gap_does_not_prove_that_the_end_was_replayed() -> None:
     dialog = Dialog(cursor=100, gaps=[Gap(2, 2)])
     for _ in range(4):

@@ -34,28 +34,28 @@ def hears(reading: Reading, *events: EventChange) -> list[int]:
     return given(reading)
 
 
-def leaves(reading: Reading, text: str, name: str = "n") -> Saying:
+def sending(reading: Reading, text: str, name: str = "n") -> Saying:
     saying = Saying(text, name)
-    reading.leaves(saying, "d")
+    reading.sending(saying, "d")
     return saying
 
 
 def test_the_echo_of_what_was_answered_is_not_given(reading: Reading) -> None:
-    leaves(reading, "Hello")
+    sending(reading, "Hello")
     reading.answered(0)
     assert hears(reading, own(0, "Hello"), said(1)) == [1]
 
 
 def test_an_answer_without_a_number_takes_one_echo_and_no_more(reading: Reading) -> None:
     for name in ("a", "b"):
-        leaves(reading, "same", name)
+        sending(reading, "same", name)
         reading.answered(None)
     assert hears(reading, own(0, "same"), own(1, "same")) == []
     assert hears(reading, own(2, "same")) == [2]  # another device
 
 
 def test_an_echo_before_its_answer_tells_that_it_has_arrived(reading: Reading) -> None:
-    leaves(reading, "Hello")
+    sending(reading, "Hello")
     assert hears(reading, own(0, "Hello")) == []
     assert reading.arrived
     reading.answered(None)
@@ -63,7 +63,7 @@ def test_an_echo_before_its_answer_tells_that_it_has_arrived(reading: Reading) -
 
 
 def test_an_own_text_that_may_be_ours_waits_until_that_is_known(reading: Reading) -> None:
-    leaves(reading, "4111 1111 1111 1111 is my card")
+    sending(reading, "4111 1111 1111 1111 is my card")
     assert hears(reading, own(0, "**** **** **** **** is my card"), said(1)) == []
     reading.in_doubt = True
     reading.give_out(whole=True)
@@ -74,7 +74,7 @@ def test_an_own_text_that_may_be_ours_waits_until_that_is_known(reading: Reading
 def test_what_another_device_says_meanwhile_is_given_once_our_answer_is_there(
     reading: Reading,
 ) -> None:
-    leaves(reading, "mine")
+    sending(reading, "mine")
     assert hears(reading, own(0, "theirs")) == []
     reading.answered(1)
     assert given(reading) == [0]
@@ -82,7 +82,7 @@ def test_what_another_device_says_meanwhile_is_given_once_our_answer_is_there(
 
 def test_an_older_own_text_is_not_taken_for_the_message_on_its_way(reading: Reading) -> None:
     assert hears(reading, own(0, "same")) == [0]
-    leaves(reading, "same")
+    sending(reading, "same")
     reading.in_doubt = True
     reading.feed(own(0, "same"))  # the replay
     reading.give_out(whole=True)
@@ -90,7 +90,7 @@ def test_an_older_own_text_is_not_taken_for_the_message_on_its_way(reading: Read
 
 
 def test_the_name_decides_where_it_is_repeated(reading: Reading) -> None:
-    saying = leaves(reading, "same", "mine")
+    saying = sending(reading, "same", "mine")
     theirs = own(0, "same", marker="theirs")
     assert hears(reading, theirs) == [0]
     assert not reading.arrived
@@ -128,7 +128,7 @@ def test_nobody_who_takes_events_stops_the_reading_but_not_the_looking(reading: 
     assert len(reading.queue) == WAITING
     reading.put(Typing("d", "a", "COMPOSING"))
     assert len(reading.queue) == WAITING
-    leaves(reading, "Hello")
+    sending(reading, "Hello")
     reading.in_doubt = True
     reading.feed(own(WAITING + 10, "Hello"))
     reading.give_out(all_there_is=True)

@@ -1,4 +1,7 @@
-"""The whole bridge in the test's own process: real sockets and a real database, no start-up."""
+"""One actor's dependencies (`bench`), and the whole bridge in the test's own process (`world`).
+
+Both with real sockets and a real database, and without a start-up.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ import pytest
 from bridge.app import bound_port, running
 from bridge.config import load
 from bridge.slack.receiver.ingress import PATH
+from bridge.store.database import Database
 from tests.e2e.world import World, world_of
+from tests.relay.bench import Bench, bench_of
+from tests.relay.counter import Counter, counter_of
 
 
 @pytest.fixture
@@ -24,3 +30,18 @@ async def world(database_url: str, encryption_key: str) -> AsyncIterator[World]:
     ):
         world.slack.events_url = f"http://127.0.0.1:{bound_port(runner)}{PATH}"
         yield world
+
+
+@pytest.fixture
+async def bench(database: Database) -> AsyncIterator[Bench]:
+    """A session's dependencies with the sandbox behind them, for tests of one actor by itself."""
+    async with bench_of(database) as bench:
+        yield bench
+
+
+@pytest.fixture
+async def counter(bench: Bench) -> AsyncIterator[Counter]:
+    """Everything is allowed; what is opened runs here."""
+    counter = counter_of(bench)
+    yield counter
+    await counter.supervisor.stop()

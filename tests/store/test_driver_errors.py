@@ -98,12 +98,12 @@ class TestServerThatGoesAway:
     ) -> None:
         runs = 0
 
-        async def work(connection: Transaction) -> str:
+        async def work(transaction: Transaction) -> str:
             nonlocal runs
             runs += 1
-            await add("a")(connection)
+            await add("a")(transaction)
             if runs == 1:
-                await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+                await transaction.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
             return "done"
 
         assert await database.writer.run(work) == "done"
@@ -136,11 +136,11 @@ class TestServerThatGoesAway:
         def update_both(first: str, second: str) -> Work:
             tries = 0
 
-            async def work(connection: Transaction) -> str:
+            async def work(transaction: Transaction) -> str:
                 nonlocal tries
                 tries += 1
                 for name in (first, second):
-                    await connection.execute(
+                    await transaction.execute(
                         update(Worker).where(Worker.id == name).values(heartbeat_at=2)
                     )
                     if tries == 1 and name == first:
@@ -157,8 +157,8 @@ class TestServerThatGoesAway:
         assert tuple(results) == ("x", "y")
 
     async def test_transaction_of_a_paused_worker_is_ended(self, database: Database) -> None:
-        async with database.read() as connection:
-            setting = await connection.scalar(text("SHOW idle_in_transaction_session_timeout"))
+        async with database.read() as transaction:
+            setting = await transaction.scalar(text("SHOW idle_in_transaction_session_timeout"))
         assert setting == "10s"
 
 

@@ -20,9 +20,9 @@ def item(payload: str, kind: str = "text") -> NewInbox:
     return NewInbox(kind=kind, payload=payload)
 
 
-async def add(connection: Transaction, ts: MessageTs, *items: NewInbox) -> list[InboxRow]:
+async def add(transaction: Transaction, ts: MessageTs, *items: NewInbox) -> list[InboxRow]:
     return await inbox.add(
-        connection,
+        transaction,
         session=SESSION,
         team=TeamId("T"),
         channel=ChannelId("C"),
@@ -35,12 +35,12 @@ async def add(connection: Transaction, ts: MessageTs, *items: NewInbox) -> list[
 async def prepared(database: Database) -> InboxRow:
     """A session in which one thing waits that is not ready, and a later one that is."""
 
-    async def work(connection: Transaction) -> InboxRow:
+    async def work(transaction: Transaction) -> InboxRow:
         values = {"id": "s1", "request_key": "k", "team_id": "T", "channel_id": "C"}
         values |= {"opener_id": "U", "account": "1", "state": "active"}
-        await add_session(connection, values, WorkerId("w"))
-        await add(connection, MessageTs("2.000001"), item("later"))
-        return (await add(connection, TS, item("raw")))[0]
+        await add_session(transaction, values, WorkerId("w"))
+        await add(transaction, MessageTs("2.000001"), item("later"))
+        return (await add(transaction, TS, item("raw")))[0]
 
     return await database.writer.run(work)
 
@@ -48,16 +48,16 @@ async def prepared(database: Database) -> InboxRow:
 async def replace(database: Database, row: InboxRow, *items: NewInbox) -> list[tuple[str, int]]:
     """Make it ready; gives what waits of it."""
     rows = await database.writer.run(
-        lambda connection: inbox.replace(
-            connection, SESSION, TS, row.id, before=row.payload, items=items
+        lambda transaction: inbox.replace(
+            transaction, SESSION, TS, row.id, before=row.payload, items=items
         )
     )
     return [(each.payload, each.part) for each in rows]
 
 
 async def waiting(database: Database) -> list[tuple[str, int]]:
-    async with database.read() as connection:
-        rows = await inbox.waiting(connection, SESSION)
+    async with database.read() as transaction:
+        rows = await inbox.waiting(transaction, SESSION)
     return [(each.payload, each.part) for each in rows]
 
 
@@ -79,25 +79,25 @@ async def test_what_was_made_ready_is_not_made_ready_in_other_words(database: Da
 async def test_what_is_over_is_not_made_ready(database: Database) -> None:
     row = await prepared(database)
     await database.writer.run(
-        lambda connection: connection.execute(
+        lambda transaction: transaction.execute(
             update(INBOX).where(INBOX.c.id == row.id).values(state="failed")
         )
     )
     assert await replace(database, row, item("one"), item("two")) == []
-    async with database.read() as connection:
-        found = await connection.execute(select(INBOX.c.payload).order_by(INBOX.c.id))
+    async with database.read() as transaction:
+        found = await transaction.execute(select(INBOX.c.payload).order_by(INBOX.c.id))
         assert [each.payload for each in found] == ["later", "raw"]
 
 
 async def test_parts_of_different_kinds_keep_their_order(database: Database) -> None:
     await prepared(database)
     await database.writer.run(
-        lambda connection: add(
-            connection, MessageTs("3.000001"), item("receipt", "press"), item("words")
+        lambda transaction: add(
+            transaction, MessageTs("3.000001"), item("receipt", "press"), item("words")
         )
     )
-    async with database.read() as connection:
-        rows = await inbox.waiting(connection, SESSION)
+    async with database.read() as transaction:
+        rows = await inbox.waiting(transaction, SESSION)
     assert [(each.kind, each.payload, each.part) for each in rows[-2:]] == [
         ("press", "receipt", 0),
         ("text", "words", 1),

@@ -41,10 +41,10 @@ async def test_that_another_writes_is_remembered(database: Database) -> None:
     assert held == (True, "w", False, None)
     for _ in range(2):
         await database.writer.run(lambda c: people.another_writes(c, SESSION))
-    async with database.read() as connection:
-        assert await people.several_write(connection, SESSION)
-        assert not await people.several_write(connection, SessionId("s1"))
-        assert not await people.several_write(connection, SessionId("unknown"))
+    async with database.read() as transaction:
+        assert await people.several_write(transaction, SESSION)
+        assert not await people.several_write(transaction, SessionId("s1"))
+        assert not await people.several_write(transaction, SessionId("unknown"))
     assert (await database.writer.run(lambda c: sessions.lock_live(c, SESSION))).several_writers
 
 
@@ -56,8 +56,8 @@ async def test_who_comes_second_sees_what_the_first_has_noted(
     await add(database, 0)
     noted, may_commit = asyncio.Event(), asyncio.Event()
 
-    async def first(connection: Transaction) -> None:
-        await people.another_writes(connection, SESSION)
+    async def first(transaction: Transaction) -> None:
+        await people.another_writes(transaction, SESSION)
         noted.set()
         await may_commit.wait()
 
@@ -85,19 +85,19 @@ async def test_what_is_counted(database: Database) -> None:
             update(SESSIONS).where(SESSIONS.c.id.in_(("s0", "s1"))).values(created_at=5)
         )
     )
-    async with database.read() as connection:
-        assert await people.count_open_of(connection, TEAM, ANA) == 4
-        assert await people.count_open_in(connection, TEAM, CHANNEL) == 4
-        assert await people.count_opened(connection, TEAM, ANA, 5) == 3
-        assert await people.count_opened(connection, TEAM, ANA, 4) == 5
+    async with database.read() as transaction:
+        assert await people.count_open_of(transaction, TEAM, ANA) == 4
+        assert await people.count_open_in(transaction, TEAM, CHANNEL) == 4
+        assert await people.count_opened(transaction, TEAM, ANA, 5) == 3
+        assert await people.count_opened(transaction, TEAM, ANA, 4) == 5
 
 
 @postgresql_only
 async def test_sessions_are_opened_one_at_a_time(database: Database, other: Database) -> None:
     holding, may_commit = asyncio.Event(), asyncio.Event()
 
-    async def first(connection: Transaction) -> None:
-        await people.open_one_at_a_time(connection)
+    async def first(transaction: Transaction) -> None:
+        await people.open_one_at_a_time(transaction)
         holding.set()
         await may_commit.wait()
 

@@ -37,7 +37,7 @@ QUERIES: dict[str, tuple[str, Callable[[Any], Awaitable[object]]]] = {
     ),
     "threads to be read": (
         "ix_sessions_unheard",
-        lambda c: presence.unheard(c, WorkerId("w"), lease_ms=1000, limit=20),
+        lambda c: presence.marked_threads(c, WorkerId("w"), lease_ms=1000, limit=20),
     ),
     "what a worker owns": ("ix_sessions_", lambda c: workers.owned_by(c, WorkerId("w"))),
 }

@@ -20,10 +20,10 @@ async def session(database: Database, name: str, **changes: Any) -> None:
     """A session that has a thread."""
     values = {"id": name, "request_key": name, "team_id": "T", "channel_id": "C"}
     values |= {"opener_id": "U", "account": "1", "state": "active", "thread_ts": f"{name}.0"}
-    await database.writer.run(lambda connection: add_session(connection, values, ME))
+    await database.writer.run(lambda transaction: add_session(transaction, values, ME))
     if changes:
         await database.writer.run(
-            lambda connection: connection.execute(
+            lambda transaction: transaction.execute(
                 update(SESSIONS).where(SESSIONS.c.id == name).values(**changes)
             )
         )
@@ -31,27 +31,29 @@ async def session(database: Database, name: str, **changes: Any) -> None:
 
 async def mark(database: Database, since: int) -> int:
     """Note a gap that began then."""
-    await database.writer.run(presence.begin)
-    return await database.writer.run(lambda connection: presence.mark(connection, since, limit=100))
+    await database.writer.run(presence.count_gap)
+    return await database.writer.run(
+        lambda transaction: presence.mark_open_threads(transaction, since, limit=100)
+    )
 
 
-async def unheard(database: Database, worker: WorkerId = ME) -> list[presence.Unheard]:
+async def unheard(database: Database, worker: WorkerId = ME) -> list[presence.UnreadThread]:
     """What a worker is to read."""
-    async with database.read() as connection:
-        return await presence.unheard(connection, worker, lease_ms=LEASE_MS, limit=100)
+    async with database.read() as transaction:
+        return await presence.marked_threads(transaction, worker, lease_ms=LEASE_MS, limit=100)
 
 
-async def heard(database: Database, thread: presence.Unheard) -> bool:
+async def heard(database: Database, thread: presence.UnreadThread) -> bool:
     """Note that a thread has been read."""
-    return await database.writer.run(lambda connection: presence.heard(connection, thread))
+    return await database.writer.run(lambda transaction: presence.unmark(transaction, thread))
 
 
 async def beat(database: Database, *names: WorkerId) -> None:
     """Have workers live."""
     for name in names:
         await database.writer.run(
-            lambda connection, name=name: workers.beat(  # type: ignore[misc]
-                connection, name, f"{name}-1", capacity=9, lease_ms=LEASE_MS
+            lambda transaction, name=name: workers.beat(  # type: ignore[misc]
+                transaction, name, f"{name}-1", capacity=9, lease_ms=LEASE_MS
             )
         )
 
@@ -90,8 +92,8 @@ async def test_a_thread_that_is_marked_alone_voids_only_its_own_reading(
     team, channel = TeamId("T"), mine.channel
     for _ in range(2):
         await database.writer.run(
-            lambda connection: presence.mark_thread(
-                connection, team, channel, mine.thread_ts, 5_000
+            lambda transaction: presence.mark_thread(
+                transaction, team, channel, mine.thread_ts, 5_000
             )
         )
     assert not await heard(database, mine)
@@ -99,7 +101,7 @@ async def test_a_thread_that_is_marked_alone_voids_only_its_own_reading(
     (again,) = await unheard(database)
     assert (again.session, again.since) == (mine.session, 998)
     await database.writer.run(
-        lambda connection: presence.mark_session(connection, again.session, 500)
+        lambda transaction: presence.mark_session(transaction, again.session, 500)
     )
     assert [thread.since for thread in await unheard(database)] == [500]
 
@@ -109,7 +111,7 @@ async def test_of_a_channel_the_open_threads_are_marked(database: Database) -> N
     await session(database, "s2", channel_id="C1", live=False)
     await session(database, "s3", channel_id="C2")
     await database.writer.run(
-        lambda connection: presence.mark_channel(connection, TeamId("T"), ChannelId("C1"), 1_000)
+        lambda transaction: presence.mark_channel(transaction, TeamId("T"), ChannelId("C1"), 1_000)
     )
     assert [thread.session for thread in await unheard(database)] == ["s1"]
 
@@ -135,27 +137,27 @@ async def test_each_worker_reads_its_own_and_the_first_what_nobody_owns(
     await mark(database, 1_000)
     # It ended after it was marked, and was let go of.
     await database.writer.run(
-        lambda connection: connection.execute(
+        lambda transaction: transaction.execute(
             update(SESSIONS).where(SESSIONS.c.id == "s2").values(live=False, owner=None)
         )
     )
     assert [thread.session for thread in await unheard(database, ME)] == ["s1"]
     assert [thread.session for thread in await unheard(database, OTHER)] == ["s2"]
-    async with database.read() as connection:
-        marked = await connection.execute(select(SESSIONS.c.unheard_since))
+    async with database.read() as transaction:
+        marked = await transaction.execute(select(SESSIONS.c.unheard_since))
         assert [row[0] for row in marked] == [1_000, 1_000]
 
 
 async def test_presence_goes_on_only_without_a_gap(database: Database) -> None:
     async def extend(since: int, until: int) -> bool:
         return await database.writer.run(
-            lambda connection: presence.extend(connection, since=since, until=until)
+            lambda transaction: presence.extend(transaction, since=since, until=until)
         )
 
-    async with database.read() as connection:
-        fleet = await presence.known(connection, ME, now=10**14, lease_ms=LEASE_MS)
+    async with database.read() as transaction:
+        fleet = await presence.fleet_presence(transaction, ME, now=10**14, lease_ms=LEASE_MS)
     assert fleet.until is not None
-    await database.writer.run(lambda connection: presence.resume(connection, fleet))
+    await database.writer.run(lambda transaction: presence.resume(transaction, fleet))
     assert await extend(10**14 - 5, 10**14 + 10)
     assert await extend(10**14 + 10, 10**14 + 20)
     assert not await extend(10**14 + 21, 10**14 + 30)

@@ -21,8 +21,8 @@ async def beat(database: Database, incarnation: str) -> int | None:
 
 
 async def holder(database: Database) -> list[str | None]:
-    async with database.read() as connection:
-        return [row.incarnation for row in await connection.execute(select(WORKERS))]
+    async with database.read() as transaction:
+        return [row.incarnation for row in await transaction.execute(select(WORKERS))]
 
 
 async def test_second_process_is_told_when_the_first_beat_last(database: Database) -> None:
@@ -38,8 +38,8 @@ async def test_name_is_free_when_the_heart_was_silent_for_a_lease(database: Data
     await beat(database, "first")
     silent = WORKERS.c.heartbeat_at - LEASE_MS - 1
 
-    async def time_passes(connection: Transaction) -> None:
-        await connection.execute(update(WORKERS).values(heartbeat_at=silent))
+    async def time_passes(transaction: Transaction) -> None:
+        await transaction.execute(update(WORKERS).values(heartbeat_at=silent))
 
     await database.writer.run(time_passes)
     assert await beat(database, "second") is None
@@ -50,8 +50,8 @@ async def test_name_is_free_when_the_heart_was_silent_for_a_lease(database: Data
 async def test_process_of_an_older_version_holds_its_name_too(database: Database) -> None:
     await beat(database, "first")
 
-    async def older(connection: Transaction) -> None:
-        await connection.execute(update(WORKERS).values(incarnation=None))
+    async def older(transaction: Transaction) -> None:
+        await transaction.execute(update(WORKERS).values(incarnation=None))
 
     await database.writer.run(older)
     assert await beat(database, "second") is not None

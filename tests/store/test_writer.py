@@ -51,7 +51,7 @@ async def test_works_run_in_the_order_in_which_they_were_asked_for(database: Dat
     order: list[int] = []
 
     def noting(number: int) -> Work:
-        async def work(connection: Transaction) -> str:
+        async def work(transaction: Transaction) -> str:
             order.append(number)
             return str(number)
 
@@ -70,8 +70,8 @@ async def test_bad_work_gets_its_own_error_and_spoils_nothing(database: Database
     await database.writer.run(add("taken"))
     work, first = await held(database)
 
-    async def mistaken(connection: Transaction) -> str:
-        await add("written before the mistake")(connection)
+    async def mistaken(transaction: Transaction) -> str:
+        await add("written before the mistake")(transaction)
         raise ValueError("mistaken")
 
     tasks = [
@@ -102,7 +102,7 @@ async def test_bad_work_alone_writes_nothing(database: Database) -> None:
 async def test_work_that_is_cancelled_from_within_takes_nobody_down(database: Database) -> None:
     work, first = await held(database)
 
-    async def cancelled(connection: Transaction) -> str:
+    async def cancelled(transaction: Transaction) -> str:
         raise asyncio.CancelledError
 
     tasks = [asyncio.create_task(database.writer.run(it)) for it in (add("a"), cancelled)]
@@ -140,8 +140,8 @@ async def test_many_at_once_are_all_written_once(database: Database) -> None:
 
     await asyncio.gather(*(one_after_the_other(worker) for worker in range(20)))
 
-    async with database.read() as connection:
-        assert await connection.scalar(select(func.count()).select_from(WORKERS)) == 400
+    async with database.read() as transaction:
+        assert await transaction.scalar(select(func.count()).select_from(WORKERS)) == 400
     assert database.writer.commits < 400
 
 

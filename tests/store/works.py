@@ -18,8 +18,8 @@ Work = Callable[[Transaction], Awaitable[str]]
 def add(name: str) -> Work:
     """A work that adds one row and returns its name."""
 
-    async def work(connection: Transaction) -> str:
-        await connection.execute(
+    async def work(transaction: Transaction) -> str:
+        await transaction.execute(
             insert(Worker).values(id=name, started_at=1, heartbeat_at=1, capacity=1)
         )
         return name
@@ -29,8 +29,8 @@ def add(name: str) -> Work:
 
 async def names(database: Database) -> set[str]:
     """What is committed: read on another connection."""
-    async with database.read() as connection:
-        return set((await connection.execute(select(WORKERS.c.id))).scalars())
+    async with database.read() as transaction:
+        return set((await transaction.execute(select(WORKERS.c.id))).scalars())
 
 
 class Held:
@@ -41,9 +41,9 @@ class Held:
         self.release = asyncio.Event()
         self.runs = 0
 
-    async def __call__(self, connection: Transaction) -> str:
+    async def __call__(self, transaction: Transaction) -> str:
         self.runs += 1
-        await connection.execute(select(1))
+        await transaction.execute(select(1))
         self.begun.set()
         await self.release.wait()
         return "held"

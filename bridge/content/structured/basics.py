@@ -124,7 +124,7 @@ def template_of(value: JSON, path: str, depth: int) -> Any:
         buttons.append(reply_of(button, f"{path}/resp/{at}"))
     found = tuple(button for button in buttons if button is not None)
     replies = e.Replies(title, found, asides_of(value, beside=words(title)))
-    extra = extra_of(value, "title", "text", "resp")
+    extra = (*extra_of(value, "title", "text", "resp"), *links(value))
     return e.Group("vertical", (*extra, replies)) if extra else replies
 
 

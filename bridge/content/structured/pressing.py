@@ -45,7 +45,7 @@ def press_of(button: e.Button) -> Press:
             written, safe = _target(action)
             if url is None and safe is not None:
                 url = safe
-            elif written and safe != url:
+            elif written and (safe is None or safe != url):
                 lines.append(Span(written, written))
             kind = kind or "link"
             hidden += (uri for uri in clicks.links_of(action)[1:] if action.kind == e.LINK)

@@ -1,4 +1,4 @@
-"""Who speaks: an agent's name and picture for the thread."""
+"""An agent's name and picture, as a thread shows them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROLE_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Agents:
-    """The agents of one account, as they are called in one workspace."""
+    """The agents of one account, by the names that one workspace sees."""
 
     account: AccountId
     profiles: ProfileDirectory
@@ -35,14 +35,14 @@ class Agents:
 
     @classmethod
     def of(cls, row: SessionRow, deps: SessionDeps) -> Agents:
-        """Those that a session may meet."""
+        """The agents of the session's account, named for the session's workspace."""
         account, team = AccountId(row.account), row.team_id
         return cls(account, deps.profiles, team, deps.workspaces, deps.names)
 
     async def author(self, change: EventChange) -> tuple[str, str | None]:
-        """Name and picture of who wrote an event, marked so that no agent passes for a colleague.
+        """The writer's name and picture, with the mark that no colleague's name can have.
 
-        LivePerson itself is not marked: no agent's name comes without the mark.
+        What LivePerson itself writes needs no mark, because every agent's name has one.
         """
         role = ROLE_NAMES.get(change.role or "", "Agent")
         if role == "LivePerson":
@@ -55,16 +55,16 @@ class Agents:
     async def name(self, agent: str, fallback: str = "Agent") -> tuple[str, str | None]:
         """Name (without the mark) and picture of an agent by public id, or the role's name.
 
-        Nobody gets the bridge's own name, or Slackbot's.
+        A name that is the bridge's own, or Slackbot's, is not used.
         """
         profile = await self.profiles.agent(self.account, AgentId(agent))
         if profile is None:
             return fallback, None
-        name = agent_name((profile.nickname, profile.full_name), await self._bridge())
+        name = agent_name((profile.nickname, profile.full_name), await self._bridge_names())
         return name or fallback, profile.picture_url
 
-    async def _bridge(self) -> tuple[str, ...]:
-        """What the bridge itself is called there."""
+    async def _bridge_names(self) -> tuple[str, ...]:
+        """The bridge's own name in this workspace, if it is known."""
         if (known := self.workspaces.known(self.team)) is None:
             return ()
         await self.people.resolve(self.team, [known.bot_user])

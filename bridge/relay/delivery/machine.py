@@ -1,14 +1,14 @@
-"""What one session has said and heard, and what follows from it: both directions, one machine.
+"""The delivery machine of one session: what is published, shown and stored, in both directions.
 
-Pure and synchronous: no I/O, no clock, and no `await` between looking and deciding. The publisher
-and the reader do what it says and tell it what came of that. The rules, and why each is there, are
-in `docs/delivery.md`; in short:
+Pure and synchronous: no I/O, no clock, and no `await` between looking at the state and deciding.
+The publisher and the reader carry out what it decides and report the results. The rules, and the
+reason for each, are in `docs/delivery.md`; in short:
 
 - **One at a time.** At most one message is unanswered, and the next one leaves only when the store
   says that the former was sent. So after a crash at most one of them is in doubt.
-- **Who wrote an event of ours** is decided when it stands next to the cursor, in one step with
-  moving the cursor over it: by the number that LivePerson gave us, by our marker, or by its text.
-  What cannot be told yet (the answer to a message in flight would tell) holds the cursor up.
+- **Which message an event of ours is** is decided when the event stands next to the cursor, in one
+  step with moving the cursor over it: by the number that LivePerson gave us, by our marker, or by
+  the text. If only the answer to a message in flight can tell, the cursor waits for that answer.
 - **A message in doubt is looked for before it is sent again**, and counts as missing only when the
   dialog is proven to be whole (`bridge.liveperson.dialog`).
 """
@@ -35,37 +35,38 @@ from bridge.store.rows import DialogPosition, InboxRow
 log = structlog.get_logger(__name__)
 
 REMEMBERED = 32
-"""Rows and numbers that are remembered as done: a look at the store may have begun before."""
+"""How many finished rows and numbers are remembered: a query of the inbox that began before a row
+was finished may still return it."""
 STRANGERS = 8
-"""Dialogs of others that are told of in the log."""
+"""At most so many dialogs that are not this session's are logged."""
 PENDING_WEIGHT = 4 * 1024 * 1024
 """About how many bytes of events may wait to be stored, while a name is looked up or the database
 is away."""
 
 Number = tuple[str | None, int | None]
-"""A dialog, and the sequence in it; None: LivePerson took it without telling. No dialog: it has no
-sequence that could still become known."""
+"""A dialog, and the sequence in it. No sequence: LivePerson took the message and has not told its
+number yet. No dialog: the message never gets a number."""
 Sent = tuple[InboxId, str | None, int | None]
-"""What is sent: its row, and its number."""
+"""The row of a message that LivePerson has, and its number."""
 
 
 class Step(Enum):
     """What is to be done with a row of the inbox."""
 
     NOTE = auto()
-    """LivePerson has it: have the store say so."""
+    """LivePerson has the message: have its row marked as sent."""
     SEND = auto()
-    """Do with it what its type says."""
+    """Publish it, or whatever else its type asks for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """An event of the other side, to be shown."""
+    """An event that somebody else than our consumer wrote, to be shown in the thread."""
 
     dialog: str
     change: EventChange
     late: bool = False
-    """Its place had been passed over: later ones are in the thread already."""
+    """It fills a gap that was passed over: later events are in the thread already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class Batch:
 
 
 class Delivery:
-    """Decides for one session."""
+    """The state of one session's delivery, and every decision about it."""
 
     __slots__ = (
         "_above",
@@ -110,31 +111,32 @@ class Delivery:
         self.in_flight: Queued | None = None
         """Published over the present connection, not answered yet."""
         self.held_up = False
-        """LivePerson's verdict on a message is being looked at: nothing leaves meanwhile."""
+        """LivePerson refused a message or accepted a closing, and the session finds out whether the
+        conversation is still open: nothing is published meanwhile."""
         self.noting: InboxId | None = None
-        """The store is being told that this one was sent."""
+        """The row that is being marked as sent."""
         self.pending: list[Heard] = []
         """Events to be shown that are not stored yet, in order."""
         self._weight = 0
         self._waiting: list[Queued] = []
         self._doubts: list[InboxId] = []
         self._confirmed: dict[InboxId, Number] = {}
-        """Sent, and the store does not say so yet."""
+        """Messages that LivePerson has, and whose rows are not marked as sent yet."""
         self._unnumbered: list[Queued] = []
-        """Sent, and LivePerson has not said yet under which number."""
+        """Messages that LivePerson has, and whose number it has not told yet."""
         self._numbers: dict[tuple[str, int], InboxId] = {}
         self._above: dict[InboxId, int] = {}
-        """What the number of a message must be above: what was known when it left."""
+        """The highest number that was known when a message was published: its own is above that."""
         self._finished: deque[InboxId] = deque(maxlen=REMEMBERED)
         self._dialog: str | None = None
         self._dialogs: dict[str, Dialog] = {}
         self._late_own: list[tuple[str, EventChange]] = []
         self._strangers: set[str] = set()
         self._stored: dict[str, DialogPosition] = {}
-        """By dialog: how far the store says it was dealt with."""
+        """By dialog: the position that is committed."""
 
     def take_over(self, left: Handover) -> None:
-        """Go on where a former owner ended: it may have published any of what waits."""
+        """Continue from what a former owner stored; it may have published any waiting row."""
         for row in left.dialogs:
             position = row.position
             gaps = [Gap(*each) for each in position.gaps]
@@ -150,7 +152,7 @@ class Delivery:
     # Slack → LivePerson
 
     def add(self, rows: Sequence[InboxRow]) -> None:
-        """Queue rows that are committed; known ones are passed over."""
+        """Queue committed rows; skip those that are queued or finished already."""
         for row in rows:
             known = row.id in self._finished or any(each.id == row.id for each in self._waiting)
             if not known:
@@ -158,17 +160,17 @@ class Delivery:
 
     @property
     def waiting(self) -> list[Queued]:
-        """What waits, in thread order."""
+        """The waiting rows, in thread order."""
         return list(self._waiting)
 
     @property
     def unsent(self) -> list[Queued]:
-        """What waits and is not known to be sent, in thread order."""
+        """The waiting rows that are not known to be sent, in thread order."""
         return [row for row in self._waiting if row.id not in self._confirmed]
 
     @property
     def unready(self) -> Queued | None:
-        """The first that has to be made ready before it can leave."""
+        """The first waiting row that has to be made ready before it can be published."""
         for row in self._waiting:
             if not row.item.ready:
                 return row
@@ -192,14 +194,14 @@ class Delivery:
         self._dialog = dialog
 
     def detach(self) -> None:
-        """There is no connection any more: what is in flight may have arrived."""
+        """The connection is gone: a message in flight may have arrived, and is in doubt."""
         self._dialog = None
         self.unknown()
 
     def next(self) -> tuple[Step, Queued] | None:
-        """What is to be done now; None: nothing, for the time being.
+        """The next step, and the row it is for; None if there is nothing to do for the time being.
 
-        Nothing overtakes what is not ready yet.
+        A row that is not ready holds up those behind it.
         """
         if self._dialog is None or self.held_up or self.noting is not None or not self._waiting:
             return None
@@ -213,7 +215,7 @@ class Delivery:
         return Step.SEND, row
 
     def leaves(self, row: Queued) -> None:
-        """It is being published: its number will be higher than any that is known now."""
+        """The row is being published: its number will be higher than any that is known now."""
         self.in_flight = row
         if self._dialog is not None:
             self._above[row.id] = self._dialogs[self._dialog].highest
@@ -222,16 +224,16 @@ class Delivery:
 
     @property
     def echoed(self) -> bool:
-        """Whether what is in flight has come back already: its answer need not come any more."""
+        """Whether the message in flight came back as an event already: its answer is not needed."""
         return self.in_flight is not None and self._is_sent(self.in_flight.id)
 
     def answered(self, sequence: int | None) -> None:
-        """LivePerson has what is in flight, under this number if it tells one."""
+        """LivePerson has taken the message in flight, under this number if it told one."""
         row, dialog = self.in_flight, self._dialog
         if row is None or dialog is None:
             return
         self.in_flight = None
-        if row.id in self._finished:  # its echo was first, and is stored
+        if row.id in self._finished:  # its echo came first, and is stored already
             self._advance()
             return
         taken = sequence is not None and self._numbers.get((dialog, sequence), row.id) != row.id
@@ -248,12 +250,12 @@ class Delivery:
         self._advance()
 
     def not_done(self) -> None:
-        """LivePerson did not take what is in flight, and says so."""
+        """LivePerson says that it did not take the message in flight."""
         self.in_flight = None
         self._advance()
 
     def unknown(self) -> bool:
-        """Nobody says what became of what is in flight. True: it is in doubt from now on."""
+        """The outcome of the message in flight is unknown. True: it is in doubt from now on."""
         row, self.in_flight = self.in_flight, None
         if row is None or self._is_sent(row.id):
             self._advance()
@@ -264,12 +266,12 @@ class Delivery:
         return True
 
     def begin_note(self, row: Queued) -> Number:
-        """The store is about to be told; gives what it is to note."""
+        """The row is about to be marked as sent. Returns the number to store with it."""
         self.noting = row.id
         return self._confirmed[row.id]
 
     def noted(self, row: Queued, number: Number) -> bool:
-        """The store says so. False: more has become known meanwhile, note it again."""
+        """The row is marked as sent. False: its number became known meanwhile, note it again."""
         self.noting = None
         if self._confirmed.get(row.id, number) != number:
             return False
@@ -278,14 +280,14 @@ class Delivery:
         return True
 
     def remove(self, rows: Iterable[InboxId]) -> None:
-        """They are done with."""
+        """These rows are finished: sent, or failed for good."""
         gone = set(rows)
         self._waiting = [each for each in self._waiting if each.id not in gone]
         self._doubts = [each for each in self._doubts if each not in gone]
         self._finished.extend(gone)
 
     def renew(self, row: InboxId, rows: Sequence[InboxRow]) -> None:
-        """A row has been made ready, perhaps in several parts: these are what waits instead."""
+        """A row has been made ready, perhaps in several parts: queue these rows in its place."""
         self._waiting = [each for each in self._waiting if each.id != row]
         self.add(rows)
 
@@ -305,7 +307,7 @@ class Delivery:
         self._dialogs.setdefault(dialog, Dialog())
 
     def heard(self, changes: Iterable[EventChange]) -> bool:
-        """Events have come. True: there is something to store, or something is missing."""
+        """Take new events. True: there is something to store, or something is missing."""
         for change in changes:
             dialog = self._dialogs.get(change.dialog_id)
             if dialog is not None:
@@ -325,7 +327,7 @@ class Delivery:
 
     @property
     def replayed(self) -> bool:
-        """Whether all dialogs have shown that the replays last asked for do run."""
+        """Whether each dialog has shown that the replay it was last asked for is running."""
         return all(dialog.runs for dialog in self._dialogs.values())
 
     def exists(self, dialog: str, sequence: int) -> None:
@@ -334,7 +336,7 @@ class Delivery:
             found.exists(sequence)
 
     def batch(self, events: Sequence[Heard]) -> Batch:
-        """What to store, in one transaction, of the first events that are pending."""
+        """What to store in one transaction with `events`, which are the first that are pending."""
         rest = {heard.dialog for heard in self.pending[len(events) :]}
         last = {
             heard.dialog: heard.change.sequence
@@ -356,13 +358,13 @@ class Delivery:
         return Batch(events, self.unwritten(), moved)
 
     def _undone(self, dialog: str, taken: int) -> list[int]:
-        """Late events of a dialog that have come, and are not dealt with once a batch is stored."""
+        """Numbers of late events of a dialog that will still not be stored when a batch is."""
         late = [each.change for each in self.pending[taken:] if each.late and each.dialog == dialog]
         late += [change for name, change in self._late_own if name == dialog]
         return [change.sequence for change in late]
 
     def stored(self, batch: Batch) -> None:
-        """It is in the store."""
+        """The batch is committed."""
         del self.pending[: len(batch.events)]
         self._weight -= sum(weight(heard.change) for heard in batch.events)
         self._stored.update(batch.positions)
@@ -370,7 +372,7 @@ class Delivery:
             if self._confirmed.get(row) == (dialog, sequence) and row != self.noting:
                 del self._confirmed[row]
                 self.remove([row])
-        self._advance()  # there may be room now for what waits in its dialog
+        self._advance()  # there may be room now for events that waited in their dialog
 
     # Certainty
 
@@ -382,20 +384,20 @@ class Delivery:
 
     @property
     def whole(self) -> bool:
-        """Whether all that the dialogs held when they were last read again is surely known."""
+        """Whether everything that the dialogs held when last read again is known for certain."""
         return all(dialog.whole for dialog in self._dialogs.values())
 
     def resolve(self) -> None:
-        """The dialogs are whole: what is in doubt and was not found has never arrived.
+        """The dialogs are whole: a message in doubt that was not found has never arrived.
 
-        Only now, with everything there, may a text decide that only resembles: LivePerson masks
-        some (card numbers), so an event of ours that is no one's can be a message in doubt.
+        Only now may a text decide that merely resembles the event's. LivePerson masks card numbers,
+        so an event of ours that equals no message can still be the message in doubt.
         """
         self._advance(whole=True)
         self._doubts = []
 
     def give_up(self) -> list[Queued]:
-        """It cannot be proven, for long: pass over what is missing; gives what stays in doubt."""
+        """Nothing can be proven: pass over what is missing. Returns what stays in doubt."""
         for dialog in self._dialogs.values():
             dialog.give_up()
         self._advance(whole=True)
@@ -431,7 +433,7 @@ class Delivery:
 
     @property
     def _full(self) -> bool:
-        """Whether so much waits to be stored that the rest has to wait in its dialog."""
+        """Whether so many bytes wait to be stored that further events wait in their dialogs."""
         return self._weight > PENDING_WEIGHT
 
     def _is_ours(self, change: EventChange) -> bool:
@@ -440,7 +442,7 @@ class Delivery:
         return self.consumer_id is not None and change.is_by(self.consumer_id)
 
     def _own(self, dialog: str, change: EventChange, *, whole: bool) -> bool:
-        """Find out which message an event of ours is. False: that cannot be told yet."""
+        """Find out which message an event of ours is. False: this cannot be known yet."""
         if (dialog, change.sequence) in self._numbers:
             return True
         event, marker = change.event, change.external_id
@@ -449,7 +451,7 @@ class Delivery:
             return True
         found: list[Queued] = []
         if marker is not None and is_marker(marker):
-            # Also one that LivePerson said it had not taken: here it is.
+            # The marker may name a message that LivePerson claimed not to have taken.
             of_any = [*candidates, *(row for row in self._waiting if not self._is_sent(row.id))]
             found = [row for row in of_any if marker_of(row.id) == marker]
             if not found:
@@ -471,7 +473,7 @@ class Delivery:
         return True
 
     def _candidates(self, sequence: int) -> list[Queued]:
-        """Messages whose number is not known and may be this one, in the order of sending."""
+        """Messages without a known number that this event may be, in the order of sending."""
         rows = list(self._unnumbered)
         if self.in_flight is not None and self.in_flight.id not in self._finished:
             rows.append(self.in_flight)

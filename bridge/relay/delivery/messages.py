@@ -1,4 +1,4 @@
-"""A message on its way to LivePerson: its words, and what is said if it fails."""
+"""A message on its way to LivePerson: its text, and what the thread is told if it fails."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from bridge.slack.views.troubles import trouble
 from bridge.store.rows import NewOutbox
 
 UNCERTAIN = "LivePerson does not tell whether it has arrived."
-"""Why a message is given up that may or may not have arrived."""
+"""The stored reason for giving up a message whose outcome stays unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What LivePerson refused (or, without an error, the closing that it accepted)."""
+    """LivePerson's answer to a row: the refusal or, with no error, the closing that it accepted."""
 
     row: Queued
     error: RequestRefused | ServerFailed | None
@@ -31,18 +31,18 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A message as its reader gets it, but for whether its writer is named."""
+    """A message's text and its writer's name; whether the name is shown is decided later."""
 
     plain: str | None
-    """The words; None while a name in them is unknown."""
+    """The text as LivePerson gets it; None while a name in it is unknown."""
     writer: str | None
     """The writer's name; None while it is unknown."""
 
     def texts(self, *, named: bool) -> list[str] | None:
-        """The parts that LivePerson gets; None while a name is unknown.
+        """The parts that LivePerson gets; None while a name is unknown. `named`: show the writer.
 
-        A writer who need not be named is, if the words look as if somebody else were: nothing
-        that reached the agent without a name can be taken for a colleague's later.
+        The writer is shown in any case if the text itself looks as if it began with a name.
+        Otherwise the agent could take the opener's words for a colleague's.
         """
         if self.plain is None:
             return None
@@ -56,7 +56,7 @@ class Wording:
 def wording(
     source: str, writer: UserId, deps: SessionDeps, team: TeamId, *, literal: bool = False
 ) -> Wording:
-    """Put a Slack text into plain words, with the names that are known now.
+    """Turn a Slack text into plain text, with the names that are known now.
 
     `literal`: it is in plain words already.
     """
@@ -65,22 +65,22 @@ def wording(
 
 
 def not_delivered(rows: Sequence[Queued], reason: str, remedy: str) -> list[NewOutbox]:
-    """A mark on each message, and a word about all of them."""
-    return _told(rows, notices.not_delivered(reason, remedy))
+    """A mark on each message, and one notice for all of them."""
+    return _marks_and_notice(rows, notices.not_delivered(reason, remedy))
 
 
 def perhaps_not_delivered(rows: Sequence[Queued], remedy: str) -> list[NewOutbox]:
-    """Likewise for those that may have arrived all the same."""
-    return _told(rows, notices.perhaps_not_delivered(remedy))
+    """The same for messages that may have arrived all the same."""
+    return _marks_and_notice(rows, notices.perhaps_not_delivered(remedy))
 
 
-def _told(rows: Sequence[Queued], words: Rendered) -> list[NewOutbox]:
+def _marks_and_notice(rows: Sequence[Queued], words: Rendered) -> list[NewOutbox]:
     stamps = dict.fromkeys(row.item.shown_on or row.message_ts for row in rows if row.item.told)
     return [*(mark(ts) for ts in stamps), notice(words)] if stamps else []
 
 
 def refused_words(error: RequestRefused | ServerFailed) -> tuple[str, str]:
-    """Why a message was not taken, and what to do."""
+    """Why LivePerson refused a message, and what to do about it."""
     told = trouble("request_refused")
     detail = f" ({error.status}: {error.body})" if error.body else f" ({error.status})"
     return told.what.removesuffix(".") + detail + ".", told.remedy

@@ -1,10 +1,10 @@
-"""A session's slow lane: what cannot leave as it is is made ready here, beside the publisher.
+"""A session's slow lane: items that cannot be sent as they are get ready here.
 
-One item at a time, in thread order. Nothing of the session overtakes what is not ready yet
-(`Delivery.next`), but meanwhile what has left is noted, the dialog is read, and the conversation
-can end. Over all sessions `SessionDeps.preparing` bounds how many do slow work at once.
+One item at a time, in thread order, beside the publisher. Nothing of the session overtakes an item
+that is not ready (`Delivery.next`), but meanwhile sent rows are noted, the dialog is read, and the
+conversation can end. `SessionDeps.preparing` bounds how many sessions do slow work at once.
 
-Nothing is in doubt when it is broken off: what was committed is found by whoever begins anew.
+It can be cancelled at any time: the next run finds in the store whatever was committed before.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from bridge.store.connection import Transaction
 from bridge.store.rows import InboxRow, NewInbox
 
 
-def _always() -> bool:
-    """What is under way here may be broken off at any time."""
+def _may_be_cancelled() -> bool:
+    """Preparing can be cancelled at any time."""
     return True
 
 
@@ -43,24 +43,26 @@ class Preparer:
         failed: Callable[[Exception], None],
         ready: Callable[[], None],
     ) -> None:
-        """`ready` is called after each item; an error goes to `failed`, as a `Pump`'s does."""
+        """`ready` is called after each item; an error goes to `failed`, as in a `Pump`."""
         self._record = record
         self._deps = deps
         self._delivery = delivery
         self._ready = ready
-        self._pump = Pump(f"preparer {record.row.id}", self._work, failed, resting=_always)
+        self._pump = Pump(
+            f"preparer {record.row.id}", self._work, failed, resting=_may_be_cancelled
+        )
 
     def kick(self) -> None:
-        """Begin, if there is something to make ready."""
+        """Start if an item has to be made ready."""
         if self._delivery.unready is not None:
             self._pump.kick()
 
     async def stop(self) -> None:
-        """Break off, until the next kick."""
+        """Cancel the work until the next kick."""
         await self._pump.stop()
 
     async def finish(self) -> None:
-        """Break off for good: another owner follows, and makes ready what is not."""
+        """Cancel the work for good: the session's next owner prepares the rest."""
         await self._pump.finish(0)
 
     async def _work(self) -> None:
@@ -69,15 +71,15 @@ class Preparer:
             self._ready()
 
     async def _prepare(self, row: Queued) -> list[InboxRow]:
-        """Make an item ready; gives the rows that wait in its place. Raises `FencedError`."""
+        """Make an item ready. Returns the rows that replace its row. Raises `FencedError`."""
         match row.item:
             case Text() as text:
-                return await self._find_words(row, text)
+                return await self._look_up_names(row, text)
             case other:
                 raise AssertionError(f"nothing makes a {other.kind} ready")
 
-    async def _find_words(self, row: Queued, text: Text) -> list[InboxRow]:
-        """Give a message its words for LivePerson: the names in it are looked up."""
+    async def _look_up_names(self, row: Queued, text: Text) -> list[InboxRow]:
+        """Look up the names in a message and store the text that LivePerson gets."""
         session = self._record.row
         team = session.team_id
         literal = isinstance(text, Answer)
@@ -87,17 +89,17 @@ class Preparer:
                 team, {*users, row.user_id}, set(channels), deadline=MESSAGE_PATIENCE
             )
         words = wording(text.source, row.user_id, self._deps, team, literal=literal)
-        as_typed = Wording(text.source, words.writer or "")  # nothing is left unknown for long
+        as_typed = Wording(text.source, words.writer or "")  # if names stay unknown for too long
 
-        async def work(connection: Transaction) -> list[InboxRow]:
-            # Whoever wrote before this row was committed counts, and nobody is forgotten.
+        async def work(transaction: Transaction) -> list[InboxRow]:
+            # Everybody whose message was committed before this row counts as a writer.
             named = row.user_id != session.opener_id or await people.several_write(
-                connection, session.id
+                transaction, session.id
             )
             texts = words.texts(named=named) or as_typed.texts(named=named) or [text.source]
             items: list[NewInbox] = [packed(item) for item in text.parts(texts)]
             return await inbox.replace(
-                connection, session.id, row.message_ts, row.id, before=row.payload, items=items
+                transaction, session.id, row.message_ts, row.id, before=row.payload, items=items
             )
 
         return await self._record.commit(work)

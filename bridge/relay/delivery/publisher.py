@@ -1,8 +1,8 @@
-"""The inbox of one session on its way to LivePerson: in thread order, each once.
+"""Publishes one session's inbox to LivePerson: in thread order, each message once.
 
-What leaves next, and what became of it, is decided by `delivery`; here is the I/O. Where LivePerson
-does not say what became of a message, the session reads the dialog again before anything leaves.
-What cannot leave as it is is made ready by the `preparer`, meanwhile.
+The machine (`Delivery`) decides what is published next and what its outcome means; here is the I/O.
+If LivePerson does not tell the outcome of a message, the session reads the dialog again before it
+publishes anything else. Items that are not ready yet are prepared meanwhile by the `preparer`.
 """
 
 from __future__ import annotations
@@ -50,18 +50,18 @@ from bridge.store.sessions import FencedError
 log = structlog.get_logger(__name__)
 
 FAILURES = 5
-"""A message that LivePerson has failed at so often holds the others up no longer."""
+"""After so many failures of LivePerson a message is given up, so that the others can go on."""
 ECHOED_PATIENCE = 0.2
-"""Seconds that the answer to a message may still take whose echo has come."""
+"""Seconds that the answer to a message may still take once its echo has come."""
 UNAUTHORISED = 401
 """LivePerson's code for a request with a token that it no longer takes."""
 
 Frame = Callable[[Connection, str, Wait], Awaitable[int | None]]
-"""Publishes to a dialog; gives the sequence there, if LivePerson tells."""
+"""Publishes to a dialog. Returns the sequence there, if LivePerson tells one."""
 
 
 class Publisher:
-    """Publishes what waits, while there is a connection."""
+    """Publishes the waiting rows while there is a connection."""
 
     __slots__ = (
         "_backoff",
@@ -101,7 +101,8 @@ class Publisher:
         self.closer: UserId | None = None
         """Who asked to end the conversation."""
         self.refusal: Verdict | None = None
-        """LivePerson refused a message, or was asked to close: is the conversation still open?"""
+        """The refusal, or the accepted closing, after which the session has to find out whether the
+        conversation is still open."""
         self._wake = wake
         self._failed = failed
         self._receipt = PendingReceipt(deps.ledger)
@@ -112,12 +113,12 @@ class Publisher:
         """Look for rows that somebody else has committed."""
         self._reload = True
         if self._connection is not None:
-            self.pump.kick()  # never beside a message that is just being noted as sent
+            self.pump.kick()  # the pump reads: never while it notes a message as sent
         elif not self.pump.busy:
             await self._read_in_turn()
 
     async def _read_in_turn(self) -> None:
-        async with self._deps.loading:  # many may have been told to look at once
+        async with self._deps.loading:  # many sessions may have been told to look at once
             await self._read()
 
     async def _read(self) -> None:
@@ -126,11 +127,13 @@ class Publisher:
             self.add(await inbox.waiting(connection, self._record.row.id))
 
     def add(self, rows: Sequence[InboxRow]) -> None:
-        """Queue rows that are committed; known ones are passed over."""
+        """Queue committed rows; skip those that are known already."""
         self._delivery.add(rows)
         if self._connection is not None:
             self.pump.kick()
             self._preparer.kick()
+        elif rows:
+            self._wake()  # the session waits for a connection, and the person may have given up
 
     def attach(self, connection: Connection, dialog: DialogId) -> None:
         """Start publishing to a dialog. Nothing may be in doubt."""
@@ -140,7 +143,7 @@ class Publisher:
         self._preparer.kick()
 
     async def detach(self) -> None:
-        """Stop publishing; what is under way stays in doubt."""
+        """Stop publishing. A message that is under way is in doubt from now on."""
         self._connection = None
         try:
             await self._preparer.stop()
@@ -149,23 +152,23 @@ class Publisher:
         self._delivery.detach()
 
     async def finish(self, limit: float) -> None:
-        """Let what is being published come to its end, for `limit` seconds; begin nothing more."""
+        """Wait up to `limit` seconds for the message under way, and publish nothing more."""
         await asyncio.gather(self.pump.finish(limit), self._preparer.finish())
 
     @property
     def asked_to_close(self) -> bool:
-        """Whether someone pressed "End conversation" and nothing is waiting before that."""
+        """Whether someone pressed "End conversation" and no message waits before that."""
         waiting = self._delivery.waiting
         return bool(waiting) and isinstance(waiting[0].item, Close)
 
     @property
     def will_be_asked_to_close(self) -> bool:
-        """Whether someone pressed "End conversation", whatever is waiting before that."""
+        """Whether someone pressed "End conversation", even if messages wait before that."""
         return any(isinstance(each.item, Close) for each in self._delivery.waiting)
 
     @property
     def waiting(self) -> list[Queued]:
-        """What waits, in thread order."""
+        """The waiting rows, in thread order."""
         return self._delivery.waiting
 
     def unwritten(self) -> list[Sent]:
@@ -173,15 +176,15 @@ class Publisher:
         return self._delivery.unwritten()
 
     def echoed(self) -> None:
-        """What is in flight has come back in the dialog: its answer need not be waited for."""
+        """The message in flight has come back in the dialog: do not wait long for its answer."""
         if self._wait is not None:
             self._wait.shorten(ECHOED_PATIENCE)  # it normally follows at once
 
     # The work
 
     async def _work(self) -> None:
-        while self._connection is not None and not self.pump.ending:
-            if self._reload:
+        while self._connection is not None:
+            if self._reload and not self.pump.ending:
                 await self._read_in_turn()
             if self._receipt.pending:
                 if not self._delivery.waiting:
@@ -189,6 +192,8 @@ class Publisher:
                 await self._receipt.over()
             elif (todo := self._delivery.next()) is None:
                 return
+            elif self.pump.ending and todo[0] is Step.SEND:
+                return  # but what has been answered is noted: the next owner finds no doubt
             else:
                 await self._do(*todo)
 
@@ -200,7 +205,7 @@ class Publisher:
                 await self._send(row)
 
     async def _send(self, row: Queued) -> None:
-        """Do with an item what its type says."""
+        """Do what the item's type asks for."""
         match row.item:
             case Press(pressed=pressed, metadata=metadata):
                 await self._publish(
@@ -244,7 +249,7 @@ class Publisher:
             self._refused(row, error)
             return
         except ServerFailed as error:
-            if self._delivery.unknown():  # not done, they say: the session looks
+            if self._delivery.unknown():  # a 5xx proves nothing: the session looks in the dialog
                 self._give_verdict(Verdict(row, error))
         except OutcomeUnknown:
             if self._delivery.unknown():
@@ -254,7 +259,7 @@ class Publisher:
         finally:
             self._wait = None
         if self._delivery.gap or self._delivery.pending:
-            self._wake()  # its number tells that something is missing, or what has waited for it
+            self._wake()  # the answer's number reveals a gap, or decides what waited for it
 
     def _refused(self, row: Queued, error: RequestRefused) -> None:
         """LivePerson did not take a message. Raises `TokenExpired` if a fresh token may help."""
@@ -263,13 +268,13 @@ class Publisher:
         self._give_verdict(Verdict(row, error))
 
     def _give_verdict(self, refusal: Verdict) -> None:
-        """Let nothing more leave until the session has looked."""
+        """Publish nothing more until the session knows whether the conversation is open."""
         self._delivery.held_up = True
         self.refusal = refusal
         self._wake()
 
     def _note(self, row: Queued) -> None:
-        """Have it noted, soon; until then nothing else is published."""
+        """Have the ledger mark the row as sent. Until then nothing else is published."""
         crash_point("publish.answered")
         number = self._delivery.begin_note(row)
         self._receipt.begin()
@@ -279,7 +284,7 @@ class Publisher:
 
     def _noted(self, row: Queued, number: Number, ours: bool) -> None:
         if not self._delivery.noted(row, number) and ours:
-            self._note(row)  # its echo came meanwhile
+            self._note(row)  # its echo came meanwhile and told the number
             return
         crash_point("publish.noted")
         self._receipt.end()
@@ -287,11 +292,11 @@ class Publisher:
             self._failed(FencedError(self._record.row.id))
 
     async def give_up(self, rows: Sequence[Queued], reason: str, remedy: str) -> None:
-        """Tell that messages will not be delivered: on each of them, and once in the thread."""
+        """Say that messages will not be delivered: a mark on each, and one notice."""
         await self._fail(rows, reason, not_delivered(rows, reason, remedy))
 
     async def leave_in_doubt(self, rows: Sequence[Queued]) -> None:
-        """Tell that nobody knows whether these have arrived; they are not sent again."""
+        """Say that nobody knows whether these have arrived; they are not sent again."""
         said = perhaps_not_delivered(rows, "Ask the agent, or send it again.")
         await self._fail(rows, UNCERTAIN, said)
 
@@ -334,21 +339,21 @@ class Publisher:
 
     @property
     def closing_accepted(self) -> bool:
-        """Whether LivePerson has agreed to close the conversation: it takes effect soon."""
+        """Whether LivePerson has accepted the closing, which takes effect soon."""
         return self.refusal is not None and self.refusal.error is None
 
     @property
     def failed_at(self) -> bool:
-        """Whether LivePerson failed at something: it says not done, but the dialog knows."""
+        """Whether LivePerson answered a message with a 5xx: only the dialog shows if it arrived."""
         return self.refusal is not None and isinstance(self.refusal.error, ServerFailed)
 
     @property
     def in_doubt(self) -> list[Queued]:
-        """What may have arrived, and may not: nobody has said."""
+        """The messages whose outcome is unknown."""
         return self._delivery.in_doubt
 
     async def settled(self) -> None:
-        """The session has looked: the conversation is still open. Go on."""
+        """The session has found the conversation still open: deal with the refusal and go on."""
         refusal = self.refusal
         if refusal is None:
             return
@@ -362,26 +367,26 @@ class Publisher:
             case _, RequestRefused() as refused:
                 await self.give_up([row], *refused_words(refused))
         self.refusal = None
-        self._delivery.held_up = False  # not before: what comes would have this one sent again
+        self._delivery.held_up = False  # last: rows that arrive before must not restart publishing
         self.pump.kick()
 
     async def _failed_again(self, row: Queued, error: ServerFailed) -> None:
-        """Try a message again later; after some tries let the others pass."""
+        """Try a message again later; after some tries give it up, so that the others can go on."""
         if self._failed_once_more(row) >= FAILURES:
             await self.give_up([row], *refused_words(error))
         else:
             await asyncio.sleep(self._backoff.next())
 
     def _failed_once_more(self, row: Queued) -> int:
-        """Count LivePerson's failures at a message."""
+        """Count one more failure of LivePerson with this message."""
         if row.id not in self._failures:
             self._backoff.reset()
         failures = self._failures.get(row.id, 0) + 1
-        self._failures = {row.id: failures}  # of one at a time: the others wait behind it
+        self._failures = {row.id: failures}  # only of the first message: the others wait behind it
         return failures
 
     async def _not_closed(self, row: Queued, error: RequestRefused | ServerFailed | None) -> None:
-        """The conversation could not be ended: say so, and let it go on."""
+        """LivePerson did not end the conversation: say so, and let it go on."""
         reason = trouble("request_refused" if error is None else error.code).what
         said = notice(notices.not_ended(reason))
         state = State.ACTIVE if self._record.row.agent_id else State.WAITING

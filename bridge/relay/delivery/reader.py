@@ -1,8 +1,8 @@
-"""What LivePerson tells one session, on its way into the outbox: in sequence order, each once.
+"""Stores what LivePerson tells one session in the outbox: in sequence order, each event once.
 
-The cursor moves in the transaction that stores the events, and never past a message of our own
-whose row does not say yet that it was sent: the replay after a crash starts at the cursor, and is
-where such a message is looked for. What an event means is decided by `delivery`; here is the I/O.
+The cursor moves in the transaction that stores the events. It never passes a message of our own
+whose row is not marked as sent: after a crash the replay starts at the cursor, and that is where
+such a message is looked for. The machine (`Delivery`) decides what an event means; here is the I/O.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class Reader:
         self._catch_up = CatchUp(delivery.dialogs, self._look, deps.timings.replays)
         self._read_to: list[int] = []
         self.changes: list[ConversationChange] = []
-        """Changes of this consumer's conversations that nobody has looked at yet."""
+        """Changes of this consumer's conversations that `Conversation.observe` has not seen yet."""
         self.stale = False
-        """Whether something may have been lost: read again from the cursor."""
+        """Whether a notification may have been lost, so that the dialogs are to be read again."""
 
     def receive(self, notification: Notification) -> bool:
-        """Take what came; the session stores it. True: there is nothing to do."""
+        """Take a notification; the session stores it later. True: there is nothing to do."""
         if isinstance(notification, MessagingEvents):
             self._delivery.consumer_id = self._record.row.consumer_id
             nothing = not self._delivery.heard(notification.changes)
@@ -78,13 +78,13 @@ class Reader:
         return False
 
     async def subscribe(self, connection: Connection) -> None:
-        """Have every dialog told from its cursor on; its events come by themselves from then on.
+        """Subscribe to every dialog from its cursor on; its events then come by themselves.
 
-        Nothing hangs on it: what has not come when this returns comes later.
+        The replay need not be complete when this returns: what is missing then comes later.
         """
         self.stale = False
         await self._catch_up.subscribe(connection)
-        await connection.get_clock()  # as a rule the replay is there before this is answered
+        await connection.get_clock()  # as a rule the replay arrives before this answer
         await self.absorb()
         self._read_to = self._cursors()
 
@@ -97,9 +97,9 @@ class Reader:
         return self._read_to != self._cursors()
 
     async def read_again(self, connection: Connection, *, certain: bool) -> None:
-        """Read until nothing that is known to be there is missing.
+        """Read until nothing that is known to exist is missing.
 
-        `certain`: until it is proven, too, that nothing else is there. Raises `ReplayMissing`.
+        `certain`: until it is also proven that nothing else exists. Raises `ReplayMissing`.
         """
         self.stale = False
         await self._catch_up.read(connection, certain=certain)
@@ -110,10 +110,10 @@ class Reader:
         await self.absorb()
 
     async def absorb(self) -> None:
-        """Store what has come and is in order, then let it be posted.
+        """Store the events that are next in order, and have them posted.
 
-        Who wrote it is looked up before. Whatever comes meanwhile, or if this is broken off, stays
-        with the delivery: the next call stores it.
+        Their writers' names are looked up first. Events that arrive meanwhile, or when this is
+        cancelled, stay in the machine: the next call stores them.
         """
         while self._delivery.pending:
             events = list(self._delivery.pending)
@@ -126,7 +126,7 @@ class Reader:
             self._delivery.stored(batch)
 
     async def _items(self, heard: Heard, fresh: list[QuickReplies]) -> list[NewOutbox]:
-        """What an event shows in the thread: nothing, or one or more parts.
+        """The posts that show an event in the thread: none, one, or several parts.
 
         If it has quick replies, they are added to `fresh`.
         """

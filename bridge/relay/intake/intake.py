@@ -1,4 +1,4 @@
-"""What is written in threads: passed on, kept, or answered; committed before it is acknowledged."""
+"""Messages in threads: relayed, kept or answered; each is committed before the acknowledgement."""
 
 from __future__ import annotations
 
@@ -29,33 +29,33 @@ from bridge.store.wakeups import notify
 
 NOTE_PREFIX = "//"
 SLACK_WAITS = 2.5
-"""Seconds that a commit may take: Slack waits for three, and delivers again what gets a 5xx."""
+"""Seconds that a commit may take. Slack waits for three, and delivers again after a 5xx."""
 CLOSED_WORDS_MS = 60_000
-"""A closed thread answers with words at most this often; the mark comes on each message."""
+"""A closed thread gets the notice at most this often; every message gets the mark."""
 APPS = "bridge:apps"
-"""In place of a dialog's id: the one notice of a thread about messages by apps."""
+"""The `dialog_id` of a thread's only notice about messages by apps: it makes the row unique."""
 
 Answer = Callable[[Transaction], Awaitable[list[NewOutbox]]]
 
 
 class Intake:
-    """Takes what people write in bridged threads."""
+    """Stores the messages of bridged threads, and wakes their sessions."""
 
     def __init__(self, deps: SessionDeps, supervisor: Supervisor) -> None:
         self._deps = deps
         self._supervisor = supervisor
 
     async def message(self, message: ThreadMessage) -> None:
-        """Take a thread message: committed when this returns.
+        """Take a thread message: it is committed when this returns.
 
-        Raises `UndecidedError`, `StoreUnavailable`, or `SlackError` while Slack does not say who
-        has written it; then it must not be acknowledged.
+        Raises `UndecidedError`, `StoreUnavailable`, or `SlackError` if Slack does not tell who the
+        writer is. Then the message must not be acknowledged.
         """
         thread = await self._deps.threads.find(key_of(message))
         if thread is None:
             return
         if not await self._by_person(message):
-            await self._leave_out(thread, message)
+            await self._say_apps_not_relayed(thread, message)
             return
         bot = self._deps.workspaces.bot_user_id(message.team)
         if (word := word_for_bridge(message.text, bot)) is not None:
@@ -82,14 +82,14 @@ class Intake:
         session = thread.session
         stranger = message.user != thread.opener
 
-        async def work(connection: Transaction) -> tuple[Locked, list[InboxRow], bool]:
+        async def work(transaction: Transaction) -> tuple[Locked, list[InboxRow], bool]:
             said: list[NewOutbox] = []
             if stranger and not thread.several_writers:
-                await people.another_writes(connection, session)
-            held = await sessions.lock_live(connection, session)
+                await people.another_writes(transaction, session)
+            held = await sessions.lock_live(transaction, session)
             texts = words.texts(named=stranger or held.several_writers)
             rows = await inbox.add(
-                connection,
+                transaction,
                 session=session,
                 team=message.team,
                 channel=message.channel,
@@ -100,19 +100,19 @@ class Intake:
                 error=None if held.live else "The conversation was over already.",
             )
             if rows and not held.live:
-                said = await self._closed_answer(connection, session, message.ts)
+                said = await self._closed_answer(transaction, session, message.ts)
             elif rows and message.files:
                 said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
             if rows and held.live and held.quick_replies != thread.quick_replies_over:
                 said += over(read_open(held.quick_replies))
             if said:
-                await self._say(connection, session, said, held)
+                await self._say(transaction, session, said, held)
             else:
-                await self.wake_owner(connection, session, held.owner)
+                await self.wake_owner(transaction, session, held.owner)
             if rows and held.live and self._supervisor.shares(session):
-                # An earlier one may lie here that another worker took: not to be overtaken,
-                # although the wake-up for it is still to come.
-                rows = await inbox.waiting(connection, session)
+                # An earlier message may wait here that another worker stored, and whose wake-up is
+                # still to come. Read all that waits, so that this one does not overtake it.
+                rows = await inbox.waiting(transaction, session)
             return held, rows, bool(said)
 
         held, rows, said = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
@@ -126,36 +126,36 @@ class Intake:
             if now != thread:
                 self._deps.threads.note(key_of(message), now)
         if held.live and rows:
-            # If it runs elsewhere, its worker has been notified, or somebody will claim it.
+            # Does nothing if it runs elsewhere: its worker is notified, or somebody claims it.
             self._supervisor.deliver(session, rows)
-        if not held.live or said or not rows:  # known: its first wake-up may have been lost
+        if not held.live or said or not rows:  # no rows: a redelivery, whose wake-up may be lost
             self.wake(session, held.owner)
 
     async def _closed_answer(
-        self, connection: Transaction, session: SessionId, ts: MessageTs
+        self, transaction: Transaction, session: SessionId, ts: MessageTs
     ) -> list[NewOutbox]:
-        """Say that the conversation is over: a mark on the message, and words now and then."""
-        row = await sessions.session_by_id(connection, session)
+        """Say that the conversation is over: a mark on the message, and a notice now and then."""
+        row = await sessions.session_by_id(transaction, session)
         since = sessions.now_ms() - CLOSED_WORDS_MS
         if row is None:
             return []
-        if await outbox.count_since(connection, session, "closed", since):
+        if await outbox.count_since(transaction, session, "closed", since):
             return [mark(ts)]
         told = notice(notices.thread_closed(row.account))
         return [mark(ts), NewOutbox(kind="closed", payload=told.payload)]
 
-    async def _leave_out(self, thread: Thread, message: ThreadMessage) -> None:
-        """Tell once in a thread, while somebody might wonder, that apps are not passed on."""
+    async def _say_apps_not_relayed(self, thread: Thread, message: ThreadMessage) -> None:
+        """Say once in a thread that messages by apps are not relayed; not after its end."""
         if thread.apps_told:
             return
         session = thread.session
         told = replace(notice(notices.apps_not_relayed()), dialog_id=APPS)
 
-        async def work(connection: Transaction) -> tuple[bool, WorkerId | None]:
-            held = await sessions.lock_live(connection, session)
-            if not held.live or not await outbox.add(connection, session, [told]):
+        async def work(transaction: Transaction) -> tuple[bool, WorkerId | None]:
+            held = await sessions.lock_live(transaction, session)
+            if not held.live or not await outbox.add(transaction, session, [told]):
                 return held.live, None
-            return True, await self._say(connection, session, [], held)
+            return True, await self._say(transaction, session, [], held)
 
         live, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         if live:
@@ -169,11 +169,11 @@ class Intake:
             if row is not None and row.live:
                 await self.close(row, message.user, message.ts)
                 return
-            word = MentionWord.STATUS  # it tells that the conversation has ended
+            word = MentionWord.STATUS  # the status says that the conversation has ended
         bot = self._deps.workspaces.bot_user_id(message.team)
 
-        async def answer(connection: Transaction) -> list[NewOutbox]:
-            row = await sessions.session_by_id(connection, thread.session)
+        async def answer(transaction: Transaction) -> list[NewOutbox]:
+            row = await sessions.session_by_id(transaction, thread.session)
             if word is MentionWord.END:
                 said = notices.other_workspace()
             elif word is MentionWord.STATUS and row is not None:
@@ -185,8 +185,8 @@ class Intake:
         await self._keep(thread, message, items.Word(), answer)
 
     async def _session(self, session: SessionId) -> SessionRow | None:
-        async with self._deps.database.read() as connection:
-            return await sessions.session_by_id(connection, session)
+        async with self._deps.database.read() as transaction:
+            return await sessions.session_by_id(transaction, session)
 
     async def _keep(
         self,
@@ -195,11 +195,11 @@ class Intake:
         item: items.Note | items.Word,
         answer: Answer,
     ) -> None:
-        """Note a message that is not for LivePerson, and answer it, once."""
+        """Store a message that is not for LivePerson, and answer it once."""
 
-        async def work(connection: Transaction) -> WorkerId | None:
+        async def work(transaction: Transaction) -> WorkerId | None:
             rows = await inbox.add(
-                connection,
+                transaction,
                 session=thread.session,
                 team=message.team,
                 channel=message.channel,
@@ -210,20 +210,20 @@ class Intake:
             )
             if not rows:
                 return None
-            return await self._say(connection, thread.session, await answer(connection))
+            return await self._say(transaction, thread.session, await answer(transaction))
 
         owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         self.wake(thread.session, owner)
 
     async def close(self, row: SessionRow, user: UserId, ts: MessageTs) -> None:
-        """Have a session ended, after what was written before `ts`."""
+        """Have a conversation ended after the messages that were written before `ts`."""
 
-        async def work(connection: Transaction) -> list[InboxRow]:
-            held = await sessions.lock_live(connection, row.id)
+        async def work(transaction: Transaction) -> list[InboxRow]:
+            held = await sessions.lock_live(transaction, row.id)
             if not held.live:
                 return []
             rows = await inbox.add(
-                connection,
+                transaction,
                 session=row.id,
                 team=row.team_id,
                 channel=row.channel_id,
@@ -231,7 +231,7 @@ class Intake:
                 user=user,
                 items=[packed(items.Close())],
             )
-            await self.wake_owner(connection, row.id, held.owner)
+            await self.wake_owner(transaction, row.id, held.owner)
             return rows
 
         rows = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
@@ -240,25 +240,25 @@ class Intake:
 
     async def _say(
         self,
-        connection: Transaction,
+        transaction: Transaction,
         session: SessionId,
         items: list[NewOutbox],
         held: Locked | None = None,
     ) -> WorkerId | None:
-        """Add to the outbox of a session, and wake whoever owns it, or may. Returns who does.
+        """Add posts to a session's outbox and wake its owner, whom it returns (None: it has none).
 
-        `held`: what `lock_live` has given in this transaction. A live session has its owner's
-        attention until it is over and all that was added before is posted; its row, which several
-        may hold together, is left as it is.
+        `held`: what `lock_live` returned in this transaction. A live session keeps its owner until
+        everything added before its end is posted, so its row is not changed: other transactions
+        may hold a share of its lock.
         """
         if held is not None and held.live:
             owner = held.owner
         else:
-            owner = await sessions.call_for_attention(connection, session)
-        await outbox.add(connection, session, items)
+            owner = await sessions.call_for_attention(transaction, session)
+        await outbox.add(transaction, session, items)
         if owner is None:
-            await notify(connection, CHANNEL, FREE)
-        await self.wake_owner(connection, session, owner)
+            await notify(transaction, CHANNEL, FREE)
+        await self.wake_owner(transaction, session, owner)
         return owner
 
     async def tell(
@@ -268,35 +268,35 @@ class Intake:
         *,
         first: Callable[[Transaction], Awaitable[bool]],
     ) -> None:
-        """Say something in a session's thread, if `first`, in the same transaction, agrees."""
+        """Say something in a session's thread if `first`, in the same transaction, returns true."""
 
-        async def work(connection: Transaction) -> tuple[bool, WorkerId | None]:
-            if not await first(connection):
+        async def work(transaction: Transaction) -> tuple[bool, WorkerId | None]:
+            if not await first(transaction):
                 return False, None
-            return True, await self._say(connection, session, items)
+            return True, await self._say(transaction, session, items)
 
         told, owner = await self._deps.database.writer.run(work)
         if told:
             self.wake(session, owner)
 
     async def wake_owner(
-        self, connection: Transaction, session: SessionId, owner: WorkerId | None
+        self, transaction: Transaction, session: SessionId, owner: WorkerId | None
     ) -> None:
-        """Tell another worker of a row for its session.
+        """Notify the session's owner of a new row, if it is another worker.
 
-        One that nobody owns will be claimed, and whoever claims it reads everything.
+        If nobody owns the session, whoever claims it reads all rows.
         """
         if owner is not None and owner != self._deps.worker:
-            await notify(connection, channel_of(owner), session)
+            await notify(transaction, channel_of(owner), session)
 
     def wake(self, session: SessionId, owner: WorkerId | None) -> None:
-        """Have the session look, if it runs here; a closed one runs nowhere until it is claimed."""
+        """Have the session's actor look, if it runs here; if nobody runs the session, claim it."""
         if not self._supervisor.look(session) and owner is None:
             self._supervisor.claim_soon()
 
 
 def _constant(*items: NewOutbox) -> Answer:
-    async def give(connection: Transaction) -> list[NewOutbox]:
+    async def give(transaction: Transaction) -> list[NewOutbox]:
         return list(items)
 
     return give

@@ -1,4 +1,4 @@
-"""How many conversations one person and one channel may have: counted where they are opened."""
+"""How many conversations a person and a channel may have; counted when one is opened."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def limited(settings: Settings) -> bool:
 
 
 async def over_limit(
-    connection: Transaction, settings: Settings, team: TeamId, channel: ChannelId, user: UserId
+    transaction: Transaction, settings: Settings, team: TeamId, channel: ChannelId, user: UserId
 ) -> Refused | None:
-    """Why a person may open no further session now, or None.
+    """Why a person may open no further session now; None if they may.
 
-    Holds until the transaction ends if it began with `people.open_one_at_a_time`.
+    The count stays true until the transaction ends if that began with `open_one_at_a_time`.
     """
     most = settings.bridge_connects_per_minute
     since = now_ms() - MINUTE_MS
-    if most and await people.count_opened(connection, team, user, since) >= most:
+    if most and await people.count_opened(transaction, team, user, since) >= most:
         return Refused(refusals.too_many_at_once(most))
     most = settings.bridge_open_per_person
-    if most and await people.count_open_of(connection, team, user) >= most:
+    if most and await people.count_open_of(transaction, team, user) >= most:
         return Refused(refusals.too_many_open(most))
     most = settings.bridge_open_per_channel
-    if most and await people.count_open_in(connection, team, channel) >= most:
+    if most and await people.count_open_in(transaction, team, channel) >= most:
         return Refused(refusals.channel_full(most))
     return None

@@ -19,7 +19,7 @@ class MentionWord(StrEnum):
 def word_for_bridge(text: str, bot: UserId | None) -> MentionWord | None:
     """The word, if a message is addressed to the bridge: it begins by mentioning it.
 
-    Anything that is no word of ours asks for help; it is never passed on to the agent.
+    Any other word asks for help. Nothing that is addressed to the bridge goes to the agent.
     """
     if not bot or bot not in text:
         return None

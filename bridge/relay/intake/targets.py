@@ -1,4 +1,4 @@
-"""What a person may connect to: from what was typed to an account, or a clear refusal."""
+"""Which account a person means and may connect to, or why not."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Target:
 
 
 def resolve(settings: Settings, command: ConnectCommand) -> Target | Refused:
-    """Find the account that someone means, by number or alias, and whether it may be used here."""
+    """Find the account that was typed, by number or alias; refuse one that may not be used here."""
     typed = command.target.strip()
     known = settings.find_account(typed)
     if known is None:

@@ -1,4 +1,4 @@
-"""One session and its thread: the outbox on its way into Slack, each message once, and the card.
+"""One session and its thread: posts the outbox, each message once, and keeps the card up to date.
 
 Driven by `relay.session`. May touch Slack, and the outbox of its session. Never LivePerson.
 """

@@ -31,18 +31,18 @@ from bridge.store.wakeups import notify
 log = structlog.get_logger(__name__)
 
 UNINVITED = frozenset({"not_in_channel", "channel_not_found"})
-"""What Slack says before anybody has invited the bridge."""
+"""Slack's errors for a channel to which nobody has invited the bridge."""
 
 
 class Card:
-    """Posts the card and keeps it true."""
+    """Posts the card and keeps it up to date."""
 
     __slots__ = (
         "_deps",
         "_form",
         "_posting",
         "_record",
-        "_true",
+        "_shown",
         "doubtful",
         "missing",
     )
@@ -52,25 +52,25 @@ class Card:
         self._deps = deps
         self._posting = posting
         self._form: Form | None = None
-        self._true: CardModel | None = None
-        """What the card is known to show."""
+        self._shown: CardModel | None = None
+        """What the card shows; None if that is not known."""
         self.missing = False
-        """Whether it is not there: then nothing is posted below it, for Slack might show that in
-        the channel itself."""
+        """Whether the card is gone. Then nothing is posted: without a first message, Slack might
+        show a reply in the channel itself."""
         self.doubtful = False
-        """Whether a former owner may have posted it."""
+        """Whether a former owner may have posted the card without noting its thread."""
 
     async def post(self) -> None:
-        """Open the thread. Raises `ThreadGoneError` if Slack lets us open none."""
+        """Post the card, which opens the thread. Raises `ThreadGoneError` if Slack refuses it."""
         row, shown = self._record.row, card(self._model())
         try:
-            ts = await self._posting.once(
+            ts = await self._posting.post_once(
                 Post(text=shown.text, blocks=shown.blocks),
                 key=f"card:{row.id}",
                 thread_ts=None,
                 born=row.created_at,
                 doubtful=self.doubtful,
-                bear=self._bear,
+                wait_or_give_up=self._wait_or_give_up,
             )
         except SlackRefused as error:
             raise ThreadGoneError(error) from error
@@ -80,60 +80,60 @@ class Card:
         await self._posting.hold.over()
         self._deps.threads.learn((row.team_id, row.channel_id, ts), Thread(row.id, row.opener_id))
 
-    async def _bear(self, error: SlackRefused) -> None:
-        """Wait a little for a thread that Slack does not let us open; nothing is lost with it."""
-        if self.doubtful:  # it may stand there already, and people may have written below it
-            await self._posting.hold.bear(error)
+    async def _wait_or_give_up(self, error: SlackRefused) -> None:
+        """Wait after a refusal of the card, or raise `ThreadGoneError` where waiting is no use."""
+        if self.doubtful:  # the card may be posted already, and people may have replied
+            await self._posting.hold.wait_or_give_up(error)
             return
         if await self._posting.hold.follow(error):
             return
         if error.concern is Concern.THREAD or error.code == "missing_scope":
-            raise ThreadGoneError(error)  # whoever typed the command can do something about it
-        await self._posting.hold.bear(error)
+            raise ThreadGoneError(error)  # the person who typed the command can do something
+        await self._posting.hold.wait_or_give_up(error)
 
     async def _note(self, ts: MessageTs, shown: str) -> None:
-        """Note which thread it is; messages in it may wait for that at any worker."""
+        """Store the thread's `ts`, and wake the messages that wait for it at any worker."""
         row = self._record.row
 
-        async def work(connection: Transaction) -> None:
+        async def work(transaction: Transaction) -> None:
             await sessions.change_session(
-                connection, row.id, row.epoch, thread_ts=ts, card_shown=shown
+                transaction, row.id, row.epoch, thread_ts=ts, card_shown=shown
             )
-            await notify(connection, CHANNEL, THREAD)
+            await notify(transaction, CHANNEL, THREAD)
 
         await self._record.commit(work)
         self._record.changed([], thread_ts=ts, card_shown=shown)
 
     async def refresh(self, backoff: Backoff) -> float | None:
-        """Have it show what is so. Returns None if it does, else the seconds until the next try.
+        """Update the card. Returns None if it shows the present state, else seconds to wait.
 
-        Raises `ThreadGoneError` if Slack has not let us for too long: it was deleted, perhaps.
+        Raises `ThreadGoneError` if Slack has refused it for too long: perhaps it was deleted.
         """
         row, model = self._record.row, self._model()
-        if row.thread_ts is None or (model == self._true and not self.missing):
+        if row.thread_ts is None or (model == self._shown and not self.missing):
             return None
         shown = card(model)
         if fingerprint(shown) == row.card_shown and not self.missing:
-            self._true = model
+            self._shown = model
             return None
         meant = Post(text=shown.text, blocks=shown.blocks)
         if self._form is None or self._form.meant != meant:
             self._form = Form(meant)
-        self._true = None  # until it is known again: what is so may change back meanwhile
+        self._shown = None  # not known until Slack has answered
         check = self._record.check_lease
         check()
         try:
             await self._deps.sender.update(
                 row.team_id, row.channel_id, row.thread_ts, self._form.post, check=check
             )
-        except (SlackUnknown, SlackUnavailable) as error:  # an update is the same twice
+        except (SlackUnknown, SlackUnavailable) as error:  # updating twice does no harm
             return backoff.next(error.retry_after)
         except SlackRefused as error:
             if self._form.plainer(error):
                 return 0.0
             if error.concern is not Concern.MESSAGE:
                 self.missing = error.code in MISSING
-                await self._posting.hold.bear(error)
+                await self._posting.hold.wait_or_give_up(error)
                 return 0.0
             log.warning("card.refused", session=row.id, error=error.code)
         else:
@@ -143,7 +143,7 @@ class Card:
         return 0.0
 
     async def say_elsewhere(self, error: SlackError) -> None:
-        """Tell the opener, outside the thread, that there is no thread to tell it in."""
+        """Tell the opener outside the thread that the thread cannot be written to."""
         row = self._record.row
         if row.thread_ts is None and error.code in UNINVITED:
             bot = self._deps.workspaces.bot_user_id(row.team_id)
@@ -171,5 +171,5 @@ class Card:
 
 
 def fingerprint(shown: Rendered) -> str:
-    """Identity of what a card shows."""
+    """A hash of what a card shows, to compare with what was posted."""
     return hashlib.sha256(msgspec.json.encode(shown)).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""The form in which a message is posted: as it was meant, and plainer as Slack refuses it."""
+"""The form in which a message is posted: as meant, then plainer each time Slack refuses it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from bridge.slack.web.errors import SlackRefused
 from bridge.slack.web.sender import Post
 
 UNKNOWN_TRIES: Final = 6
-"""How often an error that nobody has told us about is tried with the message as it was meant."""
+"""How often a message is tried as it was meant while Slack gives an error we do not know."""
 
 
 class Form:
-    """A post, and what there is to say it more plainly."""
+    """A post, and its plainer forms."""
 
     __slots__ = ("_plainer", "_unknown", "meant", "post")
 
@@ -27,7 +27,7 @@ class Form:
         self._unknown = 0
 
     def plainer(self, error: SlackRefused) -> bool:
-        """Take a plainer form after this refusal; True if that is worth a try at once."""
+        """Switch to a plainer form after a refusal; True if it should be tried at once."""
         if error.code == "missing_scope" and self.post.username:
             if error.needed in (None, "chat:write.customize"):
                 return self._anonymous()
@@ -35,7 +35,7 @@ class Form:
         if error.concern is Concern.MESSAGE:
             return self._step(error)
         if not is_known(error.code) and error.concern is Concern.PASSES:
-            # It may pass, and it may be about this message: wait first, then try both ways.
+            # Unknown, so it may pass or be about this message: wait first, then try plainer forms.
             self._unknown += 1
             if self._unknown > UNKNOWN_TRIES:
                 self._step(error)
@@ -46,7 +46,7 @@ class Form:
             text, blocks = self._plainer.text, self._plainer.blocks
             self.post = msgspec.structs.replace(self.post, text=text, blocks=blocks)
             return True
-        return self._anonymous()  # the picture's address may be what is wrong
+        return self._anonymous()  # Slack may have refused the address of the picture
 
     def _anonymous(self) -> bool:
         if self.post.username is None and self.post.icon_url is None:

@@ -1,9 +1,9 @@
-"""While Slack does not let a session's words into its thread: wait, tell, go on, or give up.
+"""While Slack refuses a session's posts: wait, tell the opener, go on, or give the thread up.
 
 A bot that is removed from its channel for a moment, a channel that is archived by mistake, a token
-that has to be renewed: none of this ends a conversation or costs an agent's words. What is to be
-shown waits in the outbox, in order, and is tried again and again. Replies of people still reach the
-agent, where Slack delivers them.
+that has to be renewed: none of this ends a conversation or loses an agent's message. The posts wait
+in the outbox, in order, and are tried again and again. As far as Slack still delivers people's
+replies, they reach the agent meanwhile.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from bridge.store.sessions import now_ms
 from bridge.store.wakeups import notify
 
 TOLD_AFTER: Final = 5.0
-"""Seconds after which the opener is told. What is over sooner is not worth a word."""
+"""The opener is told after so many seconds. A shorter refusal is not mentioned."""
 MISSING_SECONDS: Final = 3_600.0
-"""How long a channel or thread that is not there is waited for, at most."""
+"""Seconds after which a missing channel or thread is given up."""
 CREDENTIALS_WAIT: Final = 30.0
-"""Seconds between tries while the whole installation is refused: a person has to act."""
+"""Seconds between tries while Slack refuses the whole installation: a person has to act."""
 
-DEAF: Final = frozenset({Concern.THREAD, Concern.INSTALLATION})
-"""What a refusal is about where Slack may deliver no events either."""
+WITHHOLDING: Final = frozenset({Concern.THREAD, Concern.INSTALLATION})
+"""Concerns of a refusal during which Slack may deliver no events either."""
 FOLLOWED: Final = 3
-"""How often in a row a channel is followed to a new id; Slack cannot mean more."""
+"""How often in a row a session follows its channel to a new id."""
 
 log = structlog.get_logger(__name__)
 
 
 class ThreadGoneError(Exception):
-    """The thread cannot be written to, and has not been for so long that it is given up."""
+    """Slack has refused the thread for so long that it is given up."""
 
     def __init__(self, error: SlackError) -> None:
         super().__init__(str(error))
@@ -54,21 +54,21 @@ class ThreadGoneError(Exception):
 
 
 class Hold:
-    """How long Slack has refused, and what follows.
+    """How long Slack has refused a session's posts, and what follows from it.
 
-    When it began is in the session's row from the moment that the opener is told: a new owner
-    neither counts anew nor tells again.
+    The time of the first refusal is in the session's row once the opener is told. So a new owner
+    goes on counting from there, and does not tell it again.
     """
 
     __slots__ = (
         "_backoff",
         "_bell",
-        "_deaf",
         "_deps",
+        "_events_withheld",
         "_followed",
+        "_heard_until",
         "_record",
         "_since",
-        "_sure",
         "_tell",
         "resting",
     )
@@ -81,42 +81,42 @@ class Hold:
         self._deps = deps
         self._tell = tell
         self._since: int | None = None
-        self._deaf = False
-        """Whether Slack may not have told what people have written meanwhile."""
-        self._sure = now_ms()
-        """When Slack last took something, or this owner began: before, it told everything."""
+        self._events_withheld = False
+        """Whether Slack may have withheld events since the refusals began."""
+        self._heard_until = now_ms()
+        """When Slack last took a post, or this owner began: up to then it delivered all events."""
         self._followed = 0
         self._backoff: Backoff | None = None
         self._bell = Bell()
         self.resting = False
-        """Whether nothing is under way but a wait: it can be cut off at any time."""
+        """Whether it only waits, so that it can be cancelled without leaving a post in doubt."""
 
     def nudge(self) -> None:
-        """Something says that it may work again: try now."""
+        """Try now: something suggests that Slack takes posts again."""
         if self._since is not None:
             self._bell.ring()
 
-    async def bear(self, error: SlackRefused) -> None:
-        """Wait until it is to be tried again. Raises `ThreadGoneError` when that is no use."""
+    async def wait_or_give_up(self, error: SlackRefused) -> None:
+        """Wait before the next try. Raises `ThreadGoneError` when the thread is given up."""
         if await self.follow(error):
             return
         row, now = self._record.row, now_ms()
         if self._since is None:
             self._since = row.held_since or now
             log.warning("slack.holds", session=row.id, error=error.code, remedy=error.remedy)
-        self._deaf = self._deaf or error.concern in DEAF
+        self._events_withheld = self._events_withheld or error.concern in WITHHOLDING
         patience = self._patience(error)
         lasted = (now - self._since) / 1000
         if patience is not None and lasted >= patience:
             raise ThreadGoneError(error)
         if row.held_since is None and lasted >= TOLD_AFTER:
             await self._tell_of(error)
-        await self._rest(error, None if patience is None else patience - lasted)
+        await self._wait(error, None if patience is None else patience - lasted)
 
     async def follow(self, error: SlackRefused) -> bool:
-        """Whether the channel has a new id, which is the session's from now on: try again there.
+        """Move the session to its channel's new id, if it has one. True: try again there.
 
-        Slack says so here, or has said so by an event that any worker has noted in the row.
+        Slack tells the new id in this error, or some worker stored it after Slack's event.
         """
         row = self._record.row
         if error.concern is not Concern.THREAD or self._followed == FOLLOWED:
@@ -128,39 +128,41 @@ class Hold:
             return False
         self._followed += 1
         log.info("session.channel_moved", session=row.id)
-        await move(self._record, self._deps, ChannelId(channel), unheard_since=self._sure)
+        await move(self._record, self._deps, ChannelId(channel), unheard_since=self._heard_until)
         return True
 
     async def _noted_channel(self) -> str | None:
         try:
-            async with self._deps.database.read() as connection:
-                row = await sessions.session_by_id(connection, self._record.row.id)
+            async with self._deps.database.read() as transaction:
+                row = await sessions.session_by_id(transaction, self._record.row.id)
         except StoreError:
-            return None  # there will be another try
+            return None  # the next refusal asks again
         return None if row is None else row.channel_id
 
     async def over(self) -> None:
-        """Slack took something: if the opener was told of trouble, the thread tells its end.
+        """Slack took a post. If the opener was told of the refusals, tell the thread of their end.
 
-        A bot that is not let into its channel is told nothing of what is written there: the thread
-        is then read, however short that was.
+        Slack delivers no events to a bot that is not in the channel. So the thread is read for what
+        people wrote meanwhile, however short the time was.
         """
         row, since = self._record.row, self._record.row.held_since
-        if self._deaf or since is not None:  # what a former owner met with is not known
-            unheard = min(self._sure, since or self._sure)
+        if (
+            self._events_withheld or since is not None
+        ):  # a former owner's refusals may have been of any kind
+            unheard = min(self._heard_until, since or self._heard_until)
             await self._record.commit(
-                lambda connection: presence.mark_session(connection, row.id, unheard)
+                lambda transaction: presence.mark_session(transaction, row.id, unheard)
             )
             self._deps.to_read.set()
-        self._backoff, self._since, self._followed, self._deaf = None, None, 0, False
-        self._sure = now_ms()
+        self._backoff, self._since, self._followed, self._events_withheld = None, None, 0, False
+        self._heard_until = now_ms()
         if since is not None:
             log.info("slack.takes_again", session=row.id)
             told = notice(notices.held_back(since, now_ms()))
             await self._record.write(told, held_since=None)
 
     def _patience(self, error: SlackRefused) -> float | None:
-        """How long this is borne, in seconds; None: for ever."""
+        """Seconds for which a refusal is waited out; None: for ever."""
         if error.concern is not Concern.THREAD:
             return None
         longest = self._deps.settings.bridge_thread_gone_seconds
@@ -173,7 +175,7 @@ class Hold:
         await self._record.write(held_since=self._since)
         log.info("slack.hold_told", session=row.id)
 
-    async def _rest(self, error: SlackRefused, left: float | None) -> None:
+    async def _wait(self, error: SlackRefused, left: float | None) -> None:
         if self._backoff is None:
             timings = self._deps.timings
             self._backoff = Backoff(first=timings.retry_first, cap=timings.retry_cap)
@@ -195,17 +197,17 @@ class Hold:
 async def move(
     record: Record, deps: SessionDeps, channel: ChannelId, *, unheard_since: int
 ) -> None:
-    """Have the session's thread in another channel: its own has got a new id.
+    """Move the session to its channel's new id.
 
-    Replies there may have been looked up already, by any worker, and found to be nobody's: what was
-    written since `unheard_since` is read.
+    Some worker may have looked up replies there and found no session. So the thread is marked to be
+    read since `unheard_since`.
     """
     row = record.row
 
-    async def work(connection: Transaction) -> None:
-        await sessions.change_session(connection, row.id, row.epoch, channel_id=channel)
-        await presence.mark_session(connection, row.id, unheard_since)
-        await notify(connection, CHANNEL, MOVED)
+    async def work(transaction: Transaction) -> None:
+        await sessions.change_session(transaction, row.id, row.epoch, channel_id=channel)
+        await presence.mark_session(transaction, row.id, unheard_since)
+        await notify(transaction, CHANNEL, MOVED)
 
     await record.commit(work)
     record.changed([], channel_id=channel)

@@ -1,4 +1,4 @@
-"""The outbox of one session on its way into the thread: in order, each once, then the card."""
+"""Posts one session's outbox into its thread: in order, each row once; then updates the card."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ from bridge.store.rows import OutboxRow
 from bridge.store.sessions import FencedError
 
 REMEMBERED = 32
-"""Rows that are remembered as done: a look at the store may have begun before they were."""
+"""How many finished rows are remembered: a query that began before may still return them."""
 
 log = structlog.get_logger(__name__)
 
 
 class Poster:
-    """Posts what waits, then brings the card up to date."""
+    """Posts the waiting rows, then updates the card."""
 
     __slots__ = (
+        "_bell",
         "_deps",
         "_doubtful",
         "_failed",
         "_finished",
         "_hold",
-        "_news",
         "_posting",
         "_receipt",
         "_record",
@@ -63,7 +63,7 @@ class Poster:
         self._waiting: list[OutboxRow] = []
         self._doubtful: frozenset[int] = frozenset()
         self._reload = False
-        self._news = Bell()
+        self._bell = Bell()
         self._finished: list[int] = []
         self._failed = failed
         self._receipt = PendingReceipt(deps.ledger)
@@ -75,30 +75,30 @@ class Poster:
         record.reload = self.refresh
 
     def take_over(self, left: Handover) -> None:
-        """Go on where a former owner ended; it may have posted one of these, or the card."""
+        """Continue after a former owner, which may have posted one of these rows, or the card."""
         self._take(left.outgoing)
         self._doubtful = frozenset(in_doubt(self._waiting))
         self.card.doubtful = True
 
     async def drained(self) -> None:
-        """Wait until nothing is under way, and what was posted is noted."""
+        """Wait until no post is under way and all that were made are marked as posted."""
         await self.pump.drained()
         await self._receipt.over()
 
     def refresh(self) -> None:
         """Look for rows that somebody else has committed."""
         self._reload = True
-        self._news.ring()
+        self._bell.ring()
         self.pump.kick()
 
     def nudge(self) -> None:
-        """Something came from the thread: if Slack did not let us in, it may do so again."""
+        """A message came from the thread: if Slack was refusing our posts, try again now."""
         self._hold.nudge()
 
     async def _read(self) -> None:
         self._reload = False
-        async with self._deps.database.read() as connection:
-            self._take(await outbox.waiting(connection, self._record.row.id))
+        async with self._deps.database.read() as transaction:
+            self._take(await outbox.waiting(transaction, self._record.row.id))
 
     @property
     def waiting(self) -> bool:
@@ -107,7 +107,7 @@ class Poster:
 
     def _added(self, rows: Sequence[OutboxRow]) -> None:
         self._take(rows)
-        self._news.ring()
+        self._bell.ring()
         self.pump.kick()
 
     def _take(self, rows: Sequence[OutboxRow]) -> None:
@@ -123,7 +123,7 @@ class Poster:
         backoff = self._posting.backoff()
         while not self.pump.ending:
             if self._reload:
-                async with self._deps.loading:  # many may have been told to look at once
+                async with self._deps.loading:  # many sessions may have been told to look at once
                     await self._read()
             elif self._waiting and not self.card.missing:
                 await self._next()
@@ -133,7 +133,7 @@ class Poster:
                 return
 
     async def _refresh(self, backoff: Backoff) -> float | None:
-        """Bring the card up to date; as for `Card.refresh`."""
+        """Update the card; returns what `Card.refresh` does."""
         try:
             return await self.card.refresh(backoff)
         except ThreadGoneError as gone:
@@ -141,14 +141,15 @@ class Poster:
             raise
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, unless there is something to post: the card must not hold words up."""
-        self._news.clear()
+        """Wait, unless there is something to post: the card must not hold messages up."""
+        self._bell.clear()
         waiting = self._waiting and not self.card.missing
         if not (waiting or self._reload or self.pump.ending):
-            await self._news.heard(seconds)
+            await self._bell.heard(seconds)
 
     async def _next(self) -> None:
-        # Never more than one in doubt: after a crash only the first that waits is looked for.
+        # The former row must be marked as posted first: so after a crash only the first waiting
+        # row is in doubt.
         await self._receipt.over()
         row = self._waiting[0]
         try:
@@ -164,13 +165,13 @@ class Poster:
         del self._finished[:-REMEMBERED]
 
     async def _give_up(self, gone: ThreadGoneError) -> None:
-        """Note that nothing of what waits can be shown in a thread that is given up."""
+        """Mark all waiting rows as failed: their thread is given up."""
         for row in list(self._waiting):
             await self._not_shown(row, gone.error, thread=False)
             self._done(row)
 
     async def _deliver(self, row: OutboxRow) -> None:
-        """Have one thing shown, or noted as failed. Raises `ThreadGoneError`."""
+        """Post a row, or mark it as failed if Slack refuses it. Raises `ThreadGoneError`."""
         crash_point("post.before")
         try:
             ts = await self._show(row)
@@ -208,7 +209,7 @@ class Poster:
             await self._posting.update(ts, post)
 
     async def _post(self, row: OutboxRow) -> MessageTs:
-        return await self._posting.once(
+        return await self._posting.post_once(
             msgspec.json.decode(row.payload, type=Post),
             key=f"outbox:{row.id}",
             thread_ts=self._record.row.thread_ts,
@@ -217,26 +218,26 @@ class Poster:
         )
 
     async def _not_shown(self, row: OutboxRow, error: SlackError, *, thread: bool) -> None:
-        """Note that Slack did not take it; if it was the agent's, the thread (if any) says so."""
+        """Mark a row as failed. `thread`: say so in the thread if it was an agent's message."""
         log.warning("outbox.refused", session=self._record.row.id, outbox=row.id, error=error.code)
         said = []
         if row.kind == "agent" and thread:
             name = msgspec.json.decode(row.payload, type=Post).username
             said = [notice(notices.not_shown(name, str(error)))]
 
-        async def work(connection: Transaction) -> list[OutboxRow]:
-            await outbox.mark_failed(connection, row.id, f"{error} {error.remedy}")
-            return await outbox.add(connection, self._record.row.id, said)
+        async def work(transaction: Transaction) -> list[OutboxRow]:
+            await outbox.mark_failed(transaction, row.id, f"{error} {error.remedy}")
+            return await outbox.add(transaction, self._record.row.id, said)
 
         self._record.changed(await self._record.commit(work))
 
 
 def in_doubt(waiting: Iterable[OutboxRow]) -> set[int]:
-    """Which of the rows that a former owner left it may have been posting when it ended.
+    """Which rows a former owner may have posted without marking them.
 
-    Agents' words are the owner's own, stored and posted in one order: only the first can be the
-    one. What the bridge tells is stored by any worker, whose commit may have come after that of
-    rows with higher ids: any of these can.
+    Agents' messages are stored and posted by the owner in one order, so only the first of them can
+    be such a row. Notices are stored by any worker, and may be committed after rows with higher
+    ids: each of them can be.
     """
     found: set[int] = set()
     agents = False

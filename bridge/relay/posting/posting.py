@@ -1,7 +1,7 @@
-"""One message into Slack, exactly once, however often Slack fails.
+"""Posts one message to Slack exactly once, however often Slack fails.
 
-A post whose answer is lost may stand in the channel or not. So its key goes along in the message's
-metadata, and where the outcome is unknown the channel is looked up before anything is posted again.
+If the answer to a post is lost, the message may be in the channel or not. So each post carries a
+key in its metadata, and the channel is searched for that key before the message is posted again.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from bridge.slack.web.sender import Mark, Post
 log = structlog.get_logger(__name__)
 
 MARK_PATIENCE = 60.0
-"""Seconds after which a reaction that Slack cannot take holds the words up no longer."""
+"""A reaction that Slack has not taken for so many seconds is dropped: messages wait behind it."""
 LOOK_BACK_MS = 5 * 60 * 1000
-"""How far before its birth a post may seem to stand in the thread (clocks differ)."""
+"""A post may have a `ts` so much earlier than its row's creation (clocks differ)."""
 TRIES = 5
-"""How often somebody is told something that no row remembers."""
+"""How often a message outside the thread is tried, for which there is no row."""
 
 UNCHANGEABLE = frozenset({"cant_update_message", "edit_window_closed", "message_not_found"})
 """What Slack says of a message that stays as it is: deleted, or too old."""
 
-Bear = Callable[[SlackRefused], Awaitable[None]]
-"""Waits after a refusal until it is to be tried again, or raises to give up."""
+WaitOrGiveUp = Callable[[SlackRefused], Awaitable[None]]
+"""Waits after a refusal until the next try, or raises to give up."""
 
 
 class Posting:
@@ -52,7 +52,7 @@ class Posting:
         self._deps = deps
         self.hold = Hold(record, deps, self._tell)
 
-    async def once(
+    async def post_once(
         self,
         post: Post,
         *,
@@ -60,13 +60,13 @@ class Posting:
         thread_ts: MessageTs | None,
         born: int,
         doubtful: bool,
-        bear: Bear | None = None,
+        wait_or_give_up: WaitOrGiveUp | None = None,
     ) -> MessageTs:
         """Post exactly once, in the plainest form that is needed.
 
-        `born`: when it was first to be posted (ms); it is looked for from then on. `doubtful`: a
-        former owner may have posted it. `bear` waits between tries that are refused, or gives up;
-        it is the session's hold if none is given.
+        `born`: when the row was created (ms); the search begins shortly before. `doubtful`: a
+        former owner may have posted it. `wait_or_give_up` waits after each refusal, or raises to
+        give up; by default the session's hold does.
 
         Raises `SlackRefused` for a message that Slack takes in no form, and `ThreadGoneError`.
         """
@@ -93,21 +93,23 @@ class Posting:
                     check=check,
                 )
             except SlackUnknown as error:
-                doubtful = True  # it may still be on its way into the thread: look after a while
+                doubtful = True  # it may still be on its way into the thread: search after a while
                 least = self._deps.timings.before_look
                 await asyncio.sleep(max(least, backoff.next(error.retry_after)))
             except SlackUnavailable as error:
                 await asyncio.sleep(backoff.next(error.retry_after))
             except SlackRefused as error:
-                # While the look-up is refused nothing is known, so nothing is posted and no other
-                # form of it helps: only waiting does.
+                # If the search itself was refused, the outcome is still unknown. A plainer form
+                # would not help: only waiting does.
                 if not doubtful and form.plainer(error):
                     continue
                 if not doubtful and error.concern is Concern.MESSAGE:
-                    if bear is None:  # Slack has looked at the message: it would let us in
+                    if (
+                        wait_or_give_up is None
+                    ):  # Slack judged the message itself: it lets us into the thread
                         await self.hold.over()
                     raise
-                await (bear or self.hold.bear)(error)
+                await (wait_or_give_up or self.hold.wait_or_give_up)(error)
 
     async def update(self, ts: MessageTs, post: Post) -> None:
         """Change a message of ours, in the plainest form that is needed; the same twice.
@@ -133,23 +135,23 @@ class Posting:
                 if error.concern is Concern.MESSAGE:
                     await self.hold.over()
                     raise
-                await self.hold.bear(error)
+                await self.hold.wait_or_give_up(error)
             else:
                 return
 
     async def mark(self, mark: Mark) -> None:
-        """React to a message; a reaction is the same twice. Raises like `once`.
+        """React to a message; doing so twice does no harm. Raises like `post_once`.
 
-        A reaction holds words up only while words would be refused as well.
+        A refused reaction is waited out only if Slack would refuse a message for the same reason.
         """
         row, backoff = self._record.row, self.backoff()
-        give_up = asyncio.get_running_loop().time() + MARK_PATIENCE
+        deadline = asyncio.get_running_loop().time() + MARK_PATIENCE
         while True:
             self._record.check_lease()
             try:
                 return await self._deps.sender.mark(row.team_id, row.channel_id, mark)
             except (SlackUnknown, SlackUnavailable) as error:
-                if asyncio.get_running_loop().time() > give_up:
+                if asyncio.get_running_loop().time() > deadline:
                     raise SlackRefused(str(error), code=error.code) from error
                 await asyncio.sleep(backoff.next(error.retry_after))
             except SlackRefused as error:
@@ -157,7 +159,7 @@ class Posting:
                     if concerns_its_message(error):
                         await self.hold.over()
                     raise
-                await self.hold.bear(error)
+                await self.hold.wait_or_give_up(error)
 
     async def direct(self, post: Post, key: str) -> bool:
         """Tell the opener something outside the thread; False if Slack does not take it."""
@@ -174,11 +176,11 @@ class Posting:
             await self.direct(post, key)
 
     async def respond(self, url: str, post: Post) -> bool:
-        """Answer the command that opened the session; False if Slack does not take it."""
+        """Reply to the command that opened the session; False if Slack does not take it."""
         return await self.attempt(lambda: self._deps.sender.respond(url, post))
 
     async def attempt(self, tell: Callable[[], Awaitable[object]]) -> bool:
-        """Tell somebody something, with some patience. False: it could not be told."""
+        """Try a few times to send a message outside the thread. False: Slack did not take it."""
         backoff = self.backoff()
         for left in reversed(range(TRIES)):
             self._record.check_lease()
@@ -200,7 +202,7 @@ class Posting:
 
 
 def concerns_words_too(error: SlackRefused) -> bool:
-    """Whether what refuses a reaction refuses every message of the thread as well."""
+    """Whether Slack would refuse messages in the thread for the same reason as this reaction."""
     if error.concern is Concern.INSTALLATION:
         return error.code != "missing_scope"  # reactions have a scope of their own
     return error.code in {
@@ -212,5 +214,5 @@ def concerns_words_too(error: SlackRefused) -> bool:
 
 
 def concerns_its_message(error: SlackRefused) -> bool:
-    """Whether what refuses a reaction is the message that it is for: Slack has looked at it."""
+    """Whether Slack refused the reaction because of the message to react to."""
     return error.concern is Concern.MESSAGE or error.code == "message_not_found"

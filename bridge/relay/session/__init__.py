@@ -1,4 +1,4 @@
-"""One conversation's actor, from its opening to its end: it owns a `delivery` and a `posting`.
+"""The actor of one session, from opening to end: it owns a `delivery` and a `posting`.
 
 Run by `relay.worker`, one task for each session. Nobody else decides about a session's state.
 """

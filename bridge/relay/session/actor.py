@@ -1,9 +1,8 @@
-"""One session's actor: keeps a thread and a conversation together, from the card to the end.
+"""One session's actor: connects a thread with a conversation, from the card to the end.
 
-It owns everything that belongs to the session: the connection, what is known of what was said and
-heard (`delivery`), the publisher (Slack → LivePerson), the reader (LivePerson → outbox) and the
-poster (outbox → Slack). What fails for a while is tried
-again here; what fails for good is told to the person here, and nowhere else.
+It owns everything that belongs to the session: the connection, the delivery machine, the publisher
+(Slack → LivePerson), the reader (LivePerson → outbox) and the poster (outbox → Slack). Only here is
+decided whether a failure is waited out or told to the person as final.
 """
 
 from __future__ import annotations
@@ -55,11 +54,11 @@ log = structlog.get_logger(__name__)
 CLOSING_LOOKS = 10
 """How often LivePerson is asked whether a closing that it accepted has taken effect."""
 STABLE_SECONDS = 30.0
-"""A connection that has held for so long has worked."""
+"""A connection that has held for so long counts as stable."""
 
 
 class Session:
-    """Runs one session until it is over and everything it had to say is said."""
+    """Runs one session until it is over and everything about it is posted."""
 
     __slots__ = (
         "_agents",
@@ -130,7 +129,7 @@ class Session:
                 await self.poster.pump.stop()
 
     async def _take_over(self) -> None:
-        """Go on from what the store knows: read in one transaction, for after a restart all do."""
+        """Continue from the store, read in one transaction: after a restart every session does."""
         async with self._deps.loading:
             left = await self._deps.database.at_once(
                 lambda connection: handover_of(connection, self.id), deadline=READ_SECONDS
@@ -139,13 +138,13 @@ class Session:
         self.delivery.take_over(left)
 
     async def finish(self) -> None:
-        """Let what is under way come to its end, and begin nothing more: another owner follows."""
+        """Finish the message and the post under way, and begin no other: another owner follows."""
         limit = self._deps.timings.handover
         await asyncio.gather(self.publisher.finish(limit), self.poster.pump.finish(limit))
         await self._deps.ledger.written(limit)
 
     def look(self) -> None:
-        """Something was committed for this session by somebody else: read it, soon."""
+        """Another task or worker has committed something for this session: read it soon."""
         self._look = True
         self.poster.nudge()
         self._bell.ring()
@@ -153,7 +152,7 @@ class Session:
     # Being live
 
     async def _live(self) -> None:
-        """One connection's life, and what its end means."""
+        """Hold one connection until it ends, then decide what its end means."""
         try:
             await self._have_thread()
             await self._connect()
@@ -166,13 +165,13 @@ class Session:
                 await self._fail(error, trouble(error.code))
 
     def _bears(self, error: LivePersonError) -> bool:
-        """A conversation that exists is not given up for a refusal at once: it may pass."""
+        """Whether to wait out a refusal: one that concerns an existing conversation may pass."""
         if self.record.row.conversation_id is None or isinstance(error, IdentityLost):
             return False
         return self._outage.seconds < self._deps.timings.patience
 
     async def _have_thread(self) -> None:
-        """Have a thread before there is a conversation. Raises `ThreadGoneError`."""
+        """Make sure that there is a thread before a conversation. Raises `ThreadGoneError`."""
         self._raise_failure()
         if self._gone is not None:
             return
@@ -207,7 +206,7 @@ class Session:
                         self._failure = None  # it was about this connection
 
     def _cancelled_early(self) -> bool:
-        """Whether the person ended it before LivePerson was asked for anything."""
+        """Whether the person ended the session before LivePerson was asked for a conversation."""
         row = self.record.row
         return (
             row.conversation_id is None
@@ -216,11 +215,11 @@ class Session:
         )
 
     async def _attach(self, connection: Connection) -> None:
-        """Bring a new connection up to date: the conversation, its dialogs, what is in doubt."""
+        """On a new connection: find the conversation, its dialogs, and any message in doubt."""
         await self._conversation.attach(connection)
         self._cut_at_once = 0
         if self._conversation.closed is not None:
-            return  # what is left is read then
+            return  # `_online` reads the rest and ends the session
         if self.delivery.doubtful:
             await self._certainty.look_for_doubtful(connection)
         else:
@@ -258,7 +257,7 @@ class Session:
                 await self._conversation.look(connection)
 
     async def _look_at_refusal(self, connection: Connection) -> None:
-        """LivePerson refused a message, or accepted the closing: is the conversation open?"""
+        """After a refusal or an accepted closing: find out whether the conversation is open."""
         for _ in range(CLOSING_LOOKS):
             await self._conversation.look(connection)
             await self._conversation.observe()
@@ -268,7 +267,7 @@ class Session:
                 break
             await self.reader.absorb()
             self._bell.clear()
-            await self._bell.heard(1.0)  # it takes effect, and is told, soon
+            await self._bell.heard(1.0)  # LivePerson soon tells that the closing has taken effect
         if self.publisher.failed_at:
             await self._certainty.look_for_doubtful(connection)
         await self.publisher.settled()
@@ -289,9 +288,9 @@ class Session:
 
     def _fail_with(self, error: Exception) -> None:
         if self._gone is not None and isinstance(error, ThreadGoneError):
-            return  # known; the conversation is being ended
+            return  # known already: the conversation is being ended
         if self._failure is None or isinstance(self._failure, Transient):
-            self._failure = error  # what concerns only the connection gives way
+            self._failure = error  # a failure of the connection gives way to any other
         self._bell.ring()
 
     def _raise_failure(self) -> None:
@@ -310,7 +309,7 @@ class Session:
         )
 
     async def _lost(self, error: LivePersonError) -> None:
-        """Wait for better times; tell the person if they do not come at once."""
+        """Wait before the next connection; tell the person if the outage lasts."""
         if isinstance(error, TokenExpired | IdentityExpired):
             self._consumer.expired = error
         row = self.record.row
@@ -325,7 +324,7 @@ class Session:
                 await self._fail(error, trouble(error.code))
                 return
         if self._outage.lasting:
-            self._deps.domains.forget(self._agents.account)  # perhaps they have moved
+            self._deps.domains.forget(self._agents.account)  # its hosts may have changed
         again, tell_at = self._outage.begin(error)
         if tell_at is not None and tell_at <= again:
             await self._pause_until(tell_at)
@@ -333,7 +332,7 @@ class Session:
         await self._pause_until(again)
 
     async def _pause_until(self, deadline: float) -> None:
-        """Wait, unless the thread is gone or the person gives up meanwhile."""
+        """Wait, unless meanwhile the thread is gone or the person ends the session."""
         loop = asyncio.get_running_loop()
         while (left := deadline - loop.time()) > 0:
             self._bell.clear()
@@ -343,7 +342,7 @@ class Session:
             await self._bell.heard(left)
 
     async def _thread_gone(self, error: ThreadGoneError) -> None:
-        """Nothing can be told in the thread any more: tell the opener, end the conversation."""
+        """The thread cannot be written to any more: tell the opener and end the conversation."""
         log.warning("session.thread_gone", session=self.id, error=error.error.code)
         self._gone = error
         await self.poster.card.say_elsewhere(error.error)
@@ -366,12 +365,12 @@ class Session:
     # The end
 
     async def _drain(self) -> None:
-        """Post what is left, then let go of the session."""
+        """Post what is left, then give the session up."""
         while self.record.row.thread_ts is not None or self._gone is None:
             self.poster.pump.kick()
             await self.poster.drained()
             if self.poster.pump.ending:
-                return  # handed over: what is left to show, the card too, is the next owner's
+                return  # handed over: the next owner posts the rest and updates the card
             failure, self._failure = self._failure, None
             if isinstance(failure, ThreadGoneError):
                 log.warning("session.not_told", session=self.id, error=failure.error.code)

@@ -1,7 +1,7 @@
 """When one session reads its dialogs again, and what it does if that proves nothing.
 
-What is certain is decided by `delivery`; here is when to ask, and what to do when LivePerson does
-not show what it was asked for.
+The delivery machine decides what is certain; here is decided when LivePerson is asked again, and
+what follows if it does not show what it was asked for.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from bridge.relay.shared.items import Queued
 log = structlog.get_logger(__name__)
 
 QUIETER = 4
-"""A session that has nothing to say for long is read again this many times less often."""
+"""A session in which nobody writes is read again up to this many times less often."""
 REPLAYS = 3
-"""How often a dialog is asked for again that does not show that its replay runs."""
+"""So often a dialog is subscribed to again whose replay does not show that it runs."""
 
 
 class Certainty:
-    """Reads again whenever something may be missing."""
+    """Has the dialogs read again whenever an event may be missing."""
 
     __slots__ = (
         "_asked",
@@ -61,14 +61,14 @@ class Certainty:
         self._asked = 0
         self._gap_since: float | None = None
         self._uncertain_since: float | None = None
-        """When LivePerson began not to show a dialog that was asked for."""
+        """Since when LivePerson has not shown a dialog that it was asked for."""
 
     async def quiet(self) -> bool:
-        """Wait until there is something to do. True: it was quiet for so long that all is suspect.
+        """Wait for something to do. True: it was quiet so long that everything should be checked.
 
-        A notification that was lost as the last one leaves no gap. So the dialogs are read again
-        soon after something was said, and now and then where nothing is; those that go on being
-        quiet less and less often.
+        If the last notification is lost, no gap shows it. So the dialogs are read again soon after
+        somebody wrote, and now and then while nobody does; the longer it stays quiet, the less
+        often.
         """
         if self._delivery.replayed:
             self._asked = 0
@@ -89,7 +89,7 @@ class Certainty:
         return True
 
     async def read_again(self, connection: Connection) -> None:
-        """Something is missing, or may be."""
+        """Read the dialogs again, since something is missing or may be."""
         if not self._delivery.gap:
             self._gap_since = self._uncertain_since = None
             await self._reader.subscribe(connection)
@@ -98,44 +98,44 @@ class Certainty:
         if self._gap_since is None:
             self._gap_since = now
         if (left := self._gap_since + self._timings.gap_grace - now) > 0:
-            await self._bell.heard(left)  # what is missing may be right behind
+            await self._bell.heard(left)  # the missing event may arrive right behind
             return
         self._gap_since = None
         try:
             await self._reader.read_again(connection, certain=False)
         except ReplayMissing:
-            if self._bears_uncertainty():
+            if self._keeps_waiting():
                 raise
-            self._go_on()
+            self._stop_waiting()
             await self._reader.absorb()
         else:
             self._uncertain_since = None
 
     async def look_for_doubtful(self, connection: Connection) -> None:
         """Find out whether a message has arrived whose answer is lost."""
-        # What was sent over the old socket may still be on its way into the dialog. Nothing that
-        # can be asked tells whether it is: here time has to do.
+        # It may still be on its way into the dialog, having been sent over the old socket. No
+        # request to LivePerson can rule that out, so a fixed time has to pass.
         await asyncio.sleep(self._timings.before_replay)
         try:
             await self._reader.read_again(connection, certain=True)
         except ReplayMissing:
-            if self._bears_uncertainty():
+            if self._keeps_waiting():
                 raise
-            await self._publisher.leave_in_doubt(self._go_on())
+            await self._publisher.leave_in_doubt(self._stop_waiting())
         else:
             self._uncertain_since = None
         self._delivery.resolve()
         await self._reader.absorb()
 
     async def read_to_the_end(self, connection: Connection) -> None:
-        """The conversation is closed: read what it still holds.
+        """The conversation is closed: read the rest of it.
 
-        If it cannot be read, what is in doubt stays so: `ending` tells it.
+        If it cannot be read, a message in doubt stays in doubt: `ending` tells the person.
         """
         try:
             await self._reader.read_again(connection, certain=True)
-        except (RequestRefused, Transient) as error:  # it may not be read any more
-            if not isinstance(error, RequestRefused | ReplayMissing) and self._bears_uncertainty():
+        except (RequestRefused, Transient) as error:  # LivePerson may refuse to show a closed one
+            if not isinstance(error, RequestRefused | ReplayMissing) and self._keeps_waiting():
                 raise
             log.info("session.end_unread", error=error.code, detail=str(error))
             self._delivery.give_up()
@@ -143,15 +143,15 @@ class Certainty:
             self._delivery.resolve()
         await self._reader.absorb()
 
-    def _bears_uncertainty(self) -> bool:
-        """Whether to wait longer for a dialog that LivePerson does not show."""
+    def _keeps_waiting(self) -> bool:
+        """Whether to keep waiting for a dialog that LivePerson does not show."""
         now = time.monotonic()
         if self._uncertain_since is None:
             self._uncertain_since = now
         return now - self._uncertain_since < self._timings.certainty
 
-    def _go_on(self) -> list[Queued]:
-        """Go on with a dialog as it is known; gives the messages that stay in doubt."""
+    def _stop_waiting(self) -> list[Queued]:
+        """Go on with the dialog as far as it is known. Returns the messages that stay in doubt."""
         log.error("session.replay_missing")
         self._uncertain_since = None
         return self._delivery.give_up()

@@ -1,4 +1,4 @@
-"""Who a session is to LivePerson: one consumer, signed in once and renewed from then on."""
+"""The LivePerson consumer of a session: signed in once, then renewed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.record import Record
 
 EXPIRY_MARGIN = 30.0
-"""Seconds before its end at which a token is renewed rather than used."""
+"""A token with less than so many seconds left is renewed before it is used."""
 
 
 class Consumer:
@@ -30,12 +30,12 @@ class Consumer:
         self._account = account
         self._outage = outage
         self.expired: TokenExpired | IdentityExpired | None = None
-        """LivePerson refused the credentials that the session holds."""
+        """Set when LivePerson has refused the credentials that the session holds."""
 
     async def credentials(self) -> Credentials:
-        """Credentials that should be taken; new ones are noted.
+        """Credentials that LivePerson should accept; new ones are stored.
 
-        Raises what the sign-in raises, and `IdentityLost` if this consumer cannot go on.
+        Raises what the sign-in raises, and `IdentityLost` if this consumer cannot be renewed.
         """
         row = self._record.row
         if row.credentials is None:
@@ -45,7 +45,7 @@ class Consumer:
             if self.expired is None and held.expires_at > time.time() + EXPIRY_MARGIN:
                 return held
             if row.conversation_id is None and row.opening_since is None:
-                credentials = await self._sign_in()  # nothing hangs on this consumer yet
+                credentials = await self._sign_in()  # no conversation depends on this consumer yet
             else:
                 credentials = await self._renew(held)
         self.expired = None
@@ -63,14 +63,14 @@ class Consumer:
         )
 
     async def _renew(self, held: Credentials) -> Credentials:
-        """Go on as the same consumer. Raises `IdentityLost` if LivePerson does not let us."""
+        """Get a new token for the same consumer. Raises `IdentityLost` if LivePerson refuses."""
         credentials = await self._deps.identity.renew(
             AccountId(self._record.row.account),
             held,
             extend=isinstance(self.expired, IdentityExpired),
         )
-        # A sign-up token cannot be renewed, only tried again: for a while, for it may be their
-        # mistake, and a new consumer would be a stranger to the conversation.
+        # A sign-up token cannot be renewed, only tried again. It is tried for a while, since the
+        # refusal may be LivePerson's mistake and a new consumer could not join this conversation.
         tried = self._outage.seconds >= self._deps.timings.token_patience
         if tried and credentials.jwt == held.jwt:
             raise IdentityLost("LivePerson does not accept this consumer any more.")

@@ -1,4 +1,4 @@
-"""The conversation of one session: opened once, found again, and what happens to it."""
+"""The conversation of one session: opens it once, finds it again, and follows its changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bridge.store.connection import Transaction
 from bridge.store.rows import NewOutbox, OutboxRow
 
 LOOK_BACK_MS = 24 * 60 * 60 * 1000
-"""How far before the session's birth its conversation may seem to have changed (clocks differ)."""
+"""How far before the session's creation its conversation may have changed (clocks differ)."""
 
 
 class Conversation:
@@ -54,12 +54,12 @@ class Conversation:
         self._subscription: str | None = None
         self._updated_at = 0
         self.closed: Observed | None = None
-        """How it was closed, once it is."""
+        """Who closed the conversation; None while it is open."""
 
     async def attach(self, connection: Connection) -> None:
-        """On a new connection: find the conversation, or open it; then see what changed.
+        """On a new connection: find the conversation or open it, then handle what changed.
 
-        Raises what the requests raise; `RequestRefused` if LivePerson wants no conversation.
+        Raises what the requests raise: `RequestRefused` if LivePerson opens no conversation.
         """
         self._subscription = None
         self._reader.changes.clear()
@@ -69,18 +69,18 @@ class Conversation:
         await self.observe()
 
     async def look(self, connection: Connection) -> None:
-        """Ask for the state of this consumer's conversations; `observe` then sees it."""
+        """Ask for the state of this consumer's conversations; `observe` handles the answer."""
         previous = self._subscription
         self._subscription = await connection.subscribe_conversations(
             states=("OPEN", "CLOSE"), since_ms=self._record.row.created_at - LOOK_BACK_MS
         )
         if previous is not None:
-            with contextlib.suppress(RequestRefused):  # then it is gone already
+            with contextlib.suppress(RequestRefused):  # the subscription is gone already
                 await connection.unsubscribe_conversations(previous)
-        await connection.get_clock()  # what exists is told before this is answered
+        await connection.get_clock()  # LivePerson sends the current state before this answer
 
     async def _open(self, connection: Connection) -> None:
-        """Open it, or adopt the one that was opened when the answer was lost."""
+        """Open a conversation, or adopt the one whose opening got no answer."""
         row, account = self._record.row, self._account
         asked = row.opening_since is not None
         conversation = known_conversation(self._reader.changes, asked=asked)
@@ -96,7 +96,7 @@ class Conversation:
                     engagement_id=account.engagement,
                 )
             except RequestRefused:
-                # One consumer has one open conversation: an earlier request may have come late.
+                # A consumer has at most one open conversation: an earlier request may have made it.
                 await self.look(connection)
                 conversation = known_conversation(self._reader.changes, asked=True)
                 if conversation is None:
@@ -121,7 +121,7 @@ class Conversation:
         self._record.changed(added, conversation_id=conversation, state=state)
 
     async def observe(self) -> None:
-        """Tell the thread what changed, once; note new dialogs, and whether it is closed."""
+        """Tell the thread once what changed; note new dialogs, and whether it was closed."""
         changes, self._reader.changes = self._reader.changes, []
         row = self._record.row
         for change in changes:
@@ -130,9 +130,9 @@ class Conversation:
                 continue
             if change.updated_at is not None:
                 if change.updated_at < self._updated_at:
-                    continue  # it was overtaken: what it says is not so any more
+                    continue  # a newer change came first: this one is out of date
                 self._updated_at = change.updated_at
-            self._reader.stale = True  # something happened: was everything heard?
+            self._reader.stale = True  # the change may belong to an event that never arrived
             for dialog in change.dialogs:
                 known = self._delivery.dialogs
                 if dialog.dialog_id not in known and len(known) < MOST_DIALOGS:
@@ -153,7 +153,7 @@ class Conversation:
         self._delivery.add_dialog(dialog)
 
     async def _tell_delay(self, until: int) -> None:
-        """Say when the contact centre opens. Its name is the time, so that it is told once."""
+        """Say when the contact centre opens; once, since the time is part of the row's identity."""
         told = notice(notices.waiting_until(until))
         await self._record.write(
             NewOutbox(kind=told.kind, payload=told.payload, dialog_id=f"bridge:delay:{until}")

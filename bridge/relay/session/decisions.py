@@ -62,10 +62,10 @@ def closed_by(change: ConversationChange) -> str:
 
 
 def known_conversation(changes: Iterable[ConversationChange], *, asked: bool) -> str | None:
-    """The conversation that is this session's, if the consumer has it already.
+    """The session's conversation, if the consumer has one already.
 
-    An open one is (a consumer has at most one). A closed one is only if we had `asked` before and
-    never learned the answer: then it was opened for us, and closed before we looked.
+    An open conversation is the session's, for a consumer has at most one. A closed one is only if
+    we had `asked` before and got no answer: it was opened for us and closed before we looked.
     """
     latest: dict[str, ConversationChange] = {}
     for change in changes:

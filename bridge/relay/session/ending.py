@@ -1,4 +1,4 @@
-"""How a session ends: said on every message that still waits, in one transaction."""
+"""How a session ends: in one transaction, every message that still waits gets its outcome."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLOSERS = {"AGENT": "agent", "CONSUMER": "consumer", "SYSTEM": "system"}
 
 
 async def finish_closed(record: Record, publisher: Publisher, seen: Observed) -> None:
-    """The conversation was closed: tell by whom."""
+    """End the session of a conversation that was closed, and say by whom."""
     ended_here = record.row.state == State.CLOSING or publisher.asked_to_close
     closer = "consumer" if ended_here else CLOSERS.get(seen.by or "", "other")
     if ended_here and publisher.closer == OPERATOR:
@@ -46,9 +46,9 @@ async def finish_closed(record: Record, publisher: Publisher, seen: Observed) ->
 async def finish(
     record: Record, publisher: Publisher, state: State, *, reason: str, told: Rendered | None
 ) -> None:
-    """Note that nothing more is expected from LivePerson, and what that means for what waits.
+    """End the session: settle the rows that still wait, and say so in the thread.
 
-    From this commit on, a reply in the thread is answered instead of relayed.
+    From this commit on, a reply in the thread is answered by the bridge instead of relayed.
     """
     row = record.row
     written = publisher.unwritten()
@@ -79,8 +79,8 @@ async def finish(
                 (unsure if each.id in doubtful else lost).append(each)
         await inbox.mark_failed(connection, [each.id for each in lost], reason)
         await inbox.mark_failed(connection, [each.id for each in unsure], UNCERTAIN)
-        # If this is run again although it had been committed, nothing is lost any more, and the
-        # words are the same ones: nothing is said twice.
+        # A retry after a commit whose answer was lost finds no row waiting, and the outbox refuses
+        # the same notice: nothing is said twice.
         over = [
             *not_delivered(lost, "The conversation is over.", "Start again to send it."),
             *perhaps_not_delivered(
@@ -102,7 +102,8 @@ async def let_go(record: Record, worker: WorkerId) -> bool:
     nowhere = record.row.thread_ts is None
 
     async def work(connection: Transaction) -> bool:
-        # The row is locked first: whoever adds something comes before, or finds it given up.
+        # This locks the row first. Another transaction that adds a post either has committed it by
+        # now, or will find the session without an owner.
         await sessions.change_session(connection, session, epoch, attention=False, owner=None)
         left = await outbox.waiting(connection, session)
         if left and nowhere:

@@ -18,10 +18,10 @@ log = structlog.get_logger(__name__)
 
 
 class Outage:
-    """The time without a connection: how long to wait, and when to say so.
+    """The time without a connection: when to try again, and when to tell the person.
 
-    What is over within `outage_grace` is not worth a word. What lasts is told once, and so is its
-    end; both are states of the session, so a new owner tells neither again.
+    An outage shorter than `outage_grace` is not mentioned. A longer one is told once, and so is its
+    end. Both are stored in the session's row, so a new owner tells neither again.
     """
 
     __slots__ = (
@@ -44,11 +44,11 @@ class Outage:
 
     @property
     def lasting(self) -> bool:
-        """Whether more than one try has failed."""
+        """Whether an attempt to connect has failed before this one."""
         return self._since is not None
 
     def begin(self, error: LivePersonError) -> tuple[float, float | None]:
-        """A try failed. Returns when to try again and when to tell (loop times; None: told)."""
+        """A try failed. Returns when to try again and when to tell (loop times; None: never)."""
         now = asyncio.get_running_loop().time()
         log.info(
             "session.connection_lost",
@@ -67,7 +67,7 @@ class Outage:
         return again, None if told else self._since + self._timings.outage_grace
 
     async def tell(self, error: LivePersonError) -> None:
-        """Say in the thread that the connection is away."""
+        """Say in the thread that LivePerson cannot be reached."""
         row = self._record.row
         if row.state == State.CONNECTING:
             told = trouble(error.code)
@@ -79,7 +79,7 @@ class Outage:
             )
 
     async def over(self) -> None:
-        """The connection is back and everything missed is read: say so if its end was awaited."""
+        """The connection is back and all that was missed is read: say so if the outage was told."""
         self._since = None
         row = self._record.row
         if row.state == State.RECONNECTING:
@@ -91,5 +91,5 @@ class Outage:
             await self._record.write(reason=None)
 
     def stable(self) -> None:
-        """The connection has held for a while: the next loss is a new one."""
+        """The connection has held for a while: the next outage starts with a short wait again."""
         self._backoff.reset()

@@ -1,4 +1,4 @@
-"""Wakes one task, at the latest after a while. What an event and a timeout would do, for less."""
+"""Wakes one waiting task, at the latest after a timeout; cheaper than an event and a timeout."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class Bell:
-    """Rung by anybody, heard by the one task that waits. A ring that nobody waits for is kept."""
+    """Anybody may ring it; one task waits for it. A ring is kept until the task next waits."""
 
     __slots__ = ("_rung", "_waiter")
 
@@ -15,7 +15,7 @@ class Bell:
         self._waiter: asyncio.Future[None] | None = None
 
     def ring(self) -> None:
-        """Wake the task, now or when it next waits."""
+        """Wake the waiting task, or let its next wait end at once."""
         self._rung = True
         self._stop_waiting()
 

@@ -1,4 +1,4 @@
-"""What workers tell each other, by PostgreSQL's NOTIFY. Nothing depends on its arrival."""
+"""PostgreSQL's NOTIFY channels, by which workers wake each other. Any notification may be lost."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Final
 from bridge.ids import WorkerId
 
 CHANNEL: Final = "lp_bridge"
-"""The channel of all workers. Any payload but those below is the id of a session with news."""
+"""The channel of all workers. A payload other than the three below is a session with new rows."""
 FREE: Final = ""
 """Sessions are free to be claimed."""
 THREAD: Final = "thread"
-"""A card has got its thread: messages may be waiting for that."""
+"""A card was posted: messages may be waiting to learn whose thread they are in."""
 MOVED: Final = "moved"
-"""A channel has a new id: threads that were nobody's may be somebody's now."""
+"""A channel has a new id: threads that no session had may belong to one now."""
 
 
 def channel_of(worker: WorkerId) -> str:
-    """One worker's own channel: news of a session that it owns wakes nobody else.
+    """One worker's own channel, so that a notification about its session wakes no other worker.
 
-    A hash, for a channel's name has at most 63 bytes.
+    It is a hash, because the name of a channel has at most 63 bytes.
     """
     return f"{CHANNEL}_{blake2s(worker.encode(), digest_size=16).hexdigest()}"

@@ -1,7 +1,7 @@
-"""Named places at which a test can have this process die, as by `kill -9`.
+"""Named points at which a test can kill this process, as `kill -9` would.
 
-Set `BRIDGE_TEST_CRASH_AT` to `name` or `name:n` (the nth time). Only tests do; without it a point
-is a call of an empty function.
+Set `BRIDGE_TEST_CRASH_AT` to `name` or `name:n` (the nth time). Only tests do so; otherwise each
+point is a call of an empty function.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ POINTS: Final = (
     # Slack → LivePerson
     "inbox.committed",  # stored, Slack not yet acknowledged
     "publish.before",  # about to be sent
-    "publish.answered",  # LivePerson has it, the row does not say so
-    "publish.noted",  # the row says so
+    "publish.answered",  # LivePerson has it, its row is not marked as sent
+    "publish.noted",  # its row is marked as sent
     # LivePerson → Slack
     "read.before",  # received, not stored
     "read.stored",  # stored with the cursor, not handed to the poster
     "post.before",  # about to be posted
-    "post.answered",  # in the thread, the row does not say so
-    "post.noted",  # the row says so
+    "post.answered",  # in the thread, its row is not marked as posted
+    "post.noted",  # its row is marked as posted
     # Opening and closing
     "session.committed",  # the command is stored, Slack not yet acknowledged
     "card.answered",  # the card is in the channel, the session does not know its thread
     "card.noted",
     "signed_in.noted",
-    "open.before",  # about to ask for a conversation; that it asks is stored
+    "open.before",  # that a conversation is asked for is stored, the request not yet sent
     "open.answered",  # opened, not stored
     "open.noted",
     "close.committed",  # "End conversation" is stored, Slack not yet acknowledged
-    "close.answered",  # LivePerson has closed it, nothing says so
-    "finish.noted",  # over, what there is to say about it not yet posted
+    "close.answered",  # LivePerson has closed it, this is not stored
+    "finish.noted",  # the end is stored, its notices not yet posted
 )
 """Every point, in the order of a session's life. A test runs through all of them."""
 
@@ -54,4 +54,4 @@ def _pass(point: str) -> None:
 
 
 crash_point = _die if _ARMED else _pass
-"""Call with a name of `POINTS`, at that place."""
+"""Call it at each point, with the point's name."""

@@ -1,4 +1,4 @@
-"""What every session works with: shared, built once by the composition root."""
+"""What all sessions of a worker share: built once by the composition root."""
 
 from __future__ import annotations
 
@@ -26,33 +26,35 @@ class Timings:
     """Waits, in seconds."""
 
     outage_grace: float = 2.0
-    """An outage that is over before this is not worth a word in the thread."""
+    """An outage shorter than this is not mentioned in the thread."""
     quiet: float = 300.0
-    """After so long without a word an open session reads again, in case the last one was lost."""
+    """After so long without a message an open session reads its dialogs again: the last
+    notification may have been lost."""
     after_talk: float = 15.0
-    """Likewise, once, after something was said: the last word is the one whose loss shows least."""
+    """The same, once, after somebody wrote: if the last notification is lost, no gap shows it."""
     gap_grace: float = 0.1
-    """An event that is missing may be right behind; after this it is asked for."""
+    """A missing event may arrive right behind: only after this it is asked for."""
     replays: Patience = field(default_factory=Patience)
-    """How long a dialog that is read again is waited for."""
+    """How long to wait for a dialog that is read again."""
     certainty: float = 120.0
-    """A dialog that LivePerson does not show again for so long is gone on with as it is known."""
+    """If LivePerson does not show a dialog for so long, the session goes on with what it knows."""
     request_timeout: float = 15.0
-    """LivePerson has this long to answer; then the socket is taken for dead."""
+    """If LivePerson does not answer a request for so long, the socket counts as dead."""
     retry_first: float = 0.5
     retry_cap: float = 60.0
     opening_tries: int = 3
-    """A socket that closes at once this often, before there is a conversation, is a refusal."""
+    """A socket that closes at once this often before there is a conversation is a refusal."""
     token_patience: float = 8.0
-    """A token that cannot be renewed is given up when it has been refused for so long."""
+    """A token that cannot be renewed is given up after it has been refused for so long."""
     patience: float = 30 * 60.0
-    """A conversation that exists survives a refusal ("no such account") for so long."""
+    """An existing conversation is given up only after a refusal ("no such account") lasts so
+    long."""
     before_replay: float = 1.0
-    """What was sent over the old socket may still be on its way in: look only after this."""
+    """A message sent over the old socket may still arrive: look for it only after this."""
     before_look: float = 2.0
-    """Likewise for a post whose answer was lost."""
+    """The same for a post to Slack whose answer was lost."""
     handover: float = 5.0
-    """What is under way when a session is handed over has so long to come to its end."""
+    """When a session is handed over, a message or post under way has so long to finish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,6 @@ class SessionDeps:
     loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     """Bounds how many sessions read their rows at once, after a start."""
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
-    """Bounds how many sessions do at once what an item needs before it can leave: slow work."""
+    """Bounds how many sessions prepare items (look up names) at once."""
     to_read: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when threads of this worker's sessions may have been marked as to be read."""
+    """Set when threads of this worker's sessions may have been marked to be read."""

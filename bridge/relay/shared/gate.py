@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 
 class Gate:
-    """Bounds how many sessions connect at once: all together, and those of one account.
+    """Bounds how many sessions connect at once: in all, and to one account.
 
-    So one account that is out of reach does not keep the others waiting.
+    So an account that cannot be reached does not keep the other accounts waiting.
     """
 
     def __init__(self, total: int = 32, each: int = 8) -> None:
@@ -20,7 +20,7 @@ class Gate:
 
     @asynccontextmanager
     async def enter(self, account: str) -> AsyncIterator[None]:
-        """Wait for a place, and hold it for the time of an `async with`."""
+        """Wait for a place, and hold it during the `async with`."""
         mine = self._accounts.setdefault(account, asyncio.Semaphore(self._each))
         async with mine, self._total:
             yield

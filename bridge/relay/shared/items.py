@@ -1,10 +1,10 @@
-"""What waits for LivePerson, by kind: what is stored of it, and what follows from its type.
+"""The items of the inbox: what each kind stores, and how the relay treats it.
 
 A row of the inbox is a `kind` and a `payload`; the store knows no more of it. Each kind has a
-struct here: the payload is its JSON. The struct also declares, once, all that the rest of the relay
-goes by: whether it becomes an event of the dialog, whether that event has a number, what it needs
-before it can leave, how it is recognised when it comes back, what a transcript says of it.
-Pure: no I/O.
+struct here, whose JSON is the payload. The struct also declares everything that the rest of the
+relay needs to know of the kind: whether it becomes an event of the dialog, whether that event has a
+number, what has to be ready before it is sent, how it is recognised when it comes back, and what a
+transcript shows. Pure: no I/O.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from bridge.store.rows import InboxRow, NewInbox
 
 
 class Item(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing of the inbox. What is declared here is what holds of most kinds."""
+    """An item of the inbox. The defaults here are right for most kinds."""
 
     kind: ClassVar[str]
     """The row's `kind`, and part of its identity: it never changes."""
     published: ClassVar[bool] = False
-    """Becomes an event of the dialog. So it may have arrived although its answer is lost, and the
-    dialog is where it is looked for before it is sent again."""
+    """It becomes an event of the dialog. If the answer to it is lost, it is looked for there before
+    it is sent again."""
     numbered: ClassVar[bool] = True
-    """LivePerson gives its event a number, sooner or later: in the answer or with the echo."""
+    """Its event gets a number, which is told in the answer or with the echo."""
     repeatable: ClassVar[bool] = False
-    """Twice does no harm: what cannot be proven to have arrived is sent again."""
+    """Sending it twice does no harm: it is sent again unless it is proven to have arrived."""
     fulfilled_at_end: ClassVar[bool] = False
-    """Asks for what has come about once the conversation is over."""
+    """Once the conversation is over, it has what it asked for."""
     told: ClassVar[bool] = True
     """Whoever did it is told when it fails."""
 
     @property
     def ready(self) -> bool:
-        """Whether it can leave; else it is made ready first, in the session's slow lane."""
+        """Whether it can be sent as it is; else the session's slow lane makes it ready first."""
         return True
 
     @property
     def words(self) -> str:
-        """What a transcript says of it."""
+        """What a transcript shows for it."""
         return f"({self.kind})"
 
     @property
@@ -53,15 +53,15 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
         return None
 
     def may_be(self, event: Event) -> bool:
-        """Whether an event of ours is of its sort at all: LivePerson may have changed the rest."""
+        """Whether an event of ours has this item's type: LivePerson may have changed the rest."""
         return False
 
     def equals(self, event: Event) -> bool:
-        """Whether an event of ours shows exactly this."""
+        """Whether an event of ours has exactly this item's content."""
         return False
 
     def looks_like(self, event: Event) -> bool:
-        """Whether an event can be this one as LivePerson has masked or tidied it."""
+        """Whether an event can be this item after LivePerson has masked or tidied its text."""
         return False
 
 
@@ -168,29 +168,29 @@ class Close(Item, frozen=True):
 
 
 class Note(Item, frozen=True):
-    """Stays among colleagues: kept, so that it is answered once, and without its words."""
+    """A note among colleagues. It is kept, without its text, so that it is answered only once."""
 
     kind: ClassVar[str] = "note"
 
     @property
     def words(self) -> str:
-        """Not what was written: that is not copied."""
+        """Only that there was a note; its text is not stored."""
         return "(stays in Slack)"
 
 
 class Word(Item, frozen=True):
-    """A word for the bridge itself (`status`, `help`): kept, so that it is answered once."""
+    """A word for the bridge itself (`status`, `help`), kept so that it is answered only once."""
 
     kind: ClassVar[str] = "word"
 
     @property
     def words(self) -> str:
-        """Not which one."""
+        """Only that there was a word, not which one."""
         return "(a word for the bridge)"
 
 
 class Unknown(Item, frozen=True):
-    """A row that this version cannot read: it is told on the message, and stops no other."""
+    """A row that this version cannot read: the person is told, and later rows are still sent."""
 
     kind: ClassVar[str] = "unknown"
 
@@ -217,7 +217,7 @@ class Queued(msgspec.Struct, frozen=True):
     user_id: UserId
     kind: str
     payload: str
-    """Both as they are stored."""
+    """`kind` and `payload` as they are stored."""
     order: tuple[tuple[int, int], int, int]
     """Its place in the thread."""
     item: Item
@@ -244,7 +244,7 @@ def queued(row: InboxRow) -> Queued:
 
 
 def text_items(source: str, texts: Sequence[str] | None) -> list[Text]:
-    """A message's parts, in order; one that is not ready where the texts are not known yet."""
+    """A message's parts, in order; a single item that is not ready if `texts` are not known yet."""
     if texts is None:
         return [Text(source)]
     return Text(source).parts(texts)

@@ -1,10 +1,9 @@
-"""Notes what has been done: rows that LivePerson has, rows that Slack has. In bulk, and soon.
+"""Marks rows as sent (LivePerson has them) or posted (Slack has them), in bulk for all sessions.
 
-A note that is lost in a crash costs a look (the row is then in doubt, and is looked for before it
-is sent again), so notes may wait for one another: all that come within `BATCH_DELAY` seconds share
-one statement and one commit. Whoever needs to know that a note is safe waits for its future; a
-session does before it sends its next message, so that never more than one of its messages is in
-doubt.
+If such a note is lost in a crash, its row is in doubt and is looked for before it is sent again.
+That is safe, so notes may wait for one another: all that come within `BATCH_DELAY` seconds share
+one statement and one commit. A session waits for its last note before it sends its next message, so
+that never more than one of its messages is in doubt.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ from bridge.store.sessions import now_ms
 log = structlog.get_logger(__name__)
 
 BATCH_DELAY = 0.02
-"""Seconds that a note waits for company."""
+"""Seconds that a note waits for others to share a commit with."""
 
 T = TypeVar("T")
 Note = Mapping[str, Any]
 """The parameters of one statement."""
 
 Done = Callable[[bool], None]
-"""Called when a note is safe: with True, or with False if another worker has the session now."""
+"""Called when a note is committed: True, or False if another worker owns the session now."""
 
 
 class PendingReceipt:
-    """One session's last note: is it safe yet?"""
+    """Whether one session's last note is committed yet."""
 
     __slots__ = ("_ledger", "_waiter", "pending")
 
@@ -49,19 +48,19 @@ class PendingReceipt:
         self.pending = False
 
     def begin(self) -> None:
-        """A note is on its way."""
+        """A note has been handed to the ledger."""
         self.pending = True
 
     def end(self) -> None:
-        """It is safe (or can never be)."""
+        """The note is committed, or refused since the session has another owner."""
         self.pending = False
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     async def over(self) -> None:
-        """Wait until nothing is on its way; it hurries then."""
+        """Wait until no note is pending, and have the ledger write at once."""
         while self.pending:
-            self._ledger.hurry()
+            self._ledger.write_now()
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
@@ -70,7 +69,7 @@ class PendingReceipt:
 
 
 class Ledger:
-    """Collects notes of all sessions and writes them."""
+    """Collects the notes of all sessions and commits them together."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -88,7 +87,7 @@ class Ledger:
         sequence: int | None,
         done: Done,
     ) -> None:
-        """LivePerson has it, under this sequence if it told one. `done`: it is noted."""
+        """Mark a row as sent, under this sequence if LivePerson told one. Calls `done` after it."""
         self._sent.append(
             {
                 "row": row,
@@ -102,7 +101,7 @@ class Ledger:
         self._note(session, done)
 
     def posted(self, session: SessionRow, row: OutboxId, ts: MessageTs | None, done: Done) -> None:
-        """Slack has a post. `done`: it is noted."""
+        """Mark a row as posted. Calls `done` once that is committed."""
         self._posted.append(
             {
                 "row": row,
@@ -114,14 +113,14 @@ class Ledger:
         )
         self._note(session, done)
 
-    def hurry(self) -> None:
-        """Somebody waits for a note."""
+    def write_now(self) -> None:
+        """Write now: somebody waits for a note."""
         self._bell.ring()
 
     async def written(self, limit: float) -> None:
-        """Wait until everything noted up to now is safe, for `limit` seconds at most."""
+        """Wait up to `limit` seconds until every note so far is committed."""
         if self._task is not None:
-            self.hurry()
+            self.write_now()
             await asyncio.wait({self._task}, timeout=limit)
 
     def _note(self, session: SessionRow, done: Done) -> None:
@@ -139,13 +138,13 @@ class Ledger:
             self._task = None
 
     async def _write(self) -> None:
-        """Write what is there, however long the database is away."""
+        """Write the notes that are there, however long the database is away."""
         sent, self._sent = self._sent, []
         posted, self._posted = self._posted, []
         done, self._done = self._done, []
         try:
             epochs = await self._write_together(sent, posted, {row.id for row, _ in done})
-        except Exception:  # a bug: the sessions begin anew from the store, and look
+        except Exception:  # a bug: the sessions start anew from the store and look for their rows
             log.exception("ledger.failed", notes=len(done))
             epochs = {}
         for row, tell in done:
@@ -154,31 +153,31 @@ class Ledger:
     async def _write_together(
         self, sent: Sequence[Note], posted: Sequence[Note], names: Collection[str]
     ) -> dict[str, int] | None:
-        """Write all in one transaction; gives the sessions' epochs where one is not ours."""
+        """Write all notes in one transaction. Returns the sessions' epochs if one is not ours."""
 
-        async def work(connection: Transaction) -> dict[str, int] | None:
-            count = await inbox.mark_all_sent(connection, sent)
-            count += await outbox.mark_all_posted(connection, posted)
+        async def work(transaction: Transaction) -> dict[str, int] | None:
+            count = await inbox.mark_all_sent(transaction, sent)
+            count += await outbox.mark_all_posted(transaction, posted)
             if count == len(sent) + len(posted):
                 return None
-            return await sessions.epochs_of(connection, names)
+            return await sessions.epochs_of(transaction, names)
 
         try:
             return await self._run(work)
         except NumberTaken:
             for note in sent:
                 await self._write_alone(note)
-            await self._run(lambda connection: outbox.mark_all_posted(connection, posted))
-            return await self._run(lambda connection: sessions.epochs_of(connection, names))
+            await self._run(lambda transaction: outbox.mark_all_posted(transaction, posted))
+            return await self._run(lambda transaction: sessions.epochs_of(transaction, names))
 
     async def _write_alone(self, note: Note) -> None:
-        """Note one message that was sent; without its number if that is another message's.
+        """Mark one message as sent; without its number if another message has that number.
 
-        It was sent all the same, and its session will look for it in the dialog. It should never
-        happen, so it is told of as an error.
+        It was sent all the same, and its session will look for its event in the dialog. This should
+        never happen, so it is logged as an error.
         """
         try:
-            await self._run(lambda connection: inbox.mark_all_sent(connection, [note]))
+            await self._run(lambda transaction: inbox.mark_all_sent(transaction, [note]))
         except NumberTaken as error:
             log.error(
                 "ledger.number_taken",
@@ -187,7 +186,7 @@ class Ledger:
                 remedy=error.remedy,
             )
             unnumbered = {**note, "number": None}
-            await self._run(lambda connection: inbox.mark_all_sent(connection, [unnumbered]))
+            await self._run(lambda transaction: inbox.mark_all_sent(transaction, [unnumbered]))
 
     async def _run(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         backoff = Backoff(first=0.1, cap=5.0)

@@ -8,14 +8,14 @@ from bridge.liveperson.masking import resembles
 __all__ = ["is_marker", "marker_of", "resembles"]
 
 MARKER = "lpb-"
-"""How the bridge's own names for its messages begin."""
+"""The beginning of every marker of the bridge."""
 
 
 def marker_of(row: InboxId) -> str:
-    """What goes along with a message, for servers that echo it (`ExternalId`, at most 64)."""
+    """The marker sent with a message, for servers that echo it (`ExternalId`, at most 64)."""
     return f"{MARKER}{row}"
 
 
 def is_marker(marker: str) -> bool:
-    """Whether it is one of the bridge's."""
+    """Whether an external id is one of the bridge's markers."""
     return marker.startswith(MARKER)

@@ -1,4 +1,4 @@
-"""Work that is done while there is some: at most one task, none while idle."""
+"""Runs a session's work in a task that exists only while there is work."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 
 class Pump:
-    """Runs `work` whenever it is kicked, never twice at a time.
+    """Runs `work` after each kick, never twice at the same time.
 
-    A session that waits costs no task this way. An error of `work` goes to `failed`, once; the pump
-    then stands still until it is kicked again.
+    So an idle session costs no task. An exception of `work` is handed to `failed` once; the pump
+    then stays idle until it is kicked again.
     """
 
     __slots__ = (
@@ -31,7 +31,7 @@ class Pump:
         *,
         resting: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`resting` tells whether the work only waits for better times: it may be cut off then."""
+        """`resting` tells whether the work is only waiting, so that it may be cancelled at once."""
         self._name = name
         self._resting = resting
         self._work = work
@@ -39,7 +39,7 @@ class Pump:
         self._again = False
         self._task: asyncio.Task[None] | None = None
         self.ending = False
-        """Whether the work is to come to its end after the item that is under way."""
+        """Whether the work is to stop after the item that is under way."""
 
     @property
     def busy(self) -> bool:
@@ -47,22 +47,22 @@ class Pump:
         return self._task is not None
 
     def kick(self) -> None:
-        """Have the work done, now or right after the run that is under way."""
+        """Run the work, now or right after the run that is under way."""
         self._again = not self.ending
         if self._task is None and self._again:
             self._task = asyncio.create_task(self._run(), name=self._name)
 
     async def drained(self) -> None:
-        """Wait until there is nothing under way."""
+        """Wait until no run is under way."""
         while (task := self._task) is not None:
             await asyncio.wait([task])
             if self._task is task:  # cancelled before its first step: its `finally` never ran
                 self._task = None
 
     async def finish(self, limit: float) -> None:
-        """Let the item under way come to its end, for `limit` seconds at most, and begin no other.
+        """Let the item under way finish, for `limit` seconds at most, and begin no other.
 
-        What is cut off in the middle is in doubt; what has ended is not.
+        An item that is cut off is in doubt; one that has finished is not.
         """
         self.ending = True
         self._again = False
@@ -72,7 +72,7 @@ class Pump:
             await self.stop()
 
     async def stop(self) -> None:
-        """Cancel what is under way and wait for its end."""
+        """Cancel the run under way and wait for its end."""
         self._again = False
         if self._task is not None:
             self._task.cancel()

@@ -1,4 +1,4 @@
-"""A session's row, and the only way to write to it: fenced by its epoch, by the group commit."""
+"""A session's row and the only way to write it: in the group commit, fenced by its epoch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class Record:
-    """Holds the row in memory and in the database; they differ only while a write is under way."""
+    """A session's row, in memory and in the database; they differ only during a write."""
 
     __slots__ = (
         "_deps",
@@ -39,20 +39,20 @@ class Record:
         self._deps = deps
         self._term = deps.lease.term
         self.posted: Callable[[Sequence[OutboxRow]], None] = lambda rows: None
-        """Called after each commit with what it added to the outbox."""
+        """Called after each commit with the rows that it added to the outbox."""
         self.reload: Callable[[], None] = lambda: None
-        """Called when the outbox may hold rows that nobody was handed."""
+        """Called when the outbox may hold rows of which `posted` was not told."""
 
     async def commit(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `work` in a transaction that holds the session; however long the database is away.
+        """Run `work` in a transaction that locks the session; retry while the database is away.
 
-        `work` may run more than once. Raises `FencedError` if the session is no longer ours.
+        `work` may run more than once. Raises `FencedError` if another worker owns the session.
         """
         session, epoch = self.row.id, self.row.epoch
 
-        async def fenced(connection: Transaction) -> T:
-            await sessions.fence(connection, session, epoch)
-            return await work(connection)
+        async def fenced(transaction: Transaction) -> T:
+            await sessions.fence(transaction, session, epoch)
+            return await work(transaction)
 
         backoff: Backoff | None = None
         certain = True
@@ -66,32 +66,32 @@ class Record:
                 backoff = backoff or Backoff(first=0.1, cap=5.0)
                 await asyncio.sleep(backoff.next())
                 continue
-            if not certain:  # the first try may have added rows that this one found known
+            if not certain:  # an earlier try may have added rows that this one did not return
                 self.reload()
             return result
 
     async def write(self, *items: NewOutbox, **values: Any) -> None:
         """Change columns and add to the outbox, in one transaction."""
 
-        async def work(connection: Transaction) -> list[OutboxRow]:
+        async def work(transaction: Transaction) -> list[OutboxRow]:
             if values:
                 await sessions.change_session(
-                    connection, self.row.id, self.row.epoch, active_at=sessions.now_ms(), **values
+                    transaction, self.row.id, self.row.epoch, active_at=sessions.now_ms(), **values
                 )
-            return await outbox.add(connection, self.row.id, items)
+            return await outbox.add(transaction, self.row.id, items)
 
         added = await self.commit(work)
         self.changed(added, **values)
 
     def changed(self, added: Sequence[OutboxRow], **values: Any) -> None:
-        """Take over in memory what a commit has written."""
+        """Bring the row in memory up to date with a commit."""
         for name, value in values.items():
             if name in SessionRow.__dataclass_fields__:
                 setattr(self.row, name, value)
         self.posted(added)
 
     def renew(self) -> None:
-        """The lease had run out, and the session is still ours: go on."""
+        """Go on after the lease had run out: the session is still ours."""
         self._term = self._deps.lease.term
 
     def check_lease(self) -> None:
@@ -102,7 +102,7 @@ class Record:
 
 
 def notice(rendered: Rendered) -> NewOutbox:
-    """What the bridge itself tells in the thread."""
+    """A message by the bridge itself."""
     return NewOutbox(kind="notice", payload=post_payload(rendered))
 
 

@@ -1,9 +1,9 @@
-"""Which thread is whose: the look-up that every Slack message passes.
+"""Which thread belongs to which session: the look-up that every Slack message passes.
 
-A message outside any bridged thread must cost no database query, so unknown threads are remembered
-as well. Both memories are safe: a session is committed before its card is posted, so a thread that
-is younger than its session's row is never judged unknown while a card is under way; and whether a
-session is still live is not remembered here but asked in the transaction that stores the message.
+A message outside any bridged thread must cost no query, so unknown threads are remembered too. That
+is safe in both cases. A session is committed before its card is posted, so while a card is under
+way no thread younger than its session's row is taken for unknown. And whether a session is still
+live is not remembered here, but read in the transaction that stores the message.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from bridge.store.database import Database
 REMEMBERED = 100_000
 """Threads kept in memory, known and unknown together."""
 CARD_WAIT = 2.0
-"""Seconds that a message waits for a card of its channel to be committed."""
+"""Seconds that a message waits while a card is being posted in its channel."""
 CLOCKS_DIFFER_MS = 60_000
-"""A thread this much older than a session's row cannot be that session's card."""
+"""A thread that is older than a session's row by more than this cannot be that session's."""
 
 Key = tuple[TeamId, ChannelId, MessageTs]
 
@@ -34,9 +34,9 @@ def key_of(message: ThreadMessage) -> Key:
 
 
 class UndecidedError(Transient):
-    """A card of this channel is being posted; whether it is this thread is not known yet.
+    """A card is being posted in this channel, so it is not known yet whose a thread is.
 
-    Nothing is wrong: asked again, it will be known.
+    Nothing is wrong: a later attempt finds out.
     """
 
 
@@ -47,9 +47,9 @@ class Thread:
     session: SessionId
     opener: UserId
     several_writers: bool = False
-    """Somebody else than the opener is known to have written to the agent; once so, always so."""
+    """Whether somebody else than the opener has written to the agent; never taken back."""
     apps_told: bool = False
-    """The thread is known to say that messages by apps are not passed on."""
+    """Whether the thread has been told that messages by apps are not relayed."""
     quick_replies_over: str | None = None
     """What the session has kept of quick replies, and is known to have been taken away."""
 
@@ -63,39 +63,39 @@ class Threads:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: OrderedDict[Key, Thread | None] = OrderedDict()
-        self._news = asyncio.Event()
+        self._looked_again = asyncio.Event()
 
     def learn(self, key: Key, thread: Thread) -> None:
-        """Note a new thread, and wake the messages that wait for it."""
+        """Remember a new thread, and wake the messages that wait for it."""
         self._remember(key, thread)
-        self.news()
+        self.look_again()
 
     def note(self, key: Key, thread: Thread) -> None:
-        """Remember more of a thread that is known already."""
+        """Update what is remembered of a thread."""
         self._remember(key, thread)
 
-    def news(self) -> None:
-        """A card has got its thread, here or at another worker: whoever waits, look again."""
-        self._news.set()
-        self._news = asyncio.Event()
+    def look_again(self) -> None:
+        """A card was posted, here or at another worker: waiting messages look again."""
+        self._looked_again.set()
+        self._looked_again = asyncio.Event()
 
     def moved(self) -> None:
-        """A channel has a new id: what was none of ours may be ours under it."""
+        """A channel has a new id: forget which threads were unknown, for one may be known now."""
         self._known = OrderedDict((k, thread) for k, thread in self._known.items() if thread)
-        self.news()
+        self.look_again()
 
     def foreign(self, key: Key) -> bool:
-        """Whether a thread has been looked up before, and was none of ours."""
+        """Whether a thread was looked up before and belongs to no session."""
         if self._known.get(key, _UNKNOWN) is not None:
             return False
         self._known.move_to_end(key)
         return True
 
     async def find(self, key: Key) -> Thread | None:
-        """The thread's session, or None if it is none of ours.
+        """The thread's session, or None if no session has it.
 
-        Raises `UndecidedError` if a card is under way and does not arrive in time: the caller must
-        not acknowledge, so that Slack asks again.
+        Raises `UndecidedError` if a card is under way for too long. Then the caller must not
+        acknowledge the message, so that Slack delivers it again.
         """
         try:
             thread = self._known[key]
@@ -108,20 +108,22 @@ class Threads:
         try:
             async with asyncio.timeout(CARD_WAIT):
                 while True:
-                    news = self._news  # taken before the look, so that none can be missed
+                    look_again = (
+                        self._looked_again
+                    )  # read before the query, so that no wake-up can be missed
                     found, pending = await self._query(key)
                     if found is not None or not pending:
                         self._remember(key, found)
                         return found
-                    await news.wait()
+                    await look_again.wait()
         except TimeoutError:
             raise UndecidedError(f"a card is being posted in {key[1]}") from None
 
     async def _query(self, key: Key) -> tuple[Thread | None, bool]:
         team, channel, thread_ts = key
         until = ts_key(thread_ts)[0] * 1000 + CLOCKS_DIFFER_MS
-        async with self._database.read() as connection:
-            rows = await sessions.threads_of(connection, team, channel, thread_ts, until)
+        async with self._database.read() as transaction:
+            rows = await sessions.threads_of(transaction, team, channel, thread_ts, until)
         for session, opener, found in rows:
             if found is not None:
                 return Thread(session, opener), False

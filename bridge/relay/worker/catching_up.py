@@ -1,9 +1,9 @@
-"""Reads the threads in which people may have written while Slack could not reach us.
+"""Reads the threads in which people may have written while Slack could not reach the bridge.
 
-Which these are stands in the database (`presence`), so a restart forgets none. Each worker reads
-those of its own sessions, newest activity first, in the background and well below Slack's rate,
-and hands what it finds on as if the events had come: what is known already, or is delivered late,
-is a duplicate by its identity. A thread that cannot be read says so, once.
+The database says which threads these are (`presence`), so a restart forgets none. Each worker reads
+those of its own sessions, newest activity first, in the background and well below Slack's rate. It
+hands on what it finds as if the events had come: a message that is known already, or is delivered
+later, is a duplicate by its identity. If a thread cannot be read, it says so once.
 """
 
 from __future__ import annotations
@@ -30,42 +30,42 @@ from bridge.slack.web.sender import Page
 from bridge.store import presence
 from bridge.store.connection import Transaction
 from bridge.store.errors import StoreUnavailable
-from bridge.store.presence import Unheard
+from bridge.store.presence import UnreadThread
 from bridge.store.rows import NewOutbox
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 PER_MINUTE = 25.0
-"""Pages that the whole fleet reads: half of what Slack allows, for `find` needs some as well."""
+"""Pages a minute that the whole fleet reads: half of what Slack allows, since `find` needs some."""
 BURST = 10
 """Pages that may be read at once after a while of rest."""
 SLOWEST = 60.0
 """Seconds between two pages where Slack allows very few."""
 OVERLAP_MS = 10 * 60 * 1000
-"""How far before a gap a thread is read: what Slack was still delivering again when it began."""
+"""How far before a gap a thread is read: Slack was still redelivering these messages then."""
 BATCH = 20
 MOST_PAGES = 1_000
 TRIES = 5
 POLL_SECONDS = 5.0
-"""How often it is asked whether another worker has marked threads of ours."""
+"""Seconds between queries for threads of ours that another worker has marked."""
 JUDGE_AGAIN = 1.0
-LATER = 5.0, 600.0
+RETRY_SECONDS = 5.0, 600.0
 """Seconds until a thread that could not be read is tried again: first, and at most."""
 REFUSALS = 6
-"""How often a thread may be refused for a reason that may pass, before it is told."""
+"""After so many refusals that may pass, the thread is told that it could not be read."""
 FINAL = frozenset({"method_not_supported_for_channel_type", "missing_scope", "thread_not_found"})
-"""Refusals that nothing but a new installation or thread ends: what was missed is told at once."""
-SHUT = frozenset({"channel_not_found", "is_archived", "no_permission", "not_in_channel"})
-"""Refusals that end when somebody lets the bridge in again. They are waited out: whether the thread
-is given up meanwhile, the session's hold decides, and tells."""
-NOBODYS = "foreign_team"
-"""A refusal that says that the bridge has no business there any more: there is nobody to tell."""
+"""Refusals that only a new installation or thread would end: the thread is told at once."""
+LOCKED_OUT = frozenset({"channel_not_found", "is_archived", "no_permission", "not_in_channel"})
+"""Refusals that end when somebody lets the bridge in again. They are waited out: the session's hold
+decides whether the thread is given up meanwhile, and tells it."""
+FOREIGN_TEAM = "foreign_team"
+"""Slack's error when the bridge has no business in the thread any more: nobody is told."""
 GIVEN_UP = 10_000
-"""Messages that could not be taken, and are remembered so that they hold up nothing again."""
+"""How many given-up messages are remembered, so that they hold up no others again."""
 
 Take = Callable[[TeamId, ChannelId, dict[str, Any]], Awaitable[bool]]
-"""Handles a message as its event would have been; True: it is safe, or nothing for us."""
+"""Handles a message as its event would be handled. True: it is stored, or not for the bridge."""
 
 
 class Teller(Protocol):
@@ -81,26 +81,28 @@ class Teller(Protocol):
         """Say it, if `first`, in the same transaction, agrees."""
 
     async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
-        """Have a channel's sessions under its new id."""
+        """Move a channel's sessions to its new id."""
 
 
 @dataclass(slots=True)
-class Later:
+class Postponed:
     """When a thread is tried again."""
 
     since: int
-    """How it was marked: marked anew, it is read at once."""
+    """The mark that was read; if the thread is marked anew, it is read at once."""
     due: float = 0.0
     tries: int = 0
     """How often Slack has refused it for a reason that may pass."""
     message: MessageTs | None = None
-    """The message that could not be taken."""
+    """The message that could not be stored."""
     message_tries: int = 0
-    backoff: Backoff = field(default_factory=lambda: Backoff(first=LATER[0], cap=LATER[1]))
+    backoff: Backoff = field(
+        default_factory=lambda: Backoff(first=RETRY_SECONDS[0], cap=RETRY_SECONDS[1])
+    )
 
 
 class CatchingUp:
-    """Judges whether something was missed, and reads it."""
+    """Has gaps in the fleet's presence judged, and reads the marked threads."""
 
     def __init__(self, deps: SessionDeps, judge: Presence, teller: Teller, take: Take) -> None:
         self._deps = deps
@@ -108,19 +110,19 @@ class CatchingUp:
         self._teller = teller
         self._take = take
         self._pace = Rate(PER_MINUTE, BURST)
-        self._later: dict[SessionId, Later] = {}
+        self._postponed: dict[SessionId, Postponed] = {}
         self._given_up: OrderedDict[tuple[SessionId, MessageTs], None] = OrderedDict()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begin; the heartbeat may have begun before."""
+        """Start; the heartbeat may be running already."""
         self._tasks = [
             asyncio.create_task(self._judging(), name="presence"),
             asyncio.create_task(self._reading(), name="catching up"),
         ]
 
     async def stop(self) -> None:
-        """Stop; what is not read yet stays marked."""
+        """Stop; threads that are not read yet stay marked."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -128,11 +130,11 @@ class CatchingUp:
 
     async def _judging(self) -> None:
         while True:
-            await self._presence.news.wait()
-            self._presence.news.clear()
+            await self._presence.to_judge.wait()
+            self._presence.to_judge.clear()
             if not await _safely("presence", self._presence.judge()):
                 await asyncio.sleep(JUDGE_AGAIN)
-                self._presence.news.set()
+                self._presence.to_judge.set()
 
     async def _reading(self) -> None:
         backoff = Backoff(first=1.0, cap=60.0)
@@ -151,22 +153,22 @@ class CatchingUp:
 
     def _until_next(self) -> float:
         now = asyncio.get_running_loop().time()
-        due = min((each.due for each in self._later.values()), default=now + POLL_SECONDS)
+        due = min((each.due for each in self._postponed.values()), default=now + POLL_SECONDS)
         return min(max(0.0, due - now), POLL_SECONDS)
 
     async def _read_some(self) -> bool:
-        """Read some of the threads that are marked; False if there is none to be read now."""
+        """Read some of the marked threads; False if none is to be read now."""
         lease_ms = int(self._deps.settings.bridge_lease_seconds * 1000)
-        limit = BATCH + len(self._later)
-        async with self._deps.database.read() as connection:
-            marked = await presence.unheard(
-                connection, self._deps.worker, lease_ms=lease_ms, limit=limit
+        limit = BATCH + len(self._postponed)
+        async with self._deps.database.read() as transaction:
+            marked = await presence.marked_threads(
+                transaction, self._deps.worker, lease_ms=lease_ms, limit=limit
             )
-            workers = await presence.workers_alive(connection, lease_ms=lease_ms)
+            workers = await presence.workers_alive(transaction, lease_ms=lease_ms)
         now = asyncio.get_running_loop().time()
-        if len(marked) < limit:  # all there are: those that are gone need not be remembered
+        if len(marked) < limit:  # these are all: forget the delays of threads no longer marked
             names = {each.session for each in marked}
-            self._later = {k: v for k, v in self._later.items() if k in names}
+            self._postponed = {k: v for k, v in self._postponed.items() if k in names}
         ready = [each for each in marked if self._is_due(each, now)]
         self._pace.shared_by(workers)
         for thread in ready[:BATCH]:
@@ -178,17 +180,17 @@ class CatchingUp:
                 log.exception("thread.reading_failed", session=thread.session)
                 self._postpone(thread)
                 continue
-            if not works:  # a person has to act, and every other thread would be refused as well
+            if not works:  # a person has to act, and Slack would refuse every other thread too
                 await asyncio.sleep(CREDENTIALS_WAIT)
                 break
         return bool(ready)
 
-    def _is_due(self, thread: Unheard, now: float) -> bool:
-        later = self._later.get(thread.session)
+    def _is_due(self, thread: UnreadThread, now: float) -> bool:
+        later = self._postponed.get(thread.session)
         return later is None or later.due <= now or later.since != thread.since
 
-    async def _read(self, thread: Unheard) -> bool:
-        """Read one thread, and hand on what was missed; whatever hinders that, it stays marked.
+    async def _read(self, thread: UnreadThread) -> bool:
+        """Read one thread and hand on the missed messages. If that fails, it stays marked.
 
         False: Slack refuses the whole installation.
         """
@@ -204,47 +206,49 @@ class CatchingUp:
         for message in missed:
             if not await self._hand_on(thread, message):
                 return True
-            await asyncio.sleep(0)  # most are our own, and cost no wait that would let others go on
+            await asyncio.sleep(
+                0
+            )  # most messages are our own and await nothing: let other tasks run
         done = await self._deps.database.writer.run(
-            lambda connection: presence.heard(connection, thread)
+            lambda transaction: presence.unmark(transaction, thread)
         )
         if not done:
-            return True  # something was marked meanwhile: it is read again
-        self._later.pop(thread.session, None)
+            return True  # the thread was marked again meanwhile: it is read again
+        self._postponed.pop(thread.session, None)
         log.info("thread.caught_up", session=thread.session, looked_at=len(missed))
         return True
 
-    async def _refused(self, thread: Unheard, error: SlackRefused) -> bool:
-        """Slack does not let a thread be read; False: nor any other."""
-        tried = self._tried(thread)
-        if error.code == NOBODYS:
+    async def _refused(self, thread: UnreadThread, error: SlackRefused) -> bool:
+        """Slack refused to show a thread. False: it would refuse every other thread as well."""
+        tried = self._refusals_of(thread)
+        if error.code == FOREIGN_TEAM:
             await self._forget(thread)
             return True
         if error.code in FINAL:
-            await self._say_unheard(thread, error)
+            await self._say_unreadable(thread, error)
             return True
         log.warning("thread.not_read", session=thread.session, error=error.code)
         if error.concern is Concern.INSTALLATION:
-            self._postpone(thread, counts=False)  # another one is tried first the next time
+            self._postpone(thread, counts=False)  # next time another thread is tried first
             return False
         if error.moved_to not in (None, thread.channel) and tried < REFUSALS:
             self._postpone(thread)
             await self._teller.channel_moved(
                 thread.team, thread.channel, ChannelId(str(error.moved_to))
             )
-        elif tried < REFUSALS or (error.code in SHUT and thread.live):
+        elif tried < REFUSALS or (error.code in LOCKED_OUT and thread.live):
             self._postpone(thread)
-        elif error.code in SHUT:
+        elif error.code in LOCKED_OUT:
             await self._forget(thread)  # the conversation is over, and nothing can be told
         else:
-            await self._say_unheard(thread, error)
+            await self._say_unreadable(thread, error)
         return True
 
-    async def _hand_on(self, thread: Unheard, message: dict[str, Any]) -> bool:
-        """Hand one message on; False if it is to be tried again, and what comes after it waits.
+    async def _hand_on(self, thread: UnreadThread, message: dict[str, Any]) -> bool:
+        """Hand one message on. False: it has to be tried again, and later messages wait.
 
-        One that can never be taken is told in the thread after some tries: it must not hide all
-        that was written later.
+        A message that can never be stored is told in the thread after some tries, so that it does
+        not hide everything that was written later.
         """
         ts = MessageTs(message["ts"])
         if (thread.session, ts) in self._given_up:
@@ -252,7 +256,7 @@ class CatchingUp:
         with self._presence.reading(thread.team, thread.channel, ts):
             if await self._take(thread.team, thread.channel, message):
                 return True
-        # A database that takes nothing is no fault of the message's: then this raises.
+        # If the database takes no writes, the message is not at fault: then this raises.
         await self._deps.database.writer.run(lambda c: presence.still_marked(c, thread))
         later = self._postpone(thread, counts=False)
         later.message_tries = later.message_tries + 1 if later.message == ts else 1
@@ -270,49 +274,53 @@ class CatchingUp:
         return True
 
     async def _missed(
-        self, thread: Unheard, messages: list[dict[str, Any]]
+        self, thread: UnreadThread, messages: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
-        """What of a thread is not in the inbox, in order."""
+        """The thread's messages that are not in the inbox, in order."""
         stamps = [str(message["ts"]) for message in messages]
         known: set[str] = set()
-        async with self._deps.database.read() as connection:
+        async with self._deps.database.read() as transaction:
             for start in range(0, len(stamps), 500):
-                known |= await presence.taken(connection, thread, stamps[start : start + 500])
+                known |= await presence.stored_messages(
+                    transaction, thread, stamps[start : start + 500]
+                )
         return [message for message in messages if message["ts"] not in known]
 
-    def _tried(self, thread: Unheard) -> int:
-        later = self._later.get(thread.session)
+    def _refusals_of(self, thread: UnreadThread) -> int:
+        later = self._postponed.get(thread.session)
         return 0 if later is None else later.tries
 
-    def _postpone(self, thread: Unheard, *, counts: bool = True) -> Later:
-        later = self._later.setdefault(thread.session, Later(thread.since))
+    def _postpone(self, thread: UnreadThread, *, counts: bool = True) -> Postponed:
+        later = self._postponed.setdefault(thread.session, Postponed(thread.since))
         later.since = thread.since
         later.tries += counts
         later.due = asyncio.get_running_loop().time() + 1.0 + later.backoff.next()
         return later
 
-    async def _forget(self, thread: Unheard) -> None:
-        """Have a thread done with that cannot be read, without a word."""
-        await self._deps.database.writer.run(lambda connection: presence.heard(connection, thread))
-        self._later.pop(thread.session, None)
+    async def _forget(self, thread: UnreadThread) -> None:
+        """Unmark a thread that cannot be read, and tell nobody."""
+        await self._deps.database.writer.run(
+            lambda transaction: presence.unmark(transaction, thread)
+        )
+        self._postponed.pop(thread.session, None)
 
-    async def _say_unheard(self, thread: Unheard, error: SlackRefused) -> None:
-        """Say in the thread that it cannot be read; that is then done with."""
+    async def _say_unreadable(self, thread: UnreadThread, error: SlackRefused) -> None:
+        """Say in the thread that it cannot be read, and unmark it."""
         log.warning("thread.unreadable", session=thread.session, error=error.code)
         told = notice(notices.unheard(thread.since, str(error), error.remedy))
 
-        async def first(connection: Transaction) -> bool:
-            return await presence.heard(connection, thread)
+        async def first(transaction: Transaction) -> bool:
+            return await presence.unmark(transaction, thread)
 
         await self._teller.tell(thread.session, [told], first=first)
-        self._later.pop(thread.session, None)
+        self._postponed.pop(thread.session, None)
 
     # Slack
 
-    async def _messages(self, thread: Unheard) -> list[dict[str, Any]]:
-        """All that stands in a thread since shortly before the gap, in order.
+    async def _messages(self, thread: UnreadThread) -> list[dict[str, Any]]:
+        """All messages of a thread since shortly before the gap, in order. Raises `SlackError`.
 
-        However small Slack cuts the pages. Raises `SlackError`.
+        Slack may cut the pages as small as it likes.
         """
         oldest = MessageTs(f"{max(0, thread.since - OVERLAP_MS) // 1000}.000000")
         found: dict[str, dict[str, Any]] = {}
@@ -327,8 +335,8 @@ class CatchingUp:
             log.error("thread.endless", session=thread.session)
         return [found[ts] for ts in sorted(found, key=lambda ts: ts_key(MessageTs(ts)))]
 
-    async def _page(self, thread: Unheard, oldest: MessageTs, cursor: str | None) -> Page:
-        """One page. A 429 is waited out, a failure is tried again a few times."""
+    async def _page(self, thread: UnreadThread, oldest: MessageTs, cursor: str | None) -> Page:
+        """Read one page. A 429 is waited out, another failure is tried again a few times."""
         backoff, left = Backoff(first=1.0, cap=30.0), TRIES
         while True:
             await self._pace.turn()
@@ -352,7 +360,7 @@ class CatchingUp:
 
 
 class Rate:
-    """When the next page may be read: so many a minute together, fewer after a 429."""
+    """When the next page may be read: a rate for the whole fleet, lower after a 429."""
 
     def __init__(self, per_minute: float, burst: int) -> None:
         self._interval = 60.0 / per_minute
@@ -362,19 +370,19 @@ class Rate:
         self._next = 0.0
 
     def shared_by(self, workers: int) -> None:
-        """So many workers read at the same time."""
+        """Tell how many workers share the rate."""
         self._workers = max(1, workers)
 
     def slow_down(self, retry_after: float) -> None:
-        """Slack said 429: it may allow a page a minute, or others have used the rate up."""
+        """Slack said 429: it allows fewer pages here, or somebody else uses the rate."""
         self._rest = min(SLOWEST, self._rest + retry_after)
 
     def speed_up(self) -> None:
-        """Slack gave a page."""
+        """Slack returned a page."""
         self._rest = 0.8 * self._rest if self._rest > 1.0 else 0.0
 
     async def turn(self) -> None:
-        """Wait for the next page's time."""
+        """Wait until the next page may be read."""
         now = asyncio.get_running_loop().time()
         due = max(self._next, now)
         self._next = due + self._interval * self._workers
@@ -382,7 +390,7 @@ class Rate:
 
 
 async def _safely(what: str, step: Coroutine[Any, Any, T]) -> T | None:
-    """Do it; whatever goes wrong is logged and tried again (None), for these loops must not end."""
+    """Run a step. An error is logged and gives None, for the loops that call this must not end."""
     try:
         return await step
     except StoreUnavailable as error:

@@ -1,4 +1,4 @@
-"""The actors that run in this process: one for each session that this worker owns."""
+"""The actors of this process: one for each session that this worker owns."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ from bridge.store.sessions import FencedError
 log = structlog.get_logger(__name__)
 
 CRASHES = 8
-"""An actor that has crashed so often in a row will not get better by itself."""
+"""After so many crashes of its actor a session is given up."""
 
 
 class Crew:
-    """Starts actors, hands them what was committed for them, and ends them."""
+    """Starts actors, hands committed rows to them, and ends them."""
 
     def __init__(self, deps: SessionDeps, freed: Callable[[], None]) -> None:
         """`freed` is called whenever an actor has ended."""
         self._deps = deps
         self._freed = freed
         self._running: dict[SessionId, tuple[Session, asyncio.Task[None]]] = {}
-        self._again: dict[SessionId, SessionRow] = {}
-        """Claimed while an actor of an earlier epoch is still about to end."""
+        self._claimed_again: dict[SessionId, SessionRow] = {}
+        """Sessions that were claimed again while their actor of an earlier epoch is still
+        ending."""
         self._stopping = False
 
     def __len__(self) -> int:
@@ -57,8 +58,8 @@ class Crew:
             return
         if (running := self._running.get(row.id)) is not None:
             if row.epoch > running[0].record.row.epoch:
-                # Claimed anew: the lease had run out, and nobody else was as quick.
-                self._again[row.id] = row
+                # The lease had run out, and this worker was the first to claim the session again.
+                self._claimed_again[row.id] = row
                 running[1].cancel()
             return
         session = Session(row, self._deps, fresh=fresh)
@@ -82,9 +83,9 @@ class Crew:
         return found is not None
 
     def look_for(self, incoming: Iterable[str], outgoing: Iterable[str]) -> None:
-        """Rows for LivePerson (`incoming`) or Slack have waited for long in these sessions.
+        """In these sessions rows for LivePerson (`incoming`) or Slack have waited for long.
 
-        Who has something in hand is not told to look: what waits there is known, and slow.
+        A session whose actor has rows in hand is not told to look: it knows what waits.
         """
         for name in incoming:
             found = self._running.get(SessionId(name))
@@ -95,8 +96,8 @@ class Crew:
             if found is not None and not found[0].poster.waiting:
                 found[0].look()
 
-    def settle(self, owned: dict[SessionId, int]) -> None:
-        """The lease had run out, and these are still ours (id and epoch): end all others."""
+    def keep_only(self, owned: dict[SessionId, int]) -> None:
+        """After the lease had run out: keep the sessions still `owned` (epochs), end the others."""
         for name, (session, actor) in self._running.items():
             if owned.get(name) == session.record.row.epoch:
                 session.record.renew()
@@ -104,18 +105,18 @@ class Crew:
                 actor.cancel()
 
     async def dismiss(self, count: int) -> list[SessionRow]:
-        """End some actors, so that their sessions can be given away."""
+        """End some actors, whose sessions other workers are to get; returns their rows."""
         leaving = list(self._running.values())[:count]
         await self._end(leaving)
         return [session.record.row for session, _ in leaving]
 
     async def stop(self) -> None:
-        """End all actors; none is started any more."""
+        """End all actors, and start no others."""
         self._stopping = True
         await self._end(list(self._running.values()))
 
     async def _end(self, leaving: Iterable[tuple[Session, asyncio.Task[None]]]) -> None:
-        """Let what is under way come to its end, so that the next owner finds nothing in doubt."""
+        """Let messages and posts under way finish, so that the next owner has none in doubt."""
         leaving = list(leaving)
         await asyncio.gather(*(session.finish() for session, _ in leaving))
         for _, actor in leaving:
@@ -133,12 +134,12 @@ class Crew:
             await self._release(name, epoch)
         finally:
             self._running.pop(name, None)
-            if (again := self._again.pop(name, None)) is not None:
+            if (again := self._claimed_again.pop(name, None)) is not None:
                 self.adopt(again, fresh=False)
             self._freed()
 
     async def _keep_running(self, session: Session) -> None:
-        """Run a session to its end; begin anew from the store whenever it stumbles."""
+        """Run a session to its end; after an error start it anew from the store."""
         backoff, crashes, name = Backoff(first=1.0, cap=60.0), 0, session.id
         while True:
             try:
@@ -162,7 +163,7 @@ class Crew:
                 await self._give_up(session)
 
     async def _give_up(self, session: Session) -> None:
-        """End a session that cannot be run, rather than leave the person waiting for ever."""
+        """End a session that keeps crashing, rather than leave the person waiting for ever."""
         told = notices.failed(
             "Something is wrong with this conversation.",
             "Ask whoever runs the bridge to look at its log; start again to go on.",
@@ -176,8 +177,8 @@ class Crew:
         """The session as the store has it; None if it is no longer ours."""
         while True:
             try:
-                async with self._deps.database.read() as connection:
-                    found = await sessions.session_by_id(connection, row.id)
+                async with self._deps.database.read() as transaction:
+                    found = await sessions.session_by_id(transaction, row.id)
             except StoreUnavailable:
                 await asyncio.sleep(1.0)
                 continue
@@ -187,13 +188,13 @@ class Crew:
             return found if found is not None and found.epoch == row.epoch else None
 
     async def _release(self, session: SessionId, epoch: int) -> None:
-        """Give up a session whose lease has run out, if nobody has taken it over.
+        """Release a session whose lease has run out, unless another worker has it.
 
-        Else it would belong for ever to a worker that lives and does not run it.
+        Otherwise it would stay owned by a worker that is alive and does not run it.
         """
 
-        async def work(connection: Transaction) -> None:
-            await workers.release(connection, session, epoch)
+        async def work(transaction: Transaction) -> None:
+            await workers.release(transaction, session, epoch)
 
         while True:
             try:

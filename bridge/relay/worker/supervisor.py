@@ -1,4 +1,4 @@
-"""Which sessions this worker runs: keeps its lease, claims its share, asks for what was missed."""
+"""Decides which sessions this worker runs: keeps its lease, claims its share, polls the store."""
 
 from __future__ import annotations
 
@@ -26,25 +26,26 @@ log = structlog.get_logger(__name__)
 
 CLAIM_BATCH = 200
 START_SECONDS = 10.0
-"""How long a busy database is waited for where nothing runs out meanwhile."""
+"""Seconds to wait for a busy database where no lease can run out meanwhile."""
 NAME_SECONDS = 0.25
-"""So often it is looked whether a former process of our name has died."""
+"""Seconds between checks whether a former process of this worker's name has died."""
 POLL_SECONDS = 2.0
-"""Wake-ups may be lost; this often the database is asked what they would have said."""
+"""Seconds between polls of the database for what a lost notification would have told."""
 ALONE_EVERY = 5
-"""Where no other worker can let go of a session, each so many polls it is looked for free ones."""
+"""Without other workers, only one poll in so many looks for free sessions."""
 STRAYS_EVERY = 8
-"""Each so many leases owned sessions are compared with running ones; else they are counted."""
-HANDED_MS = 1_000
-"""What waits for LivePerson for no longer than this is just being handed over."""
+"""Once in so many leases the owned sessions are compared with the running ones; otherwise only
+their numbers are."""
+HANDOVER_MS = 1_000
+"""Rows for LivePerson younger than this are just being handed to their actor."""
 OVERDUE_MS = 5_000
-"""What waits for Slack for longer than this may have been stored by another worker."""
+"""Rows for Slack older than this may have been stored by another worker."""
 SLACK_SHARE = 0.1
-"""A worker gives sessions away when it has so much more than its share: not for one or two."""
+"""A worker gives sessions away only when it has more than its share by this fraction."""
 
 
 class Supervisor:
-    """Owns sessions on behalf of this worker, and has them run."""
+    """Owns sessions for this worker, and has the crew run them."""
 
     def __init__(
         self, deps: SessionDeps, presence: Presence, *, alone: bool, capacity: int
@@ -82,7 +83,7 @@ class Supervisor:
 
     @property
     def trouble(self) -> str | None:
-        """What keeps this worker from taking sessions over; None: nothing. For /readyz."""
+        """What keeps this worker from claiming sessions, for /readyz; None: nothing does."""
         dead = [task.get_name() for task in self._tasks if task.done()]
         if dead:
             return f"The worker's {' and '.join(dead)} ended."
@@ -92,47 +93,47 @@ class Supervisor:
         return " ".join(filter(None, ["The worker's lease has run out.", failing]))
 
     async def take_name(self, stop: asyncio.Event) -> None:
-        """Be the only process of this worker's name; `stop`: be it no more, whether or not it is.
+        """Make sure that no other process has this worker's name, until `stop` is set.
 
-        One that died keeps the name for the rest of its lease; that is waited for. Raises
-        `NameTaken` as soon as one is seen to live, and `StoreUnavailable`.
+        A process that died keeps the name for the rest of its lease; this waits for that. Raises
+        `NameTaken` as soon as another process proves to be alive, and `StoreUnavailable`.
         """
-        beaten = await self._announce()
-        if beaten is not None:
+        former_heartbeat = await self._announce()
+        if former_heartbeat is not None:
             log.info("worker.waits_for_its_name", worker=self.worker)
-        while beaten is not None and not stop.is_set():
+        while former_heartbeat is not None and not stop.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(NAME_SECONDS):
                     await stop.wait()
-            before, beaten = beaten, await self._announce()
-            if beaten is not None and beaten != before:
+            before, former_heartbeat = former_heartbeat, await self._announce()
+            if former_heartbeat is not None and former_heartbeat != before:
                 raise NameTaken(self.worker)
 
     async def start(self) -> None:
-        """Take over what has no owner, and go on doing so. `take_name` comes first.
+        """Claim sessions without an owner, and keep doing so. Call `take_name` first.
 
         Raises `NameTaken` and `StoreUnavailable`.
         """
-        await self._beat()
+        await self._make_heartbeat()
         await self._claim()
         self._tasks = [
-            asyncio.create_task(self._heartbeat(), name="heartbeat"),
-            asyncio.create_task(self._claims(), name="claims"),
+            asyncio.create_task(self._heartbeat_loop(), name="heartbeat"),
+            asyncio.create_task(self._claim_loop(), name="claims"),
         ]
 
     async def stop(self) -> None:
-        """Stop all actors and hand their sessions over at once."""
+        """Stop all actors, and release their sessions at once."""
         for task in self._tasks[1:]:
             task.cancel()
-        await self._crew.stop()  # the heart beats on: what is under way is still ours
+        await self._crew.stop()  # the heartbeat goes on: the sessions are still ours
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-        async def resign(connection: Transaction) -> None:
-            await workers.resign(connection, self.worker, self._incarnation)
-            await notify(connection, CHANNEL, FREE)
+        async def resign(transaction: Transaction) -> None:
+            await workers.resign(transaction, self.worker, self._incarnation)
+            await notify(transaction, CHANNEL, FREE)
 
         with contextlib.suppress(StoreUnavailable):  # then the lease runs out by itself
             await self._deps.database.writer.run(resign)
@@ -148,21 +149,21 @@ class Supervisor:
         return self._crew.deliver(session, rows)
 
     def look(self, session: SessionId) -> bool:
-        """Something was committed for a session; False if it does not run here."""
+        """Rows were committed for a session: look for them. False if it does not run here."""
         return self._crew.look(session)
 
     def shares(self, session: SessionId) -> bool:
-        """Whether it runs here, while other workers may take messages for it too."""
+        """Whether a session runs here while other workers may store messages for it."""
         return not self._alone and session in self._crew
 
     def claim_soon(self) -> None:
-        """Sessions may be free to be claimed."""
+        """Look for free sessions soon."""
         self._claim_now.set()
 
     def notified(self, payload: str) -> None:
-        """A notification came, on the channel of all workers or on this one's own."""
+        """Handle a notification of the channel of all workers or of this worker's own."""
         if payload == THREAD:
-            self._deps.threads.news()
+            self._deps.threads.look_again()
         elif payload == MOVED:
             self._deps.threads.moved()
         elif payload:
@@ -170,37 +171,37 @@ class Supervisor:
         else:
             self.claim_soon()
 
-    def missed(self) -> None:
-        """Notifications may have been lost: ask the database."""
+    def notifications_lost(self) -> None:
+        """Notifications may have been lost: look in the database."""
         self._deps.threads.moved()
         self.claim_soon()
 
     # The lease
 
     async def _announce(self) -> int | None:
-        """Say for the first time that this worker lives; else when another of its name beat last.
+        """Make the first heartbeat. Returns None, or the last one of another process of this name.
 
-        What a former process of this name held when it died is let go of.
+        Sessions that a former process of this name owned when it died are released.
         """
         lease = self._deps.lease
         begun = lease.now
 
-        async def work(connection: Transaction) -> int | None:
+        async def work(transaction: Transaction) -> int | None:
             if self._alone:
-                await workers.forget(connection)
-            if (beaten := await self._say(connection)) is None:
-                await workers.release_all(connection, self.worker)
-                await workers.forget_dead(connection, lease_ms=self._lease_ms)
-            return beaten
+                await workers.forget(transaction)
+            if (former_heartbeat := await self._write_heartbeat(transaction)) is None:
+                await workers.release_all(transaction, self.worker)
+                await workers.forget_dead(transaction, lease_ms=self._lease_ms)
+            return former_heartbeat
 
-        beaten = await self._deps.database.at_once(work, deadline=START_SECONDS)
-        if beaten is None:
+        former_heartbeat = await self._deps.database.at_once(work, deadline=START_SECONDS)
+        if former_heartbeat is None:
             lease.renewed(begun)
-        return beaten
+        return former_heartbeat
 
-    async def _say(self, connection: Transaction) -> int | None:
+    async def _write_heartbeat(self, transaction: Transaction) -> int | None:
         return await workers.beat(
-            connection,
+            transaction,
             self.worker,
             self._incarnation,
             capacity=self._capacity,
@@ -212,43 +213,43 @@ class Supervisor:
     def _lease_ms(self) -> int:
         return int(self._deps.settings.bridge_lease_seconds * 1000)
 
-    async def _beat(self) -> None:
-        """Say that this worker lives. Raises `StoreUnavailable`, and `NameTaken` if it is another.
+    async def _make_heartbeat(self) -> None:
+        """Make a heartbeat. Raises `StoreUnavailable`, and `NameTaken` if another has the name.
 
-        If the lease had run out, what is still ours is found out in the same transaction: the
-        beat makes it ours again, and everything else is let go of.
+        If the lease had run out, the same transaction reads which sessions are still ours: the
+        heartbeat renews those, and the actors of all others end.
         """
         lease = self._deps.lease
         begun = lease.now
 
         async def work(
-            connection: Transaction,
+            transaction: Transaction,
         ) -> tuple[bool | None, dict[SessionId, int] | None]:
-            if await self._say(connection) is not None:
+            if await self._write_heartbeat(transaction) is not None:
                 raise NameTaken(self.worker)
-            present = await self._presence.extend(connection)
+            present = await self._presence.extend(transaction)
             if lease.valid:
                 return present, None
-            return present, await workers.owned_by(connection, self.worker)
+            return present, await workers.owned_by(transaction, self.worker)
 
-        # A lease is to be renewed in time; where none can run out, there is time.
-        hurry = self._deps.settings.bridge_lease_seconds / 5
-        deadline = START_SECONDS if self._alone else max(1.0, hurry)
+        # The heartbeat must not be late; only a worker that is alone has time.
+        fifth_of_lease = self._deps.settings.bridge_lease_seconds / 5
+        deadline = START_SECONDS if self._alone else max(1.0, fifth_of_lease)
         present, owned = await self._deps.database.at_once(work, deadline=deadline)
-        if owned is None and not lease.valid:  # it ran out while we were at it
+        if owned is None and not lease.valid:  # the lease ran out during the transaction
             owned = await self._deps.database.at_once(
-                lambda connection: workers.owned_by(connection, self.worker), deadline=deadline
+                lambda transaction: workers.owned_by(transaction, self.worker), deadline=deadline
             )
         lease.renewed(begun)
-        self._presence.beaten(present, begun)
+        self._presence.heartbeat_committed(present, begun)
         if owned is not None:
             log.warning("worker.lease_had_run_out", sessions=len(owned))
-            self._crew.settle(owned)
+            self._crew.keep_only(owned)
 
-    async def _heartbeat(self) -> None:
+    async def _heartbeat_loop(self) -> None:
         async def beat() -> None:
             try:
-                await self._beat()
+                await self._make_heartbeat()
             except Exception as error:
                 self._failing = str(error) if isinstance(error, StoreError) else repr(error)
                 raise
@@ -261,7 +262,7 @@ class Supervisor:
             wait = pause if await self._safely("heartbeat", beat) else 0.5
 
     async def _safely(self, what: str, *steps: Callable[[], Awaitable[None]]) -> bool:
-        """Do it; whatever goes wrong is logged and tried again, for these loops must not end."""
+        """Run steps; False after an error, which is only logged so that loops go on."""
         try:
             for step in steps:
                 await step()
@@ -273,9 +274,9 @@ class Supervisor:
             return True
         return False
 
-    # RequestHeaders
+    # Claims
 
-    async def _claims(self) -> None:
+    async def _claim_loop(self) -> None:
         polls = 0
         while True:
             with contextlib.suppress(TimeoutError):
@@ -289,23 +290,24 @@ class Supervisor:
             await self._safely("claim", *steps)
 
     async def _claim(self) -> None:
-        """Take what has no owner, up to this worker's share; give away what is far beyond it."""
+        """Claim free sessions up to this worker's share; give away those far beyond it."""
         if not self._deps.lease.valid:
-            await self._beat()  # what is claimed without a lease is let go of at once
-        async with self._deps.database.read() as connection:
-            demand = await workers.demand(connection, self.worker, lease_ms=self._lease_ms)
+            await self._make_heartbeat()  # without a lease, claimed sessions would be lost at once
+        async with self._deps.database.read() as transaction:
+            demand = await workers.demand(transaction, self.worker, lease_ms=self._lease_ms)
             wanted = demand.elsewhere + demand.free + len(self._crew)
             share = fair_share(wanted, demand.capacities, self._capacity)
             if len(demand.capacities) > 1 and self._excess(share):
-                # What the others say is as old as their heartbeats: nobody is moved because of it.
-                wanted = await workers.count_wanted(connection)
+                # The other workers' numbers are as old as their heartbeats: count before moving
+                # any.
+                wanted = await workers.count_wanted(transaction)
                 share = fair_share(wanted, demand.capacities, self._capacity)
         if len(demand.capacities) > 1 and (excess := self._excess(share)):
             await self._give_away(excess)
             return
         while demand.free and (room := share - len(self._crew)) > 0:
             limit = min(room, CLAIM_BATCH)
-            # Not by the writer: messages do not wait for it.
+            # Not through the writer, so that no message waits for it.
             claimed = await self._deps.database.at_once(
                 partial(self._claim_some, limit=limit), deadline=START_SECONDS
             )
@@ -321,20 +323,22 @@ class Supervisor:
         excess = len(self._crew) - share
         return excess if excess > max(1, share * SLACK_SHARE) else 0
 
-    async def _claim_some(self, connection: Transaction, *, limit: int) -> dict[SessionId, int]:
-        claimed = await workers.claim(connection, self.worker, lease_ms=self._lease_ms, limit=limit)
+    async def _claim_some(self, transaction: Transaction, *, limit: int) -> dict[SessionId, int]:
+        claimed = await workers.claim(
+            transaction, self.worker, lease_ms=self._lease_ms, limit=limit
+        )
         if claimed:
-            await workers.note_running(connection, self.worker, len(self._crew) + len(claimed))
+            await workers.note_running(transaction, self.worker, len(self._crew) + len(claimed))
         return claimed
 
     async def _read(self, claimed: dict[SessionId, int]) -> list[SessionRow]:
-        """The claimed sessions' rows. One that cannot be read spoils nothing for the others."""
+        """The rows of claimed sessions. One that cannot be read does not spoil the others."""
         if not claimed:
             return []
         ids = list(claimed)
         try:
-            async with self._deps.database.read() as connection:
-                return await sessions.sessions_by_id(connection, ids)
+            async with self._deps.database.read() as transaction:
+                return await sessions.sessions_by_id(transaction, ids)
         except StoreUnavailable:
             raise
         except StoreError:
@@ -342,8 +346,8 @@ class Supervisor:
         rows: list[SessionRow] = []
         for name in ids:
             try:
-                async with self._deps.database.read() as connection:
-                    rows += await sessions.sessions_by_id(connection, [name])
+                async with self._deps.database.read() as transaction:
+                    rows += await sessions.sessions_by_id(transaction, [name])
             except StoreUnavailable:
                 raise
             except StoreError as error:
@@ -353,55 +357,55 @@ class Supervisor:
         return rows
 
     async def _give_away(self, count: int) -> None:
-        """Hand sessions over, in small lots; another worker claims them at once."""
+        """Release some sessions; another worker claims them at once."""
         given = await self._crew.dismiss(min(count, CLAIM_BATCH))
 
-        async def work(connection: Transaction) -> None:
+        async def work(transaction: Transaction) -> None:
             for row in given:
-                await workers.release(connection, row.id, row.epoch)
-            await workers.note_running(connection, self.worker, len(self._crew))
-            await notify(connection, CHANNEL, FREE)
+                await workers.release(transaction, row.id, row.epoch)
+            await workers.note_running(transaction, self.worker, len(self._crew))
+            await notify(transaction, CHANNEL, FREE)
 
         log.info("worker.gives_away", sessions=len(given))
         await self._deps.database.writer.run(work)
 
-    # What may have been missed
+    # Lost notifications and commits
 
     async def _poll(self) -> None:
-        """What a lost wake-up would have told: rows of ours that nobody handed over."""
+        """Find rows of our sessions of which a lost notification would have told."""
         now, mine = sessions.now_ms(), self.worker
 
-        async def work(connection: Transaction) -> tuple[set[str], set[str]]:
+        async def work(transaction: Transaction) -> tuple[set[str], set[str]]:
             return (
-                await inbox.sessions_waiting(connection, mine, before=now - HANDED_MS),
-                await outbox.sessions_waiting(connection, mine, before=now - OVERDUE_MS),
+                await inbox.sessions_waiting(transaction, mine, before=now - HANDOVER_MS),
+                await outbox.sessions_waiting(transaction, mine, before=now - OVERDUE_MS),
             )
 
         self._crew.look_for(*await self._deps.database.at_once(work, deadline=READ_SECONDS))
 
     async def _release_strays(self) -> None:
-        """Give up what is ours and does not run: a commit whose answer was lost made it ours.
+        """Release sessions that are ours and do not run: a commit whose answer was lost took them.
 
-        Only what is found twice: what is just being opened does not run yet either.
+        Only those that are found twice, since a session that is just being opened does not run yet.
         """
         if (now := self._deps.lease.now) < self._strays_at:
             return
         self._strays_at = now + self._deps.settings.bridge_lease_seconds
         self._counts += 1
-        async with self._deps.database.read() as connection:
+        async with self._deps.database.read() as transaction:
             if self._counts % STRAYS_EVERY and not self._strays:
-                count = await workers.count_owned(connection, self.worker)
+                count = await workers.count_owned(transaction, self.worker)
                 if count == len(self._crew):
                     return
-            owned = await workers.owned_by(connection, self.worker)
+            owned = await workers.owned_by(transaction, self.worker)
         missing = set(owned).difference(self._crew.ids, self._unreadable)
         before, self._strays = self._strays, missing
         if not (lost := before & missing):
             return
 
-        async def work(connection: Transaction) -> None:
+        async def work(transaction: Transaction) -> None:
             for session in lost:
-                await workers.release(connection, session, owned[session])
+                await workers.release(transaction, session, owned[session])
 
         log.warning("worker.releases_strays", sessions=len(lost))
         await self._deps.database.writer.run(work)
@@ -411,7 +415,7 @@ class Supervisor:
 def fair_share(wanted: int, capacities: Sequence[int], capacity: int) -> int:
     """How many of `wanted` sessions a worker of this `capacity` runs, among living workers.
 
-    All run the same number, as far as each can: together they run all that they can.
+    All workers run the same number as far as each can, and together as many as they can.
     """
     level, left = 0, wanted
     sizes = sorted(capacities)

@@ -1,4 +1,4 @@
-"""What a person hears at once after a command or a click; the rest is told in the thread."""
+"""What a person is told at once after a command or a click; the thread tells the rest."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 def opening(outcome: Connecting) -> Rendered:
-    """Say that the thread is coming."""
+    """Say that the conversation is being opened and its thread will appear."""
     text = f"Opening a conversation with *{escape(outcome.label)}* … Its thread appears here."
     return Rendered(text=text, blocks=[blocks.section(text)])
 
@@ -40,7 +40,7 @@ def unknown_button() -> Rendered:
 async def whisper(api: WebApi, body: dict[str, Any], answer: Rendered) -> None:
     """Tell only the person who clicked, in the thread of the button.
 
-    What the click asked for is committed by now, so a failure to say so is logged and no more.
+    The click is committed by now, so a failure to answer it is only logged.
     """
     response_url = body.get("response_url")
     if not isinstance(response_url, str) or not response_url:

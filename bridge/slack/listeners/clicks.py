@@ -16,12 +16,12 @@ _TS: Final = re.compile(r"\d{1,12}\.\d{1,9}", re.ASCII)
 
 
 def click_of(body: Body, action: dict[str, Any], context: AsyncBoltContext) -> Click:
-    """Read a `block_actions` payload. The container says where the button is, not its value."""
+    """Read a `block_actions` payload. The container tells where the button is, not its value."""
     container, channel, user = (_part(body, name) for name in ("container", "channel", "user"))
     place = str(container.get("channel_id") or "")
     thread_ts = as_ts(container.get("thread_ts") or container.get("message_ts"))
     if place != channel.get("id"):
-        thread_ts = None  # no place that is one
+        thread_ts = None  # the payload contradicts itself
     return Click(
         team=TeamId(context.team_id or ""),
         channel=ChannelId(place),

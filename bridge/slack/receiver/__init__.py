@@ -1,4 +1,5 @@
-"""How Slack's requests come in, over HTTP or Socket Mode: bounded, verified, and handed on.
+"""Takes Slack's requests over HTTP or Socket Mode: within bounds, verified, and handed on.
 
-The upper half of Slack's face, below Bolt and the listeners. Built by the composition root.
+Part of the upper half of `bridge.slack`, below Bolt and the listeners. Built by the composition
+root.
 """

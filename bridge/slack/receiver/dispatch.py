@@ -1,6 +1,6 @@
-"""The one way in: HTTP and Socket Mode hand every request that makes sense to the same function.
+"""The one function that handles requests: HTTP and Socket Mode both hand every valid request to it.
 
-That is `fast_path`, which takes message events itself and leaves the rest to Bolt's.
+It is `fast_path`, which handles message events itself and leaves all others to Bolt's.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ FOREIGN: Final = "the bridge is not installed in that workspace"
 TAKEN_AWAY: Final = "response_url is not Slack's"
 _NAME: Final = re.compile(r"[a-z][a-z0-9_.]{0,49}", re.ASCII)
 DEADLINE: Final = 20.0
-"""Seconds for one request. Slack stops waiting after 3, but a late commit is still worth it: the
-redelivery then finds a duplicate instead of starting over."""
+"""Seconds for one request. Slack stops waiting after 3, but a late commit is still useful: the
+redelivery is then a duplicate, and does not start over."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What Slack gets. Only 200 acknowledges; after anything else it delivers again."""
+    """The answer to Slack. Only 200 acknowledges; after anything else Slack delivers again."""
 
     status: int
     body: str = ""
@@ -57,8 +57,8 @@ class Dispatch(Protocol):
 def bolt_dispatch(app: AsyncApp, client: SlackClient, *, deadline: float = DEADLINE) -> Dispatch:
     """Make the dispatch that lets Bolt route everything.
 
-    Bolt gets nothing that it would stumble over, nothing of a workspace that the bridge is not
-    installed in, and no address for answers but Slack's: it would post to whatever address it gets.
+    Bolt gets no request that it would fail on, and none of a workspace in which the bridge is not
+    installed. Answer addresses that are not Slack's are removed, because Bolt posts to any address.
     """
     seldom = SeldomLog(log)
 
@@ -82,7 +82,7 @@ def bolt_dispatch(app: AsyncApp, client: SlackClient, *, deadline: float = DEADL
             log.error("slack_request_timed_out", kind=kind, seconds=deadline)
             return Reply(500)
         if response.status == 404:
-            # Bolt knows no listener: nothing of ours, and a redelivery would change nothing.
+            # No listener matches: the request is not for the bridge, nor would its redelivery be.
             seldom.warning("slack_request_unknown", reason="no listener", kind=kind)
             return Reply(200)
         content_type = response.first_headers().get("content-type", "text/plain")
@@ -101,7 +101,7 @@ async def _is_foreign(request: AsyncBoltRequest, workspaces: Workspaces) -> bool
     try:
         return team is None or not await workspaces.is_installed(TeamId(team))
     except SlackError:
-        return False  # nobody knows yet: Bolt will ask again, and fail as it should
+        return False  # not known now: Bolt asks again, and fails as it should
 
 
 def kind_of(body: Body) -> str:

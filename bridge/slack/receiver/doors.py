@@ -1,8 +1,8 @@
-"""Connections, from outside: how many there are, what they hold, and how long they keep us waiting.
+"""Bounds the connections from outside: their number, the bytes they hold, and how long they take.
 
-A `Door` stands between a connection's transport and aiohttp's protocol. It changes nothing of what
-passes; it counts. When there are too many connections, or all together hold too much, the one goes
-that is most likely a stranger's: never one whose request is being answered.
+A `Door` stands between a connection's transport and aiohttp's protocol. It passes everything on
+unchanged and counts. If there are too many connections, or together they hold too many bytes, the
+one is closed that is most likely a stranger's: never one whose request is being answered.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from aiohttp import web
 from bridge.slack.receiver.seldom_log import SeldomLog
 
 LOOK_EVERY: Final = 1.0
-"""Seconds between looks at all connections: one timer, none for each request."""
-LITTLE: Final = 64 * 1024
-"""Bytes that a connection may hold uncounted between two requests."""
-MUCH: Final = 2 << 20
-"""Bytes that a connection only holds if it sends on before it has its answer."""
+"""Seconds between checks of all connections: one timer serves for all of them."""
+UNCOUNTED_BYTES: Final = 64 * 1024
+"""Bytes that a connection may hold between two requests without being counted."""
+SENT_AHEAD_BYTES: Final = 2 << 20
+"""A connection holds more bytes than this only if it sends on before it has its answer."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -33,25 +33,25 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What strangers may use up. Times are in seconds."""
+    """Limits on what strangers may use. Times are in seconds."""
 
     connections: int = 512
-    held: int = 32 << 20
-    """Bytes that have come and wait to be read or answered, of all connections together."""
+    held_bytes: int = 32 << 20
+    """Bytes of all connections together that wait to be read or answered."""
     requests: int = 10_000
-    """Of one connection, which is then closed with an answer: who means well opens another."""
+    """Requests of one connection, which is then closed with an answer; Slack opens another."""
     head: float = 10.0
     """From a request's first byte to the end of its head."""
     answering: float = 60.0
-    """From there to its answer. Each handler has a shorter deadline of its own."""
+    """From the end of the head to the answer. Each handler has a shorter deadline of its own."""
     unread: float = 10.0
-    """For the other side to read what has been written, and to let go of a closed connection."""
+    """For the other side to read what was written, and to close its end of a closed connection."""
     idle: float = 75.0
     look_every: float = LOOK_EVERY
 
     @classmethod
     def fitting(cls) -> Limits:
-        """Limits that leave three quarters of this process's descriptors to all the rest of it."""
+        """Limits that leave three quarters of this process's file descriptors for other uses."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft == resource.RLIM_INFINITY:
             return cls()
@@ -59,7 +59,7 @@ class Limits:
 
 
 class ConnectionPhase(Enum):
-    """Where a connection stands; the value says what keeps us waiting, if it takes too long."""
+    """The phase of a connection; the value names what it takes too long with, for the log."""
 
     IDLE = "idle"
     HEAD = "a request that does not arrive"
@@ -72,7 +72,7 @@ class Door(asyncio.Protocol):
     __slots__ = (
         *("_doors", "inner", "transport", "request"),
         *("phase", "since", "unread_since", "closing_since"),
-        *("asked", "held", "useful"),
+        *("request_count", "held_bytes", "useful"),
     )
 
     def __init__(self, doors: Doors, inner: asyncio.Protocol) -> None:
@@ -82,23 +82,23 @@ class Door(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.phase = ConnectionPhase.IDLE
         self.since = 0.0
-        """When it came into this phase."""
+        """When the phase began."""
         self.request: web.BaseRequest | None = None
-        """The one that is being answered."""
-        self.asked = 0
+        """The request that is being answered."""
+        self.request_count = 0
         """Requests so far."""
-        self.held = 0
-        """Bytes that have come and are not known to be answered."""
+        self.held_bytes = 0
+        """Received bytes that are not known to be answered yet."""
         self.useful = False
-        """Whether it has brought something of Slack's."""
+        """Whether it has carried a request of Slack's."""
         self.unread_since: float | None = None
-        """Since when the other side does not read."""
+        """Since when the other side has not been reading."""
         self.closing_since: float | None = None
         """When it was first seen to be closing."""
 
     @property
     def arriving(self) -> bool:
-        """Whether (the rest of) a request is still to come."""
+        """Whether a request, or the rest of one, is still to come."""
         request = self.request
         return self.phase is ConnectionPhase.HEAD or (
             request is not None and not request.content.is_eof()
@@ -106,8 +106,12 @@ class Door(asyncio.Protocol):
 
     @property
     def dispensable(self) -> bool:
-        """Whether it may go: not with a request that is being answered, unless it sends on."""
-        return self.phase is not ConnectionPhase.ANSWERING or self.arriving or self.held > MUCH
+        """Whether it may be closed: not while its request is being answered, unless it sends on."""
+        return (
+            self.phase is not ConnectionPhase.ANSWERING
+            or self.arriving
+            or self.held_bytes > SENT_AHEAD_BYTES
+        )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -146,20 +150,22 @@ class Door(asyncio.Protocol):
         """Note that a request's head is there."""
         self.phase, self.since = ConnectionPhase.ANSWERING, self._doors.now()
         self.request = request
-        self.asked += 1
+        self.request_count += 1
 
     def end(self, request: web.BaseRequest) -> None:
         """Note that it has its answer."""
         self.phase, self.since = ConnectionPhase.IDLE, self._doors.now()
         self.request = None
         left = 0
-        if self.held > LITTLE:  # more requests, or bodies that nobody has read
+        if (
+            self.held_bytes > UNCOUNTED_BYTES
+        ):  # it holds further requests, or bodies that nobody has read
             head = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
-            left = self.held - request.content.total_bytes - head - len(request.path_qs)
-        self._doors.hold(self, (left if left > LITTLE else 0) - self.held)
+            left = self.held_bytes - request.content.total_bytes - head - len(request.path_qs)
+        self._doors.hold(self, (left if left > UNCOUNTED_BYTES else 0) - self.held_bytes)
 
     def overdue(self, now: float, limits: Limits) -> str | None:
-        """What it has kept us waiting for, for too long. (aiohttp closes what is idle.)"""
+        """What it takes too long with, or None. (aiohttp closes idle connections.)"""
         if self.transport is not None and self.transport.is_closing():
             if self.closing_since is None:
                 self.closing_since = now
@@ -181,7 +187,7 @@ class Doors:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._open: dict[Any, Door] = {}
-        """By aiohttp's protocol, which a request knows."""
+        """The doors by aiohttp's protocol, which a request refers to."""
         self._held = 0
         self._look: asyncio.TimerHandle | None = None
         self._seldom = SeldomLog(log)
@@ -196,7 +202,7 @@ class Doors:
 
         async def watched(request: web.BaseRequest) -> web.StreamResponse:
             door = self._open.get(request.protocol)
-            if door is None:  # the connection is gone, but what it asked for may count
+            if door is None:  # the connection is gone, but its request is handled all the same
                 return await handler(request)
             door.begin(request)
             try:
@@ -205,39 +211,39 @@ class Doors:
                 door.end(request)
             if response.status == 200 and request.method == "POST":
                 door.useful = True
-            if door.asked >= self.limits.requests:
+            if door.request_count >= self.limits.requests:
                 response.force_close()
             return response
 
         return watched
 
     def enter(self, door: Door) -> None:
-        """Take a connection in; if there are too many, another has to go, or else this one."""
+        """Register a connection; if there are too many, close another one, or else this one."""
         self._open[door.inner] = door
         if len(self._open) > self.limits.connections:
             others = [other for other in self._open.values() if other is not door]
-            self._drop(_least(others) or door, "too many connections")
+            self._drop(_first_to_close(others) or door, "too many connections")
         if self._look is None:
             self._look_later()
 
     def leave(self, door: Door) -> None:
         """Forget a connection."""
         if self._open.pop(door.inner, None) is not None:
-            self._held -= door.held
+            self._held -= door.held_bytes
 
     def hold(self, door: Door, more: int) -> None:
-        """Count bytes that came, or (less than none) that are done with."""
+        """Count bytes that came or, if negative, that are done with."""
         if door.inner not in self._open:
             return
-        door.held += more
+        door.held_bytes += more
         self._held += more
-        if self._held > self.limits.held:
+        if self._held > self.limits.held_bytes:
             waiting = [each for each in self._open.values() if each.dispensable]
             if waiting:
-                self._drop(max(waiting, key=lambda each: each.held), "too much on its way")
+                self._drop(max(waiting, key=lambda each: each.held_bytes), "too much on its way")
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop the checks."""
         if self._look is not None:
             self._look.cancel()
             self._look = None
@@ -264,8 +270,8 @@ class Doors:
             self._look_later()
 
 
-def _least(doors: list[Door]) -> Door | None:
-    """The connection that is missed least: strangers' first, idle before arriving, then by age."""
+def _first_to_close(doors: list[Door]) -> Door | None:
+    """The first to close: strangers before Slack's, idle before arriving, then by age."""
     return min((door for door in doors if door.dispensable), key=_worth, default=None)
 
 

@@ -1,14 +1,14 @@
-"""The short way for the one event that comes all the time: a message, anywhere the bot is a member.
+"""A short path for message events, of which Slack sends one for each message in a channel.
 
 Bolt takes half a millisecond for an event before any listener runs, and most messages of a busy
-workspace are in no thread of ours. So messages are read here, from the request's own bytes into a
-typed value, and go straight to the relay. Everything else is Bolt's: commands, clicks, all other
-events, and a message event of a shape that is not known here.
+workspace are in no bridged thread. So messages are read here, from the request's bytes into a typed
+value, and go straight to the relay. Everything else is left to Bolt: commands, clicks, other
+events, and message events of an unknown shape.
 
-What is promised is what Bolt's way promised: 200 only after the commit; while it is not known who
-we are, or nothing can be committed, 500, so that Slack delivers it again. A redelivery is handed
-over like the first (the relay knows it by its identity): the first try may have died before its
-commit.
+The promise is the same as on Bolt's path: 200 only after the commit. While the workspace's identity
+is not known, or the database takes no writes, the answer is 500, so that Slack delivers again. A
+redelivery is handed to the relay like the first delivery, which may have died before its commit;
+the relay recognises duplicates.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from bridge.slack.web.errors import SlackError
 from bridge.slack.web.workspaces import Workspaces
 
 BOT_MESSAGE: Final = "bot_message"
-"""An app's words, under a name of its choice."""
+"""A message by an app, under a name of its choice."""
 SUBTYPES: Final = frozenset({None, "file_share", "thread_broadcast", "me_message", BOT_MESSAGE})
-"""Subtypes of somebody's own words; edits, deletions and notices of Slack are others."""
+"""Subtypes of messages that somebody wrote; others are edits, deletions and Slack's notices."""
 KIND: Final = "event message"
-"""What it is called in the log."""
+"""The kind of the request in the log."""
 DONE: Final = Reply(200)
 FAILED: Final = Reply(500)
 
@@ -47,7 +47,7 @@ Ts = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,15}\.[0-9]{1,15}$")]
 
 
 class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
-    """A `message` event, as far as it matters here."""
+    """The fields of a `message` event that the bridge uses."""
 
     subtype: str | None = None
     channel: Id | None = None
@@ -77,18 +77,18 @@ class Envelope(msgspec.Struct, tag_field="type", tag="event_callback"):
 
     @property
     def team(self) -> TeamId | None:
-        """The workspace that the app is installed in; the key to its token.
+        """The workspace in which the app is installed, and whose token it uses.
 
-        Slack names it in the authorization: in a shared channel the envelope's own, and the
-        event's, may be another company's. Where an organization has installed the app
-        (Enterprise Grid), the authorization may name no workspace, and the envelope does.
+        Slack names it in the authorization. In a shared channel, the envelope's own team and the
+        event's may be another company's. If an organization has installed the app (Enterprise
+        Grid), the authorization may name no workspace, and the envelope does.
         """
         authorized = self.authorizations[0].team_id if self.authorizations else None
         team = authorized or self.team_id
         return TeamId(team) if team else None
 
     def is_ours(self, bot: str) -> bool:
-        """Whether our own app has posted it, whatever name the post bears."""
+        """Whether our own app posted it, under whatever name."""
         app = self.event.app_id
         return self.event.bot_id == bot or (app is not None and app == self.api_app_id)
 
@@ -108,13 +108,13 @@ class MessageFastPath:
             envelope = msgspec.convert(body, Envelope)
         except msgspec.ValidationError:
             return await self._otherwise(body, headers)
-        verdict = self._judge(envelope)
+        verdict = self._classify(envelope)
         return verdict if isinstance(verdict, Reply) else await self.take(verdict)
 
     def read(self, raw: bytes) -> Reply | Envelope | ThreadMessage | None:
-        """Read a (verified) request's bytes: the answer, or what `take` takes.
+        """Read a verified request's bytes. Returns the answer, or what `take` has to finish.
 
-        None: it is something else; parse it, and call.
+        None: it is no message event. Parse it and call this object.
         """
         if not is_clean(raw):
             return None
@@ -122,16 +122,16 @@ class MessageFastPath:
             envelope = _decoder.decode(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return None
-        return self._judge(envelope)
+        return self._classify(envelope)
 
     async def take(self, found: Envelope | ThreadMessage) -> Reply:
-        """Answer what `read` could not: 200 only after the commit."""
+        """Finish what `read` could not answer: 200 only after the commit."""
         try:
             if isinstance(found, Envelope):
                 if found.team is None or not await self._workspaces.is_installed(found.team):
                     self._seldom.warning("slack_request_ignored", reason=FOREIGN, kind=KIND)
                     return DONE
-                verdict = self._judge(found)
+                verdict = self._classify(found)
                 if isinstance(verdict, Reply | Envelope):
                     return DONE
                 found = verdict
@@ -141,18 +141,18 @@ class MessageFastPath:
         return DONE
 
     async def missed(self, team: TeamId, channel: ChannelId, message: Body) -> bool:
-        """Handle a message that was read from its thread, as its event would have been.
+        """Handle a message that was read from its thread as its event would be handled.
 
-        True: it is safe, or nothing for us.
+        True: it is stored, or not for the bridge.
         """
         event = {"type": "message", **message, "channel": channel}
         body = {"type": "event_callback", "team_id": team, "event": event}
-        # What no database takes is replaced as in a request.
+        # `parse_json` replaces characters that no database takes, as in a request.
         return (await self(parse_json(json.dumps(body)), {})).acknowledges
 
-    def _judge(self, envelope: Envelope) -> Reply | Envelope | ThreadMessage:
-        """What it is: nothing of ours, a message for the relay, or (as it came) of a workspace that
-        is not known, or not yet."""
+    def _classify(self, envelope: Envelope) -> Reply | Envelope | ThreadMessage:
+        """Sort an envelope: the answer if it is not for the bridge, a message for the relay, or the
+        envelope itself if its workspace is not known, or not yet."""
         team = envelope.team
         identity = self._workspaces.known(team) if team is not None else None
         if identity is None:
@@ -168,7 +168,7 @@ class MessageFastPath:
 
 
 def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
-    """Read what a person or an app has written in a thread; None for anything else."""
+    """Read a message that a person or an app wrote in a thread; None for anything else."""
     thread_ts, ts, channel, user = event.thread_ts, event.ts, event.channel, event.user
     if not (thread_ts and ts and channel) or thread_ts == ts:
         return None  # outside any thread, or a thread's first message
@@ -196,7 +196,7 @@ def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
 
 def _file_names(files: list[Any]) -> tuple[str, ...]:
     return tuple(
-        # In shared channels Slack may hold a file's facts back.
+        # In shared channels Slack may leave out a file's name and title.
         str(file.get("name") or file.get("title") or "a file")
         for file in files
         if isinstance(file, dict)

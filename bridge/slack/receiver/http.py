@@ -1,7 +1,7 @@
-"""The HTTP server: aiohttp's, with bounds on what strangers can make it hold.
+"""aiohttp's HTTP server, with bounds on what strangers can make it hold.
 
-Anybody can connect to the bridge's port. aiohttp answers a connection's requests one by one and
-reads only a little ahead of its answers; what it leaves open is bounded by `doors`.
+Anybody can connect to the bridge's port. aiohttp answers the requests of a connection one by one
+and reads only a little ahead. `doors` bounds what aiohttp leaves open.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from bridge.slack.receiver.doors import Doors, Limits
 from bridge.slack.receiver.seldom_log import SeldomLog
 
 LINGER: Final = 1.0
-"""Seconds in which a body that nobody wants is read on, so that its sender sees the answer."""
+"""Seconds to go on reading a refused body, so that its sender sees the answer."""
 READ_AHEAD: Final = 64 * 1024
-"""Bytes of a body that aiohttp takes before they are asked for."""
+"""Bytes of a body that aiohttp buffers before somebody reads it."""
 
 log = structlog.get_logger(__name__)
 
 
 class BoundedRunner(web.AppRunner):
-    """Runs a web application whose connections are bounded, and whose log repeats no request."""
+    """Runs a web application with bounded connections and a log that repeats no request."""
 
     def __init__(
         self, app: web.Application, *, limits: Limits | None = None, **options: Any
     ) -> None:
-        """Without `limits`: those that fit this process."""
+        """`limits`: by default those that fit this process."""
         self._doors = Doors(limits or Limits.fitting())
         super().__init__(
             app,
@@ -39,13 +39,13 @@ class BoundedRunner(web.AppRunner):
             keepalive_timeout=self._doors.limits.idle,
             lingering_time=LINGER,
             read_bufsize=READ_AHEAD,
-            # What is signed is the body as it came. Slack compresses none; bombs are strangers'.
+            # The signature is over the body as it came. Slack compresses none, strangers may.
             auto_decompress=False,
             **options,
         )
 
     async def setup(self) -> None:
-        """Get ready for a site."""
+        """Set up the server and its doors."""
         await super().setup()
         server = super().server
         if server is not None:
@@ -53,7 +53,7 @@ class BoundedRunner(web.AppRunner):
 
     @property
     def server(self) -> Any:
-        """What makes a protocol for each connection; a site asks for it."""
+        """The factory of a protocol for each connection, which a site asks for."""
         server = super().server
         return None if server is None else lambda: self._doors.door(server())
 
@@ -64,7 +64,7 @@ class BoundedRunner(web.AppRunner):
 
 
 class _Log(logging.Logger):
-    """What aiohttp says. It would repeat bytes of a request that it cannot read."""
+    """aiohttp's log. Unfiltered, it repeats bytes of a request that it cannot read."""
 
     def __init__(self) -> None:
         super().__init__("bridge.slack.receiver.http.aiohttp", logging.INFO)

@@ -21,19 +21,20 @@ READ_DEADLINE: Final = 10.0
 """Seconds for a body to arrive."""
 JSON: Final = "application/json"
 SSL_CHECK_BYTES: Final = 1_000
-"""Slack's certificate check is no longer, and the only request that nobody signs."""
-HOPELESS: Final = frozenset({401, 408, 413})
-"""Answers after which a connection is closed: it is a stranger's, or its body is still to come."""
+"""Slack's certificate check has at most so many bytes. It is the only request without a
+signature."""
+CLOSING_STATUSES: Final = frozenset({401, 408, 413})
+"""Statuses after which the connection is closed: a stranger's, or its body is still to come."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class RequestHeaders:
-    """What a request's headers say, as far as it matters."""
+    """The headers of a request that the bridge uses."""
 
     content_type: str = ""
-    """Without parameters, in lower case."""
+    """The media type, without parameters, in lower case."""
     timestamp: str | None = None
     signature: str | None = None
     retry_number: str | None = None
@@ -63,7 +64,7 @@ class Ingress:
         max_bytes: int = MAX_BYTES,
         read_deadline: float = READ_DEADLINE,
     ) -> None:
-        """Have `fast_path` take what it can by the bytes alone, and `dispatch` all the rest."""
+        """`fast_path` handles what it can from the bytes alone, and `dispatch` all the rest."""
         self._dispatch = dispatch
         self._verifier = verifier
         self._fast_path = fast_path
@@ -72,9 +73,9 @@ class Ingress:
         self._seldom = SeldomLog(log)
 
     def try_sync(self, raw: bytes, headers: RequestHeaders) -> Reply | Coroutine[Any, Any, Reply]:
-        """Answer one request, or give what answers it; 200 only after everything in it is safe.
+        """Answer one request, or return a coroutine that does; 200 only after the commit.
 
-        Most requests of a busy workspace have nothing to wait for, and then need no task.
+        Most requests of a busy workspace have nothing to wait for, and so need no task.
         """
         try:
             self._verifier.verify(raw, headers.timestamp, headers.signature)
@@ -85,14 +86,14 @@ class Ingress:
                 if found is not None:
                     return self._fast_path.take(found)
         except BadRequest as refusal:
-            # Slack's certificate check carries no signature, and gets nothing but a 200.
+            # Slack's certificate check has no signature, and is only answered with 200.
             if len(raw) <= SSL_CHECK_BYTES and _is_ssl_check(raw, headers.content_type):
                 return Reply(200)
             return self.refuse(refusal, headers)
         return self._dispatch_async(raw, headers)
 
     def refuse(self, refusal: BadRequest, headers: RequestHeaders) -> Reply:
-        """Log a refusal and put it into an answer."""
+        """Log a refusal and return the answer for it."""
         self._seldom.warning(
             "slack_request_refused",
             reason=str(refusal),
@@ -141,20 +142,20 @@ class Ingress:
             response = web.Response(
                 status=reply.status, text=reply.body, content_type=reply.content_type
             )
-        if reply.status in HOPELESS:
+        if reply.status in CLOSING_STATUSES:
             response.force_close()
         return response
 
     async def _read(self, request: web.Request, headers: RequestHeaders) -> bytes:
-        """Read the body; raise `BadRequest` before that if it cannot be Slack's."""
+        """Read the body; raise `BadRequest` first if the headers show that it is not Slack's."""
         length = request.content_length
         if length is not None and length > self.max_bytes:
             raise self._too_large
         content = request.content
-        if content.is_eof() and length is not None:  # it came together with the head
+        if content.is_eof() and length is not None:  # the body came together with the head
             return content.read_nowait()
         if length is None or length > SSL_CHECK_BYTES:
-            self._verifier.worth_reading(headers.timestamp, headers.signature)
+            self._verifier.check_headers(headers.timestamp, headers.signature)
         came: list[bytes] = []
         size = 0
         try:
@@ -170,7 +171,7 @@ class Ingress:
         except (aiohttp.ClientError, web.RequestPayloadError, OSError):
             raise BadRequest("body broke off") from None
         finally:
-            came.clear()  # tracebacks make circles, and would keep it until they are collected
+            came.clear()  # the exception's traceback would keep the bytes until it is collected
             chunk = b""
 
     @property

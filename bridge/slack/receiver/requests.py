@@ -1,7 +1,7 @@
-"""A request from Slack, before anybody acts on it: is it Slack's, and does it make sense? No I/O.
+"""Verifies and parses a request before anything acts on it. No I/O.
 
-Bolt parses before it verifies, and parses loosely: a form that contains the word "payload" becomes
-an empty request, broken JSON an error 500. So the raw bytes are judged here, and Bolt gets a dict.
+Bolt parses before it verifies, and loosely: a form that contains the word "payload" becomes an
+empty request, and broken JSON an error 500. So the bytes are checked here, and Bolt gets a dict.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ class Verifier:
 
         Give the headers `X-Slack-Request-Timestamp` and `X-Slack-Signature` as they came.
         """
-        timestamp, signature = self.worth_reading(timestamp, signature)
+        timestamp, signature = self.check_headers(timestamp, signature)
         # The SDK's verifier does the same at five times the cost, and fails on odd bytes.
         base = b"v0:%b:%b" % (timestamp.encode(), raw)
         expected = "v0=" + hmac.digest(self._key, base, "sha256").hex()
         if not hmac.compare_digest(expected, signature):
             raise BadRequest(_FORGED, status=401)
 
-    def worth_reading(self, timestamp: str | None, signature: str | None) -> tuple[str, str]:
-        """Give both if they may verify some body; raise `BadRequest` (401) if they verify none."""
+    def check_headers(self, timestamp: str | None, signature: str | None) -> tuple[str, str]:
+        """Return both headers if they can verify some body; raise `BadRequest` (401) if not."""
         if not timestamp or not signature:
             raise BadRequest("unsigned", status=401)
         if _TIMESTAMP.fullmatch(timestamp) is None:
@@ -110,7 +110,7 @@ def is_clean(raw: bytes) -> bool:
 def checked(body: Body) -> Body:
     """Return the body if it has the shape of something that Slack sends; raise `BadRequest`.
 
-    Only what Bolt and our own dispatch rely on; the rest is each listener's to read.
+    It checks only what Bolt and our dispatch rely on; each listener checks the rest.
     """
     if "event" in body and not isinstance(body["event"], dict):
         raise BadRequest("event is not an object")

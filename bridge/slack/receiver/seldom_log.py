@@ -1,4 +1,4 @@
-"""Log lines that strangers can cause: told a few times, then counted."""
+"""Log lines that strangers can cause: logged a few times, then only counted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WINDOW: Final = 60.0
 
 
 class SeldomLog:
-    """Warns at most ten times a minute about one thing; the next line says how many it left out."""
+    """Warns at most ten times a minute of one kind; the next line tells how many were left out."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class SeldomLog:
         self._seldom = Seldom(AT_MOST, WINDOW, clock=clock)
 
     def warning(self, event: str, *, reason: str, **facts: Any) -> None:
-        """Log it, unless there was enough of it lately. Event and reason make the kind."""
+        """Log a warning, unless its kind (event and reason) was logged often enough lately."""
         left_out = self._seldom.ask(event, reason)
         if left_out is None:
             return

@@ -1,7 +1,7 @@
-"""What Bolt and our listeners rely on in a request, checked before either sees it. No I/O.
+"""Checks what Bolt and our listeners rely on in a request, before either reads it. No I/O.
 
-Bolt reads as it goes, and fails in the middle on what it does not expect. Only what is read there
-is checked here: all else is free to change.
+Bolt reads a request bit by bit, and fails in the middle on what it does not expect. Only what is
+read is checked here: everything else Slack may change.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from bridge.slack.receiver.requests import BadRequest, Body
 
 Id = Annotated[str, msgspec.Meta(max_length=32)]
-"""Longer ones are not Slack's, and fit no column."""
+"""An id. Slack's are never longer, and longer ones fit no column."""
 _TEXTS: Final = ("team_id", "enterprise_id", "user_id", "channel_id", "thread_ts", "response_url")
-"""What Bolt finds in various places, and our listeners use as texts."""
+"""Fields that Bolt finds in various places, and that our listeners use as texts."""
 _READERS: Final = (
     payload_utils.to_options,
     payload_utils.to_shortcut,
@@ -52,7 +52,7 @@ class _Address(msgspec.Struct):
 
 
 class Interaction(msgspec.Struct):
-    """Whatever a person did with a button, a menu, a shortcut or a modal."""
+    """Something that a person did with a button, a menu, a shortcut or a modal."""
 
     team: Id | _Named | None = None
     enterprise: Id | _Named | None = None
@@ -81,14 +81,14 @@ class Command(msgspec.Struct):
 
 
 def for_bolt(body: Body, headers: Mapping[str, str]) -> AsyncBoltRequest:
-    """Make Bolt's request. Raises `BadRequest` where Bolt or a listener would stumble over it."""
+    """Make Bolt's request. Raises `BadRequest` if Bolt or a listener would fail on it."""
     try:
         if "command" in body:
             msgspec.convert(body, Command)
         elif body.get("type") != "event_callback":
             msgspec.convert(body, Interaction)
         if len(addresses := body.get("response_urls") or ()) > 1:
-            # Bolt uses the first and stumbles over a second.
+            # Bolt uses the first and fails on a second.
             body = {**body, "response_urls": addresses[:1]}
         # "socket_mode" means: parsed and verified already.
         request = AsyncBoltRequest(mode="socket_mode", body=body, headers=dict(headers))
@@ -97,7 +97,7 @@ def for_bolt(body: Body, headers: Mapping[str, str]) -> AsyncBoltRequest:
         if payload_utils.is_block_actions(body):
             body["actions"][0]["action_id"]
     except (TypeError, AttributeError, LookupError, ValueError) as error:
-        # `ValidationError` is a ValueError. None of their texts is told: they can repeat the body.
+        # `ValidationError` is a ValueError. Its text is not used, for it can repeat the body.
         raise BadRequest("not shaped like a request from Slack") from error
     for name in _TEXTS:
         if not isinstance(request.context.get(name), str | None):
@@ -106,7 +106,7 @@ def for_bolt(body: Body, headers: Mapping[str, str]) -> AsyncBoltRequest:
 
 
 def with_slacks_addresses(body: Body, is_slacks: Callable[[str], bool]) -> Body:
-    """Take away every address for answers that is not Slack's: whoever posts there is led by it."""
+    """Remove each answer address that is not Slack's: the bridge would post to it."""
 
     def foreign(holder: Any) -> bool:
         url = holder.get("response_url") if isinstance(holder, dict) else None

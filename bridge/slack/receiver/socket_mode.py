@@ -1,7 +1,7 @@
-"""Socket Mode: the same requests over a websocket that we open, for bridges without an address.
+"""Socket Mode: the same requests over a websocket that the bridge opens, if it has no address.
 
-Our own client, because slack_sdk's keeps dialling an address that is good for one use, closes the
-old socket before it opens the new one, logs the secret address, and drops the tasks it starts.
+It has its own client, because slack_sdk's dials again an address that is good for one use, closes
+the old socket before it opens the new one, logs the secret address, and drops its tasks.
 Facts: https://docs.slack.dev/apis/events-api/using-socket-mode/
 """
 
@@ -26,19 +26,19 @@ IN_FLIGHT: Final = 200
 """Envelopes of one socket that are handled at a time; more wait in the socket."""
 LONGEST_WAIT: Final = 30.0
 STABLE: Final = 10.0
-"""Seconds after which a socket counts as having worked."""
+"""A socket that was open for so many seconds counts as having worked."""
 OPEN_TIMEOUT: Final = 10.0
 REFUSED_WAIT: Final = 60.0
-"""Seconds until a refused app token is tried again: a person has to act."""
+"""Seconds until a refused app token is tried again: a person has to act first."""
 
 log = structlog.get_logger(__name__)
 
 
 class SocketMode:
-    """Keeps one socket to Slack open and dispatches what comes.
+    """Keeps one socket to Slack open and dispatches its envelopes.
 
-    Only what dispatch answers with 200 is acknowledged; Slack delivers the rest again. Frames are
-    handled at the same time: order is restored by `ts` further in.
+    It acknowledges only those that dispatch answers with 200; Slack delivers the others again.
+    Several are handled at the same time: the relay orders messages by `ts`.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class SocketMode:
         self._on_connected: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
         self._address: str | None = None
-        """Where the first socket goes, once `introduce` has asked."""
+        """The address of the first socket, once `fetch_first_address` has asked for it."""
 
     @property
     def connected(self) -> bool:
@@ -78,9 +78,9 @@ class SocketMode:
 
     @property
     def connected_since(self) -> float | None:
-        """Since when (loop time) some socket has been open at every moment; None: none is.
+        """Since when (loop time) a socket has been open at every moment; None: none is open.
 
-        What is written while none is open is not told us later.
+        Slack never delivers messages that were written while none was open.
         """
         return self._connected_at
 
@@ -88,8 +88,8 @@ class SocketMode:
         """Call `callback()` whenever Slack can reach us again, after a time when it could not."""
         self._on_connected.append(callback)
 
-    async def introduce(self) -> None:
-        """Ask where to connect, so that a wrong token is known before anything is started.
+    async def fetch_first_address(self) -> None:
+        """Ask Slack for the first address, so that a wrong token is known before anything starts.
 
         Raises `AppTokenRefused`. Any other failure passes by itself: `start` copes with it.
         """
@@ -101,13 +101,13 @@ class SocketMode:
             log.warning("slack.unreachable", error=str(error))
 
     def start(self) -> None:
-        """Begin to connect; from then on it heals by itself."""
+        """Start connecting; a lost socket is replaced by itself from then on."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="socket mode")
             self._task.add_done_callback(_died)
 
     async def stop(self) -> None:
-        """Take nothing more, let what is in flight finish (bounded by `grace`), and close."""
+        """Take no more envelopes, let those in flight finish (bounded by `grace`), and close."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -127,11 +127,11 @@ class SocketMode:
                 await link.retired.wait()
                 if loop.time() - opened >= STABLE:
                     self._backoff.reset()
-                else:  # a socket that ends as soon as it opens must not be dialled in a circle
+                else:  # a socket that ends as soon as it opens must not be replaced at once
                     await self._wait(None)
 
     async def _open(self) -> _Link:
-        address, self._address = self._address, None  # each is good for one socket
+        address, self._address = self._address, None  # an address is good for one socket
         if address is None:
             address = await self._ask()
         async with asyncio.timeout(OPEN_TIMEOUT):
@@ -152,7 +152,7 @@ class SocketMode:
         delay = self._backoff.next(error.retry_after if isinstance(error, SlackError) else None)
         if isinstance(error, SlackRefused):
             delay = REFUSED_WAIT
-        # Neither address nor text of the error: both can contain the ticket.
+        # Not the address, nor the text of the error: both can contain the secret ticket.
         log.warning(
             "socket_mode_not_connected",
             reason=_reason(error),
@@ -175,7 +175,7 @@ class SocketMode:
 
 
 class _Link:
-    """One websocket, from its opening until everything in flight on it is done."""
+    """One websocket, from its opening until every envelope in flight on it is handled."""
 
     def __init__(self, owner: SocketMode, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._owner = owner
@@ -183,7 +183,7 @@ class _Link:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(IN_FLIGHT)
         self.retired = asyncio.Event()
-        """Set when the next socket should be opened: this one is ending or has ended."""
+        """Set when the next socket should be opened, because this one is ending or has ended."""
 
     async def serve(self) -> None:
         try:
@@ -197,7 +197,8 @@ class _Link:
             await self._socket.close()
 
     async def _read(self) -> None:
-        # Until hello; after a disconnect notice, while the rest trickles in; else heartbeats watch.
+        # First it waits for hello; after a disconnect notice, for the last envelopes; between the
+        # two, heartbeats detect a dead socket.
         patience: float | None = self._owner._hello_timeout
         while True:
             try:
@@ -251,7 +252,7 @@ class _Link:
         try:
             await self._socket.send_json(_acknowledgement(message, reply))
         except (aiohttp.ClientError, OSError):
-            # What was committed is recognised when Slack delivers it again.
+            # If its work was committed, the redelivery is recognised as a duplicate.
             log.info("socket_mode_acknowledgement_lost")
 
     async def _drain(self) -> None:

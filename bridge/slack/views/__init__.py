@@ -1,5 +1,5 @@
 """What the bridge shows in Slack, as Block Kit. Pure: values in, `Rendered` out.
 
-Whatever comes from elsewhere (names, reasons) goes into `plain_text` or `rich_text`, where nothing
-can format or ping; mrkdwn is for the bridge's own words.
+Text from elsewhere (names, reasons) goes into `plain_text` or `rich_text`, where it can neither
+format nor ping. mrkdwn is for the bridge's own text.
 """

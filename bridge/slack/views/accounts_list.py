@@ -10,7 +10,7 @@ from bridge.slack.text import escaped_within, one_line, person_name, shorten
 from bridge.slack.views import blocks
 
 SHOWN = 30
-"""Keeps the message within Slack's limits; the rest is counted."""
+"""Most accounts that are shown, to keep within Slack's limits; the others are counted."""
 
 
 def accounts_list(accounts: Sequence[AccountInfo], *, any_account: bool = True) -> Rendered:

@@ -23,12 +23,12 @@ AGAIN = "lp_again"
 
 
 def plain_text(text: str, limit: int = TEXT) -> Element:
-    """Return a text object that is literal; escaped all the same, as slack.md asks."""
+    """Return a literal text object; it is escaped all the same, as Slack asks."""
     return {"type": "plain_text", "text": escaped_within(text, limit), "emoji": False}
 
 
 def mrkdwn(text: str) -> Element:
-    """Return a text object for words of our own, already escaped where they need it."""
+    """Return a text object for our own text, which is escaped already where it has to be."""
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
@@ -38,22 +38,22 @@ def header(text: str) -> Block:
 
 
 def section(markup: str) -> Block:
-    """Return a paragraph of our own words."""
+    """Return a paragraph of our own text."""
     return {"type": "section", "text": mrkdwn(markup)}
 
 
 def paragraph(text: str) -> Block:
-    """Return a paragraph with words from elsewhere."""
+    """Return a paragraph of text from elsewhere."""
     return {"type": "section", "text": plain_text(text)}
 
 
 def aside(text: str) -> Block:
-    """Return a small grey line with words from elsewhere."""
+    """Return a small grey line of text from elsewhere."""
     return {"type": "context", "elements": [plain_text(text)]}
 
 
 def hint(markup: str) -> Block:
-    """Return a small grey line of our own words."""
+    """Return a small grey line of our own text."""
     return {"type": "context", "elements": [mrkdwn(markup)]}
 
 
@@ -127,7 +127,7 @@ def clock_markup(milliseconds: int) -> str:
 
 
 def utc(milliseconds: int) -> str:
-    """Return a moment in words, for where Slack cannot show it in the reader's time zone."""
+    """Return a moment as text in UTC, for places where Slack cannot show the reader's time."""
     try:
         moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
     except (ValueError, OverflowError, OSError):

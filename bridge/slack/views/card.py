@@ -12,7 +12,7 @@ from bridge.slack.views.states import light, state_words
 from bridge.state import State
 
 REASON = 600
-"""How much of a reason is shown, in characters."""
+"""Most characters of a reason that are shown."""
 
 _EARLY = "You can write already:"
 _TALK = "Reply in this thread to write to the agent. "
@@ -29,8 +29,8 @@ _HINTS: dict[State, str] = {
 
 
 class CardModel(msgspec.Struct, frozen=True):
-    """What the card shows. The agent's picture is not on it: Slack refuses a whole message whose
-    image it cannot fetch, and these are other people's servers."""
+    """What the card shows. It has no picture of the agent: Slack refuses a whole message if it
+    cannot fetch one of its images, and these are on other people's servers."""
 
     session: str
     account: str

@@ -1,4 +1,4 @@
-"""`/lp help`, and the answer to whatever else is typed after `/lp`."""
+"""`/lp help`, which also answers an unknown command after `/lp`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the bridge tells in the thread: short, in plain words, and what to do where that helps."""
+"""The bridge's own messages in the thread: short and plain, with what to do where that helps."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def joined(name: str | None) -> Rendered:
 
 
 def left(name: str | None) -> Rendered:
-    """The agent went, and nobody has followed yet."""
+    """The agent left, and no other has taken the conversation yet."""
     return _aside(
         f"🟡 {_agent(name) or 'The agent'} left the conversation. Waiting for another agent."
     )
 
 
 def transferred(name: str | None) -> Rendered:
-    """The conversation is on its way to another agent; `name` is the new one's, if known."""
+    """Another agent takes the conversation over; `name` is the new one's, if known."""
     to = _agent(name)
     if to is None:
         return _aside("🟡 The conversation is being passed on. Waiting for another agent.")
@@ -55,7 +55,7 @@ def transferred(name: str | None) -> Rendered:
 
 
 def late(said: Rendered, milliseconds: int) -> Rendered:
-    """What an agent said, told after later words: LivePerson had not shown it in time."""
+    """An agent's message that LivePerson showed too late, so that later ones are above it."""
     told = "Said earlier, but told to us only now: "
     return Rendered(
         text=f"{told}{said.text}",
@@ -86,13 +86,13 @@ def closed_words(who: str, agent: str | None = None) -> str:
 
 
 def connecting_slowly(reason: str) -> Rendered:
-    """The conversation is not open yet, and it is being tried again."""
+    """Opening the conversation fails so far, and is tried again."""
     told = _sentences("Connecting takes longer than usual.", reason)
     return _aside(f"🟠 {told} The bridge goes on trying by itself; nothing you write gets lost.")
 
 
 def thread_unreachable(label: str, reason: str, remedy: str | None) -> Rendered:
-    """Tell the opener elsewhere that the thread cannot be written to, so that it is over."""
+    """Tell the opener outside the thread that it cannot be written to, and the session ends."""
     name = person_name(label) or "LivePerson"
     what = f"The conversation with {name} could not go on, because its thread cannot be reached."
     shown = f"🔴 {_sentences(what, reason, remedy)}"
@@ -100,7 +100,7 @@ def thread_unreachable(label: str, reason: str, remedy: str | None) -> Rendered:
 
 
 def connection_lost() -> Rendered:
-    """The socket is gone; messages wait."""
+    """The connection to LivePerson is lost; messages wait."""
     return _aside(
         "🟠 The connection to LivePerson was lost and is being restored. "
         "You can go on writing: messages are kept and passed on in order."
@@ -108,7 +108,7 @@ def connection_lost() -> Rendered:
 
 
 def connection_restored() -> Rendered:
-    """The socket is back."""
+    """The connection to LivePerson is back."""
     return _aside("🟢 The connection is back. What was waiting is on its way.")
 
 
@@ -134,13 +134,13 @@ def not_ended(reason: str) -> Rendered:
 
 
 def not_shown(name: str | None, reason: str) -> Rendered:
-    """Slack did not take something that the agent wrote."""
+    """Slack refused a message of the agent's."""
     whose = _agent(name) or "the agent"
     return _aside(f"⚠️ {_sentences(f'A message from {whose} could not be shown here.', reason)}")
 
 
 def unheard(since: int, reason: str, remedy: str | None) -> Rendered:
-    """What was written while the bridge was away (from `since` on, in ms) cannot be read."""
+    """Messages that were written since `since` (ms), while the bridge was away, cannot be read."""
     before = "🟠 Slack could not reach the bridge for a while, from "
     after = "on. " + _sentences(
         "What was written here meanwhile cannot be read",
@@ -156,7 +156,7 @@ def unheard(since: int, reason: str, remedy: str | None) -> Rendered:
 
 
 def not_taken(at: int) -> Rendered:
-    """A message that was written while the bridge was away (`at`, in ms) can never be passed on."""
+    """A message from `at` (ms), while the bridge was away, can never be relayed."""
     before, after = "🟠 A message could not be passed on: the one of ", "Please write it anew."
     return Rendered(
         text=f"{before}{blocks.utc(at)}. {after}",
@@ -165,7 +165,7 @@ def not_taken(at: int) -> Rendered:
 
 
 def nothing_to_relay() -> Rendered:
-    """A message without words: something shared or forwarded."""
+    """A message without text: something shared or forwarded."""
     return _aside(
         "🟠 Nothing of the marked message was passed on: only text reaches the agent, "
         "and what is shared or forwarded is none."
@@ -189,18 +189,18 @@ def other_workspace() -> Rendered:
 
 
 def not_delivered(reason: str, remedy: str | None) -> Rendered:
-    """Messages, each marked with a reaction, could not be passed on."""
+    """Messages, each marked with a reaction, could not be delivered."""
     return _aside(f"⚠️ {_sentences('What is marked ⚠️ was not delivered.', reason, remedy)}")
 
 
 def perhaps_not_delivered(remedy: str) -> Rendered:
-    """Messages, each marked with a reaction, of which nobody can tell whether they have arrived."""
+    """It is not known whether messages, each marked with a reaction, have arrived."""
     told = "What is marked ⚠️ was perhaps not delivered: LivePerson does not tell."
     return _aside(f"⚠️ {_sentences(told, remedy)}")
 
 
 def files_not_relayed(names: Sequence[str]) -> Rendered:
-    """Files were attached; only the words go to the agent."""
+    """Files were attached; only the text goes to the agent."""
     shown = [f"“{shorten(one_line(name), 60)}”" for name in names[:3] if one_line(name)]
     more = len(names) - len(shown)
     if not shown:
@@ -214,7 +214,7 @@ def files_not_relayed(names: Sequence[str]) -> Rendered:
 
 
 def status(label: str, state: State, agent: str | None) -> Rendered:
-    """Answer the word `status`: how the conversation stands."""
+    """Answer `status`: tells the state of the conversation."""
     name = person_name(label) or "LivePerson"
     return _aside(f"{light(state)} {name}: {state_words(state, agent)}")
 
@@ -233,13 +233,13 @@ def word_help(bot: UserId | None, words: Sequence[str] = tuple(WORDS)) -> Render
 
 
 def _agent(name: str | None) -> str | None:
-    """An agent's name, marked: in the thread it stands among colleagues' names."""
+    """An agent's name with the mark that tells it from colleagues' names."""
     shown = person_name(name)
     return as_agent(shown) if shown else None
 
 
 def held(label: str, reason: str, remedy: str | None) -> Rendered:
-    """Tell the opener elsewhere that nothing can be shown in the thread at the moment."""
+    """Tell the opener outside the thread that Slack refuses posts to it at the moment."""
     name = person_name(label) or "LivePerson"
     what = f"Slack does not let the bridge write into the thread of your conversation with {name}."
     lead = _sentences(what, reason, remedy)
@@ -249,7 +249,7 @@ def held(label: str, reason: str, remedy: str | None) -> Rendered:
 
 
 def held_back(since: int, until: int) -> Rendered:
-    """Slack takes words again (milliseconds since 1970)."""
+    """Slack takes posts again, after refusing them for a time (milliseconds since 1970)."""
     told = "🟠 Slack did not let the bridge write here from "
     rest = "What was said meanwhile has been added."
     begin, end = blocks.clock_markup(since), blocks.clock_markup(until)
@@ -271,6 +271,6 @@ def _with_again(text: str, account: str | None) -> Rendered:
 
 
 def _sentences(*parts: str | None) -> str:
-    """Join sentences, each with its full stop, none of them endless."""
+    """Join sentences; each ends with a full stop, and overlong ones are cut."""
     tidy = (shorten(one_line(part), 400) for part in parts if part and part.strip())
     return " ".join(part if part[-1] in ".!?…:" else f"{part}." for part in tidy if part)

@@ -1,4 +1,4 @@
-"""Answers to `/lp connect` that goes wrong: what is the matter, and what to type instead.
+"""Answers to a `/lp connect` that is refused: why, and what to type instead.
 
 Each is mrkdwn, escaped, ready for `bridge.slack.port.Refused`.
 """
@@ -33,7 +33,7 @@ def number_too_long(typed: str) -> str:
 
 
 def mistyped(typed: str) -> str:
-    """Choose the answer for what is no account and no alias."""
+    """Choose the answer to text that is neither an account number nor an alias."""
     shown = one_line(typed)
     if not shown:
         return nothing_given()
@@ -69,7 +69,7 @@ def not_in_channel(bot: UserId | None) -> str:
 
 
 def bridge_full() -> str:
-    """This process owns as many sessions as it may."""
+    """This worker runs as many sessions as it may."""
     return (
         "The bridge holds as many conversations as it can at the moment. "
         "Please try again in a few minutes, or end one that is no longer needed."
@@ -77,7 +77,7 @@ def bridge_full() -> str:
 
 
 def too_many_at_once(most: int) -> str:
-    """A person opens more conversations a minute than one may."""
+    """A person has opened too many conversations within a minute."""
     opened = "a conversation" if most == 1 else f"{most} conversations"
     return (
         f"You have opened {opened} within a minute, which is as many as one person may. "
@@ -141,11 +141,11 @@ def nothing_happens() -> str:
 
 
 def no_such_session() -> str:
-    """A button of a session that is not there, or is another thread's."""
+    """A button whose session does not exist, or has another thread."""
     return "This conversation is no longer known. Start a new one with `/lp connect`."
 
 
 def trouble(reason: str, remedy: str | None) -> str:
-    """Any other reason, in words that come from an error."""
+    """Any other reason, with an error's own text."""
     said = (shorten(one_line(part), 400) for part in (reason, remedy) if part)
     return escape(" ".join(part if part[-1] in ".!?…" else f"{part}." for part in said if part))

@@ -13,7 +13,7 @@ from bridge.slack.views import blocks
 from bridge.slack.views.states import light
 
 SHOWN = 15
-"""Enough to find one's own; keeps the message within Slack's limits."""
+"""Most conversations that are shown, to keep within Slack's limits."""
 
 
 def sessions_list(

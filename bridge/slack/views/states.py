@@ -1,4 +1,4 @@
-"""A session's states as people see them: a light, and words."""
+"""A session's states as people see them: a coloured circle and a text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def light(state: State) -> str:
 
 
 def state_words(state: State, agent: str | None) -> str:
-    """Return a state in a person's words, plain."""
+    """Return a state as plain text for a person."""
     name = person_name(agent)
     if state is State.ACTIVE and name:
         return f"Talking with {name}"

@@ -1,7 +1,7 @@
-"""What went wrong at LivePerson, in words for the person in the thread.
+"""LivePerson's errors, explained for the person in the thread.
 
-The library's own errors are for operators: they name settings and close codes, and go to the log,
-to `lp-bridge doctor` and to `lp-bridge chat`. Here is what the same means to somebody in Slack.
+The library's own texts are for operators: they name settings and close codes, and go to the log,
+`lp-bridge doctor` and `lp-bridge chat`. Here is what the same errors mean to somebody in Slack.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Trouble:
     remedy: str
 
     def __str__(self) -> str:
-        """Both, as the card tells it."""
+        """Both sentences, as the card shows them."""
         return f"{self.what} {self.remedy}"
 
 

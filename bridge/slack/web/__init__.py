@@ -1,4 +1,4 @@
-"""Slack's Web API: one call, who we are in which workspace, what is posted, what people are called.
+"""Slack's Web API: calls, the bridge's identity in each workspace, posts, and people's names.
 
-The lower half of Slack's face. Used by `bridge.relay` and by the listeners; imports neither.
+Part of the lower half of `bridge.slack`. Used by `bridge.relay` and the listeners; imports neither.
 """

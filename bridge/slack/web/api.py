@@ -1,8 +1,7 @@
-"""One call to Slack over HTTP: with a token, within a deadline, and nowhere but to Slack.
+"""One call to Slack over HTTP: with a token, within a deadline, and only to Slack's addresses.
 
-Everything that the bridge asks of Slack goes through here: Web API calls, answers to a
-`response_url`, and the opening of Socket Mode's websockets. It knows tokens, but no workspaces:
-`client` does.
+Every request to Slack is made here: Web API calls, answers to a `response_url`, and the opening of
+Socket Mode's websockets. It knows tokens, but no workspaces: `client` does.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ SLACK_API_URL: Final = "https://slack.com/api/"
 DEADLINE: Final = 15.0
 """Seconds for one call."""
 CONNECTING: Final = 0.7
-"""The part of a deadline in which there must be a connection: then, at least, it is certain that
+"""The part of a deadline within which the connection must be open. If it is not, it is certain that
 nothing was sent."""
 USER_AGENT: Final = "lp-bridge"
 REMEMBERED: Final = 256
-"""Tokens whose headers are kept ready."""
+"""Most tokens whose headers are kept."""
 
 
 def slack_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
-    """Make the session for all that goes to Slack, over a pool of connections.
+    """Make the HTTP session for all requests to Slack, over a pool of connections.
 
-    The pool stays the caller's to close. The session does not read the environment (`trust_env`):
-    aiohttp would do so in a thread at each request, which costs a post as much as all the rest.
+    The caller has to close the pool. The session does not read the environment (`trust_env`):
+    aiohttp would do so in a thread for each request, which doubles the cost of a post.
     """
     return aiohttp.ClientSession(
         connector=connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
@@ -55,16 +54,16 @@ class WebApi:
         deadline: float = DEADLINE,
         proxies: bool = False,
     ) -> None:
-        """Take a session (see `slack_session`), which stays the caller's to close.
+        """Use a session (see `slack_session`), which the caller has to close.
 
-        `deadline`: seconds for a call. `proxies`: go through those that the environment names.
+        `deadline`: seconds for a call. `proxies`: use those that the environment names.
         """
         self._http = http
         self._base = URL(api_url if api_url.endswith("/") else f"{api_url}/")
         self._timeout = _timeout(deadline)
         self._proxies = proxies
         self._addresses: dict[str, tuple[URL, str | None]] = {}
-        """By method: its address, and the proxy to go through."""
+        """By method: its address, and the proxy to use."""
 
     async def call(
         self, token: str, method: Method[A], body: bytes = b"", *, deadline: float | None = None
@@ -79,7 +78,7 @@ class WebApi:
     async def exchange(
         self, token: str, method: Method[A], body: bytes = b"", *, deadline: float | None = None
     ) -> tuple[A, Mapping[str, str]]:
-        """Call a method once; give the answer and its HTTP headers. Raises as `call` does."""
+        """Call a method once; returns the answer and its HTTP headers. Raises as `call` does."""
         url, proxy = self._address(method.name)
         try:
             async with self._http.post(
@@ -102,7 +101,7 @@ class WebApi:
         if answer is not None and answer.ok:
             return answer, told
         said = _object(raw)
-        # A shape that we do not expect is no refusal.
+        # An answer of an unexpected shape is no refusal.
         raise from_code(None if said.get("ok") else said.get("error"), told, said)
 
     async def respond(
@@ -114,10 +113,10 @@ class WebApi:
         thread_ts: MessageTs | None = None,
         deadline: float = 10.0,
     ) -> None:
-        """Answer whoever ran a command or pressed a button; nobody else sees it.
+        """Answer the person who ran a command or pressed a button; nobody else sees it.
 
-        Slack takes five answers within 30 minutes. Raises `SlackError`; the address is a secret and
-        in none of its texts. One that is not Slack's is refused (`foreign_address`).
+        Slack takes five answers within 30 minutes. Raises `SlackError`, whose text never has the
+        address, which is a secret. An address that is not Slack's is refused (`foreign_address`).
         """
         if not self.is_slacks(response_url):
             raise SlackRefused("The address for answers is not Slack's.", code="foreign_address")
@@ -134,7 +133,7 @@ class WebApi:
             body["thread_ts"] = thread_ts
         url = URL(response_url)
         try:
-            # Slack sends nobody on from there; whoever does may not choose where we post.
+            # Slack does not redirect these; another server must not choose where we post.
             async with self._http.post(
                 url,
                 data=msgspec.json.encode(body),
@@ -175,7 +174,7 @@ class WebApi:
         )
 
     def is_slacks(self, url: str) -> bool:
-        """Whether an address for answers is Slack's, or at the address that the Web API is at."""
+        """Whether an answer address is Slack's, or on the host of the configured Web API."""
         try:
             asked = URL(url)
             if asked.origin() == self._base.origin():
@@ -201,11 +200,11 @@ class WebApi:
 
 
 def proxy_for(scheme: str, host: str) -> str | None:
-    """The proxy that the environment names for an address, minding NO_PROXY."""
+    """The proxy that the environment names for an address; heeds NO_PROXY."""
     if proxy_bypass(host):
         return None
     proxies = getproxies()
-    # A websocket begins as an HTTP request, and goes where those go.
+    # A websocket begins as an HTTP request, and uses the same proxy.
     return proxies.get(scheme) or proxies.get({"ws": "http", "wss": "https"}.get(scheme, ""))
 
 

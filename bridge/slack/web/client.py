@@ -19,21 +19,21 @@ TOKEN_IS_BAD: Final = frozenset(
 """Slack's errors after which the token is looked up again before the next call."""
 
 Check = Callable[[], None]
-"""Raises if the caller may not speak any more; what it raises is raised to the caller."""
+"""Raises if the caller may not post any more; the exception goes to the caller."""
 
 
 class SlackClient:
     """Calls Slack on behalf of the workspaces that the bridge is installed in."""
 
     def __init__(self, api: WebApi, workspaces: Workspaces, *, pace: Pace | None = None) -> None:
-        """Take the way to Slack and the installations.
+        """Call Slack through `api`, with the tokens of `workspaces`.
 
-        `pace`: that of the methods that Slack counts by channel; one a second unless given.
+        `pace`: of the methods that Slack counts by channel; one a second by default.
         """
         self.api = api
         self.workspaces = workspaces
         self._channels = pace if pace is not None else Pace()
-        # Everything else goes at once until Slack says 429 for that method in that workspace.
+        # Other methods go at once, until Slack says 429 for one of them in a workspace.
         self._methods = Pace(interval=0.0, burst=1)
 
     @classmethod
@@ -51,11 +51,11 @@ class SlackClient:
         patience: float = 0.0,
         **arguments: Any,
     ) -> A:
-        """Call a method in a workspace, when it is its turn. Arguments that are None are left out.
+        """Call a method in a workspace in its turn. Arguments that are None are left out.
 
-        `check` is called after the wait for the turn, right before the request leaves. `patience`:
-        seconds for which a 429 is waited out (it says that nothing was done); whoever has none
-        gets it raised, and the next call waits for as long as Slack asked.
+        `check` is called after the wait, right before the request is sent. `patience`: seconds for
+        which a 429 is waited out, since it says that nothing was done. Without patience it is
+        raised, and the next call waits for as long as Slack asked.
 
         Raises `SlackRefused` or `SlackUnavailable` (certainly not done), or `SlackUnknown`.
         """
@@ -64,7 +64,7 @@ class SlackClient:
         lane: Hashable = (team, method.name)
         if method.per_channel:
             pace, lane = self._channels, (team, method.name, arguments["channel"])
-        give_up = time.monotonic() + patience
+        deadline = time.monotonic() + patience
         while True:
             await pace.turn(lane)
             token = await self.workspaces.token_for(team)
@@ -80,5 +80,5 @@ class SlackClient:
                 if error.retry_after is None:
                     raise
                 pace.hold(lane, error.retry_after)
-                if time.monotonic() + error.retry_after > give_up:
+                if time.monotonic() + error.retry_after > deadline:
                     raise

@@ -1,8 +1,8 @@
-"""What Slack's refusals are about: one table of every error that `chat.postMessage` is documented
-to give, and of those that `chat.update`, `conversations.replies` and `conversations.history` add.
+"""What Slack's refusals are about: a table of every error that `chat.postMessage` is documented to
+return, and of those that `chat.update`, `conversations.replies` and `conversations.history` add.
 
-Source: https://docs.slack.dev/reference/methods/chat.postMessage, section Errors. What is not in
-the table is taken for something that passes: the message is kept, and somebody is told.
+Source: https://docs.slack.dev/reference/methods/chat.postMessage, section Errors. An error that is
+not in the table counts as one that passes: the message is kept, and somebody is told.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from typing import Final
 
 
 class Concern(StrEnum):
-    """What a refusal is about, and thereby what follows from it."""
+    """What a refusal is about, which decides what follows from it."""
 
     PASSES = "passes"
-    """Slack's own trouble: the same call will work, sooner or later."""
+    """A problem of Slack's: the same call will work sooner or later."""
     MESSAGE = "message"
-    """This very message: a plainer form of it may be taken, and all others are not concerned."""
+    """Only this message: Slack may take a plainer form of it, and other messages are not
+    affected."""
     THREAD = "thread"
-    """This thread or its channel: it is waited for a good while before the thread is given up."""
+    """This thread or its channel: waited out for a good while before the thread is given up."""
     INSTALLATION = "installation"
-    """The app in this workspace: it works again when somebody has acted. Nothing is given up."""
+    """The app in this workspace: it works again after a person has acted. Nothing is given up."""
 
 
 _TABLE: Final[dict[Concern, str]] = {
@@ -63,19 +64,19 @@ _TABLE: Final[dict[Concern, str]] = {
 CONCERNS: Final[dict[str, Concern]] = {
     code: concern for concern, codes in _TABLE.items() for code in codes.split()
 }
-"""By Slack's own error names."""
+"""The concern of each of Slack's error codes."""
 MISSING: Final = frozenset(
     {"cannot_reply_to_message", "channel_not_found", "message_not_found", "thread_not_found"}
 )
-"""Refusals that say: there is no such place. Often true for ever, so it is waited for less long."""
+"""Refusals of a channel or thread that does not exist. Often final, so waited out for less long."""
 
 
 def concern_of(code: str) -> Concern:
-    """What a refusal is about. A name that is new, or somebody's mistake, costs no message."""
+    """The concern of an error code. An unknown code costs no message: it counts as passing."""
     known = CONCERNS.get(code)
     if known is not None:
         return known
-    # Slack has refined both of these by longer names before.
+    # Slack has added longer codes that begin with these before.
     if code.startswith("restricted_action"):
         return Concern.THREAD
     return Concern.MESSAGE if code.startswith("invalid_blocks") else Concern.PASSES

@@ -1,4 +1,4 @@
-"""People's and channels' names, for translation: asked once, remembered for a while, bounded."""
+"""Names of people and channels, for translation: asked of Slack once and remembered for a while."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from bridge.slack.web.errors import SlackError, SlackRefused, SlackUnavailable
 from bridge.slack.web.methods import CHANNEL_INFO, USER_INFO
 
 KEPT: Final = 10_000
-"""Names that are remembered."""
+"""Most names that are remembered."""
 TTL: Final = 3600.0
-"""Seconds a name is believed."""
+"""Seconds for which a name is used before it is asked for again."""
 UNKNOWN_TTL: Final = 60.0
 """Seconds before a name that Slack does not tell is asked for again."""
 FAILED_TTL: Final = 5.0
 """Seconds before a name is asked for again that Slack failed to tell."""
 ASK_PATIENCE: Final = 1.5
-"""Seconds for which Slack is asked again and again for a name that it fails to tell."""
+"""Seconds for which a name that Slack fails to tell is asked for again and again."""
 MESSAGE_PATIENCE: Final = 20.0
-"""Likewise where a message waits for the name: a wrong one on somebody's words cannot be mended."""
+"""The same while a message waits for the name, since a wrong one could not be corrected later."""
 RESOLVE_DEADLINE: Final = 3.0
 SLACKBOT: Final = "USLACKBOT"
 """Slack's own voice, which Slack does not count among the bots."""
@@ -65,10 +65,10 @@ class TeamNames:
 
 
 class Directory:
-    """Names of users and channels, as far as they are known; `resolve` makes them known.
+    """Names of users and channels, as far as they are known; `resolve` looks the others up.
 
-    A name that Slack does not tell (unknown id, no permission, no answer) becomes a placeholder
-    that reads well in a sentence, so that no message waits for a name.
+    A name that Slack does not tell (unknown id, no permission, no answer) is replaced by a readable
+    placeholder, so that no message waits for it.
     """
 
     def __init__(
@@ -99,11 +99,11 @@ class Directory:
         return self._cached(("channel", team, channel_id))
 
     async def user(self, team: TeamId, user_id: str) -> str:
-        """The person's name, asked of Slack if need be; never fails."""
+        """The person's name, which Slack is asked for if it is not known; never fails."""
         return await self._name(("user", team, user_id))
 
     async def channel(self, team: TeamId, channel_id: str) -> str:
-        """The channel's name without `#`, asked of Slack if need be; never fails."""
+        """The channel's name without `#`, which Slack is asked for if not known; never fails."""
         return await self._name(("channel", team, channel_id))
 
     async def is_person(self, team: TeamId, user_id: str) -> bool:
@@ -126,7 +126,7 @@ class Directory:
         *,
         deadline: float = RESOLVE_DEADLINE,
     ) -> None:
-        """Make these names known within `deadline` seconds; what is not becomes a placeholder."""
+        """Look these names up within `deadline` seconds; the others get placeholders."""
         keys: list[_Key] = [("user", team, user_id) for user_id in users]
         keys += [("channel", team, channel_id) for channel_id in channels]
         missing = [key for key in keys if self._cached(key) is None]
@@ -153,7 +153,7 @@ class Directory:
         return known
 
     async def _ask_about(self, team: TeamId, user_id: str) -> _Known:
-        """Ask Slack who somebody is. Raises `SlackError`, but not where Slack shows nobody."""
+        """Ask Slack about a user. Raises `SlackError`, except if Slack does not show the user."""
         try:
             answer = await self._client.call(team, USER_INFO, user=user_id)
         except SlackRefused as error:
@@ -183,7 +183,7 @@ class Directory:
             return name
         lock = self._asking.setdefault(key, asyncio.Lock())
         try:
-            async with lock:  # whoever waited finds the answer of the first
+            async with lock:  # tasks that waited find the answer of the first
                 name = self._cached(key)
                 if name is None:
                     name = await self._ask(key, patience)
@@ -193,7 +193,7 @@ class Directory:
                 self._asking.pop(key, None)
 
     async def _ask(self, key: _Key, patience: float) -> str:
-        """Ask Slack, more than once if it fails; then the name that it had before will do."""
+        """Ask Slack, more than once if it fails; after that the former name is used."""
         backoff = Backoff(first=0.2, cap=3.0, jitter=0.5)
         end = time.monotonic() + patience
         while True:
@@ -210,7 +210,7 @@ class Directory:
         return PLACEHOLDERS[key[0]] if known is None else known.name
 
     async def _ask_once(self, key: _Key) -> str:
-        """Ask Slack. Raises a `SlackError` that is no refusal."""
+        """Ask Slack once. Raises a `SlackError`, but a refusal gives a placeholder."""
         kind, team, item = key
         name = None
         try:

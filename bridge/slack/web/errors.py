@@ -1,8 +1,8 @@
-"""What can go wrong when Slack is asked for something, by what it means for the asker.
+"""The errors of calls to Slack, sorted by what the caller has to do.
 
-Three kinds, because only three decisions follow: see what the refusal is about (`SlackRefused`; its
-`concern` tells, also whether it passes), wait and ask again (`SlackUnavailable`, a `Transient`), or
-look first whether it was done (`SlackUnknown`, an `OutcomeUnknown`). The words: `bridge.errors`.
+There are three, for three decisions: see what the refusal is about (`SlackRefused`, whose `concern`
+also tells if it passes), wait and call again (`SlackUnavailable`, a `Transient`), or find out first
+whether it was done (`SlackUnknown`, an `OutcomeUnknown`). See also `bridge.errors`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class SlackError(ExplainedError):
     ) -> None:
         super().__init__(message)
         self.code = code
-        """Slack's own error name where it gave one (`channel_not_found`), else a stable slug."""
+        """Slack's error code (`channel_not_found`) if it gave one, else a stable code of ours."""
         self.retry_after = retry_after
         """Seconds that Slack asked us to wait, where it did."""
         self.cause = cause
-        """What the network said, for whoever looks for the reason: a host at most, no secret."""
+        """The network's error, for diagnosis: it names a host at most, and no secret."""
 
     @property
     def remedy(self) -> str:
@@ -37,7 +37,7 @@ class SlackError(ExplainedError):
 
 
 class SlackRefused(SlackError):  # noqa: N818 - says who refused
-    """Slack said no: it was certainly not done. Whether it ever will be, `concern` tells."""
+    """Slack refused: it was certainly not done. `concern` tells whether it may be done later."""
 
     def __init__(
         self,
@@ -50,9 +50,9 @@ class SlackRefused(SlackError):  # noqa: N818 - says who refused
     ) -> None:
         super().__init__(message, code=code)
         self.details = tuple(details)
-        """What Slack says besides: for `invalid_blocks`, where in the blocks the trouble is."""
+        """Slack's details: for `invalid_blocks`, which part of the blocks is wrong."""
         self.needed = needed
-        """For `missing_scope`: the scope."""
+        """For `missing_scope`: the missing scope."""
         self.moved_to = moved_to
         """For `channel_id_changed`: the channel's new id, where Slack tells it."""
 
@@ -78,7 +78,7 @@ class SlackUnavailable(SlackError, Transient):  # noqa: N818 - the name is the t
 
 
 class SlackUnknown(SlackError, OutcomeUnknown):  # noqa: N818 - the name is the trouble
-    """No answer, or one that does not tell: it may have been done. Look before asking again."""
+    """No answer, or an unclear one: it may have been done. Find out before calling again."""
 
     _fallback_remedy = "Nothing to do: the bridge looks whether it was done and goes on from there."
 

@@ -20,7 +20,7 @@ _PERHAPS_DONE: Final = frozenset({"internal_error", "fatal_error"})
 def from_transport(error: BaseException) -> SlackError:
     """Sort a failure below HTTP: was the request sent or not?"""
     if isinstance(error, aiohttp.ClientConnectorError):
-        # Its text names host and port, never the path: a `response_url` is a secret.
+        # The text names host and port, never the path: a `response_url` is a secret.
         return SlackUnavailable("Slack could not be reached.", code="unreachable", cause=str(error))
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         return SlackUnavailable("Slack could not be reached in time.", code="unreachable")
@@ -39,12 +39,12 @@ def from_status(status: int, headers: Mapping[str, str]) -> SlackError | None:
         )
     if status >= 500:
         return SlackUnknown(f"Slack failed with status {status}.", code=f"http_{status}")
-    # Slack says no in its JSON, with status 200: this is somebody in between.
+    # Slack refuses in its JSON, with status 200: this answer is a proxy's.
     return SlackUnknown(f"Something answered with status {status}.", code=f"http_{status}")
 
 
 def from_code(code: object, headers: Mapping[str, str], body: Mapping[str, Any]) -> SlackError:
-    """Sort an answer that says no, by its `error`; `body` is all that it says."""
+    """Sort a refusal by its `error`; `body` is the whole answer."""
     if not isinstance(code, str) or code in _PERHAPS_DONE:
         return SlackUnknown(
             "Slack's answer does not tell whether it was done.",
@@ -66,7 +66,7 @@ def from_code(code: object, headers: Mapping[str, str], body: Mapping[str, Any])
 
 
 def _details(body: Mapping[str, Any]) -> list[str]:
-    """What Slack says about the mistake: in `errors`, in `response_metadata.messages`, or both."""
+    """Slack's details of an error: in `errors`, in `response_metadata.messages`, or both."""
     metadata = body.get("response_metadata")
     told = (body.get("errors"), metadata.get("messages") if isinstance(metadata, dict) else None)
     lines = [line for each in told if isinstance(each, list) for line in each]

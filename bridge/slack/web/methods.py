@@ -1,4 +1,4 @@
-"""The Web API methods that the bridge calls: how each takes its arguments, and what it answers.
+"""The Web API methods that the bridge calls: how each takes its arguments, and its answer.
 
 A new method is a line here, and one in `bridge.slack.scopes` with what it needs; a test compares
 the two.
@@ -17,7 +17,7 @@ FORM: Final = "application/x-www-form-urlencoded"
 
 
 class Answer(msgspec.Struct, gc=False):
-    """What every answer says; a method's own struct adds what matters of the rest."""
+    """The fields of every answer; a method's own struct adds those that the bridge uses."""
 
     ok: bool = False
     error: str | None = None
@@ -36,8 +36,8 @@ class Method(Generic[A]):
     ) -> None:
         """Describe a method.
 
-        `json`: it reads a JSON body. Slack's methods that only read do not, and get a form.
-        `per_channel`: Slack counts its calls by channel; all others by workspace.
+        `json`: it takes a JSON body. Slack's methods that only read do not, and get a form.
+        `per_channel`: Slack limits its calls by channel; those of all others by workspace.
         """
         self.name = name
         self.decoder: msgspec.json.Decoder[A] = msgspec.json.Decoder(answer)
@@ -45,7 +45,7 @@ class Method(Generic[A]):
         self.per_channel = per_channel
 
     def body(self, arguments: Mapping[str, Any]) -> bytes:
-        """Put arguments into a request's body. What is None is left out."""
+        """Put arguments into a request's body; those that are None are left out."""
         given = {name: value for name, value in arguments.items() if value is not None}
         if self.content_type is JSON:
             return _encode(given)
@@ -64,7 +64,7 @@ class Identified(Answer, gc=False):
 
 
 class Posted(Answer, gc=False):
-    """Where a message stands."""
+    """The channel and ts of a message."""
 
     ts: str | None = None
 
@@ -99,7 +99,7 @@ class ChannelFound(Answer, gc=False):
 
 
 class SocketOpened(Answer, gc=False):
-    """Where a Socket Mode connection goes. The address is good for one, and a secret."""
+    """The address of a Socket Mode connection: good for one connection, and a secret."""
 
     url: str = ""
 

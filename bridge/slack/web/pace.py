@@ -1,4 +1,4 @@
-"""Pacing: so many a second per lane, small bursts allowed, and no lane ever waits for another."""
+"""Pacing: a rate for each lane, with small bursts; no lane waits for another."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Final
 
 PRUNE_AT: Final = 4_096
-"""Lanes that are remembered before the idle ones are forgotten."""
+"""When so many lanes are remembered, the idle ones are forgotten."""
 
 
 class Pace:
@@ -30,7 +30,7 @@ class Pace:
         self._ahead = interval * (burst - 1)
         self._clock = clock
         self._sleep = sleep
-        # GCRA: when each lane would be back to an even pace; a burst runs `_ahead` of it.
+        # GCRA: the time at which each lane is back to an even pace; a burst runs `_ahead` of it.
         self._next: dict[Hashable, float] = {}
         self._held: dict[Hashable, float] = {}
         self._prune_at = PRUNE_AT
@@ -43,12 +43,12 @@ class Pace:
         due = max(self._next.get(lane, now), now)
         self._next[lane] = due + self._interval
         await self._until(due - self._ahead)
-        # A hold may come, or grow, while this turn sleeps.
+        # A hold may begin, or get longer, while this turn waits.
         while (until := self._held.get(lane, 0.0)) > self._clock():
             await self._until(until)
 
     def hold(self, lane: Hashable, seconds: float) -> None:
-        """Let nothing of the lane go for so many seconds, and no burst straight after."""
+        """Stop the lane for so many seconds, and allow no burst right after."""
         until = self._clock() + seconds
         self._held[lane] = max(self._held.get(lane, 0.0), until)
         self._next[lane] = max(self._next.get(lane, 0.0), until + self._ahead)
@@ -61,5 +61,5 @@ class Pace:
     def _prune(self, now: float) -> None:
         self._next = {lane: due for lane, due in self._next.items() if due > now}
         self._held = {lane: until for lane, until in self._held.items() if until > now}
-        # Where so many lanes are busy, do not search them at every turn.
+        # If so many lanes are busy, do not search them again at every turn.
         self._prune_at = max(PRUNE_AT, 2 * (len(self._next) + len(self._held)))

@@ -1,7 +1,7 @@
-"""What the bridge says in Slack: posts, updates, marks, and looking for its own lost posts.
+"""What the bridge sends to Slack: posts, updates, reactions, and searches for its own lost posts.
 
-Every method is one attempt whose failure tells the caller what is certain; see `errors`. Only a
-429 is waited out: it says for certain that nothing was done.
+Every method makes one attempt, and its error tells what is certain (see `errors`). Only a 429 is
+waited out, since it says that nothing was done.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ EVENT_TYPE: Final = "lp_bridge"
 PAGE: Final = 200
 MAX_PAGES: Final = 50
 PATIENCE: Final = 120.0
-"""Seconds for which 429 is waited out before `SlackUnavailable` is left to the caller."""
+"""Seconds for which a 429 is waited out before the caller gets `SlackUnavailable`."""
 
-HARMLESS: Final = {"parse": "none", "link_names": False}
-"""With these, agents' words can ping nobody."""
-QUIET: Final = {**HARMLESS, "unfurl_links": False, "unfurl_media": False}
-"""With these, their links bring no previews either."""
+WITHOUT_PINGS: Final = {"parse": "none", "link_names": False}
+"""Arguments with which an agent's text can ping nobody."""
+WITHOUT_PREVIEWS: Final = {**WITHOUT_PINGS, "unfurl_links": False, "unfurl_media": False}
+"""Arguments with which its links get no previews either."""
 
 
 class Post(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Sender:
-    """Speaks in the workspaces' channels."""
+    """Posts to the channels of all workspaces."""
 
     def __init__(self, client: SlackClient) -> None:
         self._client = client
@@ -74,7 +74,7 @@ class Sender:
     ) -> MessageTs:
         """Post once, at the channel's pace, findable under `key`; return the message's ts.
 
-        `check` is called after the wait for the channel's turn, right before the request leaves.
+        `check` is called after the wait for the channel's turn, right before the request is sent.
         Raises `SlackRefused`, `SlackUnavailable` (not posted) or `SlackUnknown` (look with `find`).
         """
         answer = await self._client.call(
@@ -89,7 +89,7 @@ class Sender:
             username=post.username,
             icon_url=post.icon_url,
             metadata={"event_type": EVENT_TYPE, "event_payload": {"key": key}},
-            **QUIET,
+            **WITHOUT_PREVIEWS,
         )
         if answer.ts is None:
             raise SlackUnknown("Slack's answer does not say where.", code="unreadable_answer")
@@ -106,8 +106,9 @@ class Sender:
     ) -> MessageTs | None:
         """Look for our own post with this key, in a thread or (without one) in the channel.
 
-        `oldest` bounds how far back to look: give it for a channel. None: it is not there. Raises
-        `SlackError`; `SlackUnavailable` (`too_long`) when there is more than can be searched.
+        `oldest` bounds how far back it searches: give it for a channel. None: it is not there.
+        Raises `SlackError`: `SlackUnavailable` (`too_long`) if there are too many messages to
+        search.
         """
         self._searches += 1
         self._no_search.clear()
@@ -144,7 +145,7 @@ class Sender:
                 oldest=oldest,
             )
             for message in page.messages:
-                if _carries(message, key, bot):
+                if _has_key(message, key, bot):
                     return MessageTs(str(message["ts"]))
             cursor = page.cursor
             if cursor is None:
@@ -160,10 +161,10 @@ class Sender:
         oldest: MessageTs,
         cursor: str | None = None,
     ) -> Page:
-        """Read a page of a thread, from `oldest` on. Gives way to `find`, which has the same rate.
+        """Read a page of a thread, from `oldest` on. `find` goes first, for both share one rate.
 
-        How much a page holds is Slack's to say. Raises `SlackError`; a 429 is left to the caller,
-        and the next call waits for as long as it asked.
+        Slack decides how much a page holds. Raises `SlackError`. A 429 is raised to the caller, and
+        the next call waits for as long as Slack asked.
         """
         while True:
             await self._no_search.wait()
@@ -185,7 +186,7 @@ class Sender:
             return Page(messages=found, cursor=page.cursor)
 
     def _give_way(self) -> None:
-        if self._searches:  # one has begun while this waited for its turn
+        if self._searches:  # a search began while this waited for its turn
             raise _SearchBegan
 
     async def update(
@@ -210,7 +211,7 @@ class Sender:
             ts=ts,
             text=post.text,
             blocks=post.blocks,
-            **HARMLESS,
+            **WITHOUT_PINGS,
         )
 
     async def mark(self, team: TeamId, channel: ChannelId, mark: Mark) -> None:
@@ -229,16 +230,16 @@ class Sender:
                 raise
 
     async def respond(self, response_url: str, post: Post) -> None:
-        """Answer whoever ran a command or pressed a button. Raises `SlackError`."""
+        """Answer the person who ran a command or pressed a button. Raises `SlackError`."""
         await self._client.api.respond(response_url, text=post.text, blocks=post.blocks)
 
 
 class _SearchBegan(Exception):  # noqa: N818 - nothing is wrong
-    """Reading a thread gives way to a search."""
+    """A search began, which reading a thread gives way to."""
 
 
-def _carries(message: object, key: str, bot: str) -> bool:
-    """Whether this is our own post with that key (others may post metadata of our type)."""
+def _has_key(message: object, key: str, bot: str) -> bool:
+    """Whether this is our own post with that key (other apps may use our type of metadata)."""
     if not isinstance(message, dict) or message.get("bot_id") != bot:
         return False
     metadata = message.get("metadata")

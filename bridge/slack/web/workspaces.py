@@ -1,8 +1,8 @@
-"""Which workspaces the bridge is installed in, who it is there, and with which token it speaks.
+"""The workspaces in which the bridge is installed: its identity and its token in each.
 
 A workspace is known by its id, `T…`. That is enough for an organization's installs as well
-(Enterprise Grid): the events of such an app name the workspace that they are about, and which
-token is good for it is the installations' business.
+(Enterprise Grid): the events of such an app name the workspace that they concern, and the
+`Installations` know which token is valid for it.
 """
 
 from __future__ import annotations
@@ -18,34 +18,33 @@ from bridge.slack.web.errors import SlackRefused, SlackUnavailable, SlackUnknown
 from bridge.slack.web.methods import AUTH_TEST
 
 FOREIGN_TEAM: Final = "foreign_team"
-"""`SlackError.code` for a workspace that the bridge is not installed in."""
+"""`SlackError.code` for a workspace in which the bridge is not installed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the bridge is in a workspace, as `auth.test` says."""
+    """The bridge's identity in a workspace, as `auth.test` tells it."""
 
     team: TeamId
     team_name: str
     url: str
-    """The workspace's address: where links to its messages begin."""
+    """The workspace's address, with which links to its messages begin."""
     bot_user: UserId
     bot_name: str
     bot: str
-    """The bot's own id, `B…`: in `bot_id` of the messages that it posts."""
+    """The bot's id, `B…`, which is the `bot_id` of the messages that it posts."""
     scopes: frozenset[str]
     """What the token was granted; empty where Slack did not say."""
     token: str = field(repr=False)
 
 
 class Installations(Protocol):
-    """Where the tokens come from: from the environment (`GivenTokens`), or wherever an install by
-    OAuth has put them."""
+    """The source of tokens: the environment (`GivenTokens`), or a store of OAuth installs."""
 
     async def find(self, team: TeamId) -> Identity | None:
-        """Look up who the bridge is in a workspace, and its token as it is now.
+        """Look up the bridge's identity and present token in a workspace.
 
-        None: it is not installed there. Raises `SlackError` where that cannot be found out now.
+        None: it is not installed there. Raises `SlackError` if that cannot be found out now.
         """
 
     async def everywhere(self) -> list[Identity]:
@@ -53,7 +52,7 @@ class Installations(Protocol):
 
 
 async def identify(api: WebApi, token: str, *, deadline: float | None = None) -> Identity:
-    """Ask Slack whose token this is (`auth.test`). Raises `SlackError`."""
+    """Ask Slack for the identity of a token (`auth.test`). Raises `SlackError`."""
     answer, headers = await api.exchange(token, AUTH_TEST, deadline=deadline)
     if not answer.bot_id:
         raise SlackRefused("The token is not a bot's.", code="not_allowed_token_type")
@@ -73,9 +72,9 @@ async def identify(api: WebApi, token: str, *, deadline: float | None = None) ->
 
 
 class GivenTokens:
-    """The installations of bot tokens that somebody has set (`SLACK_BOT_TOKEN`).
+    """The installations of configured bot tokens (`SLACK_BOT_TOKEN`).
 
-    Which workspace a token belongs to only Slack can tell; it is asked until it has.
+    Only Slack can tell to which workspace a token belongs; it is asked until it answers.
     """
 
     def __init__(self, api: WebApi, tokens: Sequence[str]) -> None:
@@ -84,7 +83,7 @@ class GivenTokens:
         self._teams: dict[str, TeamId] = {}
 
     async def find(self, team: TeamId) -> Identity | None:
-        """Ask Slack about the tokens that are, or may be, that workspace's. Raises `SlackError`."""
+        """Ask Slack about the tokens that are or may be this workspace's. Raises `SlackError`."""
         for token in self._tokens:
             if self._teams.get(token, team) == team:
                 identity = await self._identify(token)
@@ -103,13 +102,13 @@ class GivenTokens:
 
 
 class Workspaces:
-    """Remembers who the bridge is in which workspace, and asks once for all who want to know."""
+    """Remembers the bridge's identity in each workspace; asks once for all tasks that need it."""
 
     def __init__(self, installations: Installations) -> None:
         self._installations = installations
         self._known: dict[TeamId, Identity] = {}
         self._doubtful: set[TeamId] = set()
-        """Workspaces whose token may not be good any more."""
+        """Workspaces whose token may not be valid any more."""
         self._asking = asyncio.Lock()
         self._ready = False
 
@@ -119,7 +118,7 @@ class Workspaces:
         return self._ready
 
     async def start(self) -> list[Identity]:
-        """Find out who we are wherever that must be known, and remember it. Raises `SlackError`."""
+        """Look up the identities that the bridge needs at its start. Raises `SlackError`."""
         async with self._asking:
             found = await self._installations.everywhere()
             for identity in found:
@@ -128,20 +127,20 @@ class Workspaces:
         return found
 
     def known(self, team: TeamId) -> Identity | None:
-        """Who the bridge is there, as far as that is known now; its token may be an old one."""
+        """The bridge's identity there if it is known now; its token may be an old one."""
         return self._known.get(team)
 
     async def identity(self, team: TeamId) -> Identity:
-        """Who the bridge is in this workspace; looked up unless it is known.
+        """The bridge's identity in this workspace; looked up unless it is known.
 
-        Raises `SlackRefused` (`FOREIGN_TEAM`) for a workspace that it is not installed in, and
-        otherwise whatever the look-up raises. Failures are not remembered.
+        Raises `SlackRefused` (`FOREIGN_TEAM`) if it is not installed there, or the look-up's own
+        error. Failures are not remembered.
         """
         known = self._known.get(team)
         return known if known is not None else await self._look_up(team)
 
     async def is_installed(self, team: TeamId) -> bool:
-        """Whether the bridge is installed there. Raises `SlackError` where that is not known."""
+        """Whether the bridge is installed there. Raises `SlackError` if that is not known."""
         try:
             await self.identity(team)
         except SlackRefused as error:
@@ -151,27 +150,27 @@ class Workspaces:
         return True
 
     async def token_for(self, team: TeamId) -> str:
-        """The token to speak with there; after `forget`, it is looked up again.
+        """The token for calls there; after `forget`, it is looked up again.
 
-        Raises `SlackRefused`, or `SlackUnavailable` where it cannot be found out now.
+        Raises `SlackRefused`, or `SlackUnavailable` if it cannot be found out now.
         """
         known = self._known.get(team)
         if known is not None and team not in self._doubtful:
             return known.token
         try:
             return (await self._look_up(team)).token
-        except SlackUnknown as error:  # what the token was wanted for is certainly not done
+        except SlackUnknown as error:  # the call that needed the token was certainly not made
             raise SlackUnavailable(str(error), code=error.code) from None
 
     def forget(self, team: TeamId) -> None:
-        """The token may not be good any more: it was revoked, or the app was taken away there.
+        """The token may not be valid any more: it was revoked, or the app was removed there.
 
-        Who we are is not forgotten: until the next install it can only be the same.
+        The identity is not forgotten: until the next install it cannot change.
         """
         self._doubtful.add(team)
 
     def bot_user_id(self, team: TeamId) -> UserId:
-        """The bridge's own user there. Raises `SlackUnavailable` while that is not known."""
+        """The bridge's own user id there. Raises `SlackUnavailable` while that is not known."""
         return self._require(team).bot_user
 
     def bot_id(self, team: TeamId) -> str:
@@ -184,7 +183,7 @@ class Workspaces:
         return known
 
     async def _look_up(self, team: TeamId) -> Identity:
-        async with self._asking:  # whoever waited finds the answer of the first
+        async with self._asking:  # tasks that waited find the answer of the first
             known = self._known.get(team)
             if known is not None and team not in self._doubtful:
                 return known

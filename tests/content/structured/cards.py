@@ -262,7 +262,9 @@ def _layers(below: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         cards,
         cards,
         _container("carousel", cards, 2, 5),
-        _container("tabs", cards, 1, 4),
+        st.fixed_dictionaries(
+            {"type": st.just("tabs"), "elements": st.lists(cards, min_size=1, max_size=4)}
+        ),
         _container("carouselSelect", cards, 1, 12, selectMode=mode),
         _container("accordionSelect", cards, 1, 4, selectMode=mode, titles=titles),
         _any("checklist"),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bridge.content.html_text import html_spans
 from bridge.content.markup import is_blank, one_line, tidy, unescape
-from bridge.content.spans import words
+from bridge.content.spans import address, words
 from bridge.content.structured import ACTION, Card, find, render
 from bridge.content.structured.answers import answer
 from bridge.content.structured.modals import chosen, modal
@@ -42,7 +42,7 @@ def said(value: Any, urls: list[str]) -> Iterator[str]:
         urls += [value[name] for name in ("url", "image_url") if name in value]
         if value.get("type") == "mrkdwn":
             urls += re.findall(r"<([^<>|]+)", value["text"])
-            yield re.sub(r"<([^<>|]+\|)?([^<>]+)>", r"\2", value["text"])
+            yield str(re.sub(r"<([^<>|]+\|)?([^<>]+)>", r"\2", value["text"]))
         elif value.get("type") == "link":
             yield str(value.get("text", value["url"]))
         else:
@@ -89,12 +89,17 @@ def expected(element: Any, name: str = "") -> Iterator[str]:
                 yield from (each.get("tag", "") for each in value)
     elif isinstance(element, str) and name in VISIBLE:
         yield from (span.text for span in html_spans(tidy(element)))
+    elif isinstance(element, str) and name == "url":
+        yield address(element) or element
     elif isinstance(element, str) and name in HIDDEN:
         yield one_line(words(html_spans(tidy(element))))
 
 
 def clicked(click: Any) -> Iterator[str]:
     for action in click.get("actions", ()):
+        if action["type"] == "link":
+            for uri in (action["uri"], *(action.get(n, {}).get("uri", "") for n in ("web", "ios"))):
+                yield address(uri) or uri
         if action["type"] == "scheduleSlotList":
             for slot in action.get("slots", ()):
                 yield slot.get("title", "")

@@ -95,7 +95,8 @@ def test_answers_of_a_survey_keep_their_metadata() -> None:
 
 def test_html_is_read_as_a_browser_shows_it() -> None:
     text = drawn(event("18-html")).messages[0].text
-    assert "Tom &amp; Jerry 👉 new season\nSee all episodes, from 5 € (was &lt; 7 €)" in text
+    link = "all episodes (https://example.com/tom?x=1&amp;y=2)"
+    assert f"Tom &amp; Jerry 👉 new season\nSee {link}, from 5 € (was &lt; 7 €)" in text
 
 
 def test_a_total_is_said_with_its_key() -> None:
@@ -140,3 +141,18 @@ def test_nesting_has_no_depth_that_breaks_it() -> None:
     for _ in range(300):
         content = {"type": "vertical", "elements": [content]}
     assert "deep" in render(content, key="k").messages[0].text
+
+
+@pytest.mark.parametrize("style", ["classic", "rich"])
+def test_no_card_can_ping_or_fake_a_link(style: Style) -> None:
+    words = "<!channel> &lt;@U0ANA&gt; at https://example.com"
+    fake = "<a href='https://evil.example'>good.com</a>"
+    text = {"type": "text", "text": words}
+    button = {"type": "button", "title": "<!here>", "click": {"actions": [{"type": "publishText"}]}}
+    linked = {"type": "horizontal", "elements": [text, {"type": "text", "text": fake}]}
+    content = {"type": "vertical", "elements": [text, {"type": "text", "text": fake}, button]}
+    tabs = {"type": "tabs", "elements": [content, {"type": "vertical", "elements": [linked]}]}
+    for each in (content, linked, tabs):
+        for message in render(each, key="k", style=style).messages:
+            check_message(message)
+            assert "good.com (evil.example)" in message.text

@@ -239,7 +239,7 @@ class LossyDialog(RuleBasedStateMachine):
         if self.delivery.dialogs["d"].shown or self.delivery.dialogs["d"].cursor < 0:
             self.delivery.heard([self.server.seen(event) for event in self.replay])
         self.replay.clear()
-        self.delivery.judge()
+        self.delivery.judge(certain=True)
         if self.delivery.doubtful and self.delivery.whole:
             self.delivery.resolve()
         if not self.delivery.doubtful and not self.attached:
@@ -308,7 +308,7 @@ class LossyDialog(RuleBasedStateMachine):
             self.wire.clear()
             self.delivery.heard([self.server.seen(event) for event in self.replay])
             self.replay.clear()
-            self.delivery.judge()
+            self.delivery.judge(certain=True)
             if self.delivery.whole:
                 break
         else:

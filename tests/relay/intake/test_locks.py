@@ -33,8 +33,8 @@ async def other(world: World) -> AsyncIterator[Database]:
 
 
 async def session_of(database: Database) -> SessionId:
-    async with database.read() as connection:
-        found = await connection.execute(text("SELECT id FROM sessions"))
+    async with database.read() as transaction:
+        found = await transaction.execute(text("SELECT id FROM sessions"))
         return SessionId(found.scalar_one())
 
 
@@ -59,8 +59,8 @@ async def test_what_is_answered_in_a_live_thread_shares_its_session(
     session = await session_of(other)
     holding, may_commit = asyncio.Event(), asyncio.Event()
 
-    async def hold(connection: Transaction) -> None:
-        await sessions.lock_live(connection, session)
+    async def hold(transaction: Transaction) -> None:
+        await sessions.lock_live(transaction, session)
         holding.set()
         await may_commit.wait()
 
@@ -84,18 +84,18 @@ async def test_who_answers_in_a_closed_thread_has_its_session_alone(
     await thread.shows("ended")
     session = await session_of(other)
 
-    async def answer(connection: Transaction) -> bool:
-        held = await sessions.lock_live(connection, session)
-        await sessions.call_for_attention(connection, session)
+    async def answer(transaction: Transaction) -> bool:
+        held = await sessions.lock_live(transaction, session)
+        await sessions.call_for_attention(transaction, session)
         return held.live
 
-    async def first(connection: Transaction) -> bool:
-        held = await sessions.lock_live(connection, session)
+    async def first(transaction: Transaction) -> bool:
+        held = await sessions.lock_live(transaction, session)
         second = asyncio.create_task(other.at_once(answer, deadline=30))
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
-        while not (await connection.execute(waiting)).scalar():  # noqa: ASYNC110 - nobody tells
+        while not (await transaction.execute(waiting)).scalar():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
-        await sessions.call_for_attention(connection, session)
+        await sessions.call_for_attention(transaction, session)
         seconds.append(second)
         return held.live
 

@@ -396,12 +396,12 @@ async def show(world: World, keys: str, post: Post) -> None:
     """Put a message into the newest session's outbox, as the reader would."""
     item = NewOutbox(kind="agent", payload=msgspec.json.encode(post).decode())
     async with open_database(world.env["DATABASE_URL"], keys=[keys]) as database:
-        async with database.read() as connection:
-            rows = await connection.execute(select(SESSIONS.c.id, SESSIONS.c.epoch))
+        async with database.read() as transaction:
+            rows = await transaction.execute(select(SESSIONS.c.id, SESSIONS.c.epoch))
             session = rows.one().id
 
-        async def work(connection: Transaction) -> None:
-            await outbox.add(connection, session, [item])
+        async def work(transaction: Transaction) -> None:
+            await outbox.add(transaction, session, [item])
 
         await database.at_once(work, deadline=10.0)
 

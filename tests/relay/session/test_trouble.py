@@ -28,8 +28,8 @@ async def states(world: World, keys: str, table: Table) -> list[str]:
         world.wire.watch() as news,
     ):
         while True:
-            async with database.read() as connection:
-                found = [row.state for row in await connection.execute(query)]
+            async with database.read() as transaction:
+                found = [row.state for row in await transaction.execute(query)]
             if "waiting" not in found:
                 return found
             await next_or_tick(news)
@@ -193,10 +193,10 @@ async def test_a_message_in_doubt_at_an_end_that_cannot_be_read_may_have_arrived
         await world.until(lambda ts=ts: "warning" in world.slack.reactions(CHANNEL, ts))  # type: ignore[misc]
     async with (
         open_database(world.env["DATABASE_URL"], keys=[encryption_key]) as database,
-        database.read() as connection,
+        database.read() as transaction,
     ):
         query = select(INBOX.c.message_ts, INBOX.c.error).order_by(INBOX.c.id)
-        reasons = {row.message_ts: row.error for row in await connection.execute(query)}
+        reasons = {row.message_ts: row.error for row in await transaction.execute(query)}
     assert "does not tell" in reasons[unsure]
     assert "does not tell" not in reasons[lost]
 
@@ -209,10 +209,10 @@ async def test_an_item_of_a_later_version_is_told_on_its_message_and_stops_no_ot
     stamp = await thread.say("// something new")
     async with open_database(world.env["DATABASE_URL"], keys=[encryption_key]) as database:
 
-        async def work(connection: Transaction) -> None:
-            session = (await connection.execute(select(SESSIONS.c.id))).scalar_one()
+        async def work(transaction: Transaction) -> None:
+            session = (await transaction.execute(select(SESSIONS.c.id))).scalar_one()
             await inbox.add(
-                connection,
+                transaction,
                 session=SessionId(session),
                 team=TeamId("T0SANDBOX"),
                 channel=ChannelId(CHANNEL),

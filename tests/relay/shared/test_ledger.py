@@ -23,14 +23,14 @@ from bridge.store.sessions import add_session
 async def prepared(database: Database, count: int) -> tuple[SessionRow, list[InboxRow]]:
     """A session with messages that wait."""
 
-    async def work(connection: Transaction) -> tuple[SessionRow | None, list[InboxRow]]:
+    async def work(transaction: Transaction) -> tuple[SessionRow | None, list[InboxRow]]:
         values = {"id": "s1", "request_key": "k", "team_id": "T", "channel_id": "C"}
         values |= {"opener_id": "U", "account": "1", "state": "active"}
-        session = await add_session(connection, values, WorkerId("w"))
+        session = await add_session(transaction, values, WorkerId("w"))
         rows: list[InboxRow] = []
         for number in range(count):
             rows += await inbox.add(
-                connection,
+                transaction,
                 session=SessionId("s1"),
                 team=TeamId("T"),
                 channel=ChannelId("C"),
@@ -51,8 +51,8 @@ def note(told: asyncio.Queue[tuple[InboxId, bool]], row: InboxId, ours: bool) ->
 
 async def sent(database: Database) -> dict[InboxId, int | None]:
     """Which messages are noted as sent, and their sequences."""
-    async with database.read() as connection:
-        found = await connection.execute(
+    async with database.read() as transaction:
+        found = await transaction.execute(
             select(INBOX.c.id, INBOX.c.sequence).where(INBOX.c.state == "sent")
         )
         return {InboxId(row.id): row.sequence for row in found}

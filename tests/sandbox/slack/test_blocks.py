@@ -36,7 +36,19 @@ def rich(*elements: dict[str, Any]) -> dict[str, Any]:
     return {"type": "rich_text", "elements": [inner]}
 
 
+def options(count: int) -> list[dict[str, Any]]:
+    return [{"text": plain("x"), "value": str(number)} for number in range(count)]
+
+
 DIVIDER = {"type": "divider"}
+PICTURE = {"type": "image", "image_url": "https://example.com/x.png", "alt_text": "x"}
+CARD = {"type": "card", "title": plain("x")}
+TABLE = {"type": "table", "rows": [[{"type": "raw_text", "text": "x"}]]}
+
+
+def container(*blocks: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "container", "title": plain("x"), "child_blocks": list(blocks)}
+
 
 TAKEN: dict[str, list[dict[str, Any]]] = {
     "everything": [
@@ -56,10 +68,51 @@ TAKEN: dict[str, list[dict[str, Any]]] = {
         )
     ],
     "fifty": [DIVIDER] * 50,
+    "cards": [
+        {"type": "card", "title": mrkdwn("x" * 150), "body": mrkdwn("x" * 200)},
+        {
+            "type": "carousel",
+            "elements": [{"type": "card", "hero_image": PICTURE, "actions": [button()]}] * 10,
+        },
+    ],
+    "container": [
+        {
+            "type": "container",
+            "title": plain("x" * 150),
+            "is_collapsible": True,
+            "default_collapsed": True,
+            "child_blocks": [DIVIDER] * 10,
+        }
+    ],
+    "table": [{"type": "table", "rows": [[{"type": "raw_text", "text": "x"}] * 20] * 100}],
+    "choices": [
+        actions(
+            {"type": "checkboxes", "action_id": "a", "options": options(10)},
+            {"type": "radio_buttons", "action_id": "b", "options": options(10)},
+            {"type": "static_select", "action_id": "c", "options": options(100)},
+            {"type": "datepicker", "action_id": "d", "initial_date": "2026-11-27"},
+        ),
+        section(text=plain("x"), accessory={"type": "multi_static_select", "options": options(1)}),
+    ],
     "verbatim": [section(text=mrkdwn("x") | {"verbatim": True})],
 }
 
 REFUSED: dict[str, list[Any]] = {
+    "card's body too long": [CARD | {"body": plain("x" * 201)}],
+    "card's fourth button": [CARD | {"actions": [button(action_id=str(n)) for n in range(4)]}],
+    "card with nothing": [{"type": "card", "subtext": plain("x")}],
+    "eleven cards": [{"type": "carousel", "elements": [CARD] * 11}],
+    "no card in a carousel": [{"type": "carousel", "elements": [DIVIDER]}],
+    "container in a container": [container(container(DIVIDER))],
+    "rich text in a container": [container(rich({"type": "text", "text": "x"}))],
+    "eleven in a container": [container(*[DIVIDER] * 11)],
+    "folded but not to be opened": [container(DIVIDER) | {"default_collapsed": True}],
+    "two tables": [TABLE, TABLE],
+    "eleven boxes": [actions({"type": "checkboxes", "options": options(11)})],
+    "two boxes of one value": [actions({"type": "checkboxes", "options": options(1) * 2})],
+    "several of a row": [actions({"type": "multi_static_select", "options": options(1)})],
+    "a select of nothing": [actions({"type": "static_select"})],
+    "a day that is none": [actions({"type": "datepicker", "initial_date": "2026-02-30"})],
     "fifty-one": [DIVIDER] * 51,
     "not an object": ["divider"],
     "no type": [{}],

@@ -131,7 +131,7 @@ async def test_who_is_being_answered_stays(
 async def test_the_largest_goes_when_all_hold_too_much(
     dispatch: MessageFastPath, relay: Relay
 ) -> None:
-    async with serving(dispatch, replace(QUICK, held=300_000)) as connect:
+    async with serving(dispatch, replace(QUICK, held_bytes=300_000)) as connect:
         small, large = await connect(), await connect()
         raw = as_json(event(text="x" * 100_000))
         small.send(request(raw)[:-1])
@@ -146,7 +146,7 @@ async def test_the_largest_stays_while_it_is_being_answered(
     dispatch: MessageFastPath, slack: SlackSandbox, relay: Relay
 ) -> None:
     relay.hold = asyncio.Event()
-    async with serving(dispatch, replace(QUICK, held=300_000)) as connect:
+    async with serving(dispatch, replace(QUICK, held_bytes=300_000)) as connect:
         busy, small = await connect(), await connect()
         busy.send(request(as_json(event(text="x" * 250_000))))
         async with asyncio.timeout(10):
@@ -158,7 +158,7 @@ async def test_the_largest_stays_while_it_is_being_answered(
 
 
 async def test_what_is_answered_is_no_longer_held(dispatch: MessageFastPath, relay: Relay) -> None:
-    async with serving(dispatch, replace(QUICK, held=200_000)) as connect:
+    async with serving(dispatch, replace(QUICK, held_bytes=200_000)) as connect:
         wire = await connect()
         for number in range(20):
             wire.send(request(as_json(event(text="x" * 90_000, ts=f"17000000{number}.0001"))))

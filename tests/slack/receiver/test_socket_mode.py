@@ -166,7 +166,7 @@ async def test_a_refused_token_is_told_and_no_secret_with_it(
     assert all("connections:write" in entry["remedy"] for entry in logs)
     assert "xapp" not in str(logs)
     with pytest.raises(AppTokenRefused, match="SLACK_APP_TOKEN: invalid_auth") as caught:
-        await client.introduce()
+        await client.fetch_first_address()
     assert "App-Level Tokens" in caught.value.remedy
     assert "xapp" not in str(caught.value)
 
@@ -176,8 +176,8 @@ async def test_the_address_of_the_introduction_is_used_once(
 ) -> None:
     slack.faults.server_error("apps.connections.open", times=1)
     client = SocketMode(dispatch, app_token=slack.app_token, api=api, first_wait=0.02)
-    await client.introduce()  # Slack is away: that passes
-    await client.introduce()
+    await client.fetch_first_address()  # Slack is away: that passes
+    await client.fetch_first_address()
     slack.faults.refuse("apps.connections.open", "invalid_auth", times=1)  # would make it wait
     client.start()
     await hello(client)

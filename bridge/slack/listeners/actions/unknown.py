@@ -1,4 +1,4 @@
-"""A button that this version of the bridge does not know: an old message, or a link."""
+"""A button that this version of the bridge does not know (of an old message), or that is a link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person typed after `/lp`, however they typed or pasted it. Pure."""
+"""Reads what a person typed or pasted after `/lp`. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Verb = Literal["connect", "list", "accounts", "help"]
 VERBS: Final[frozenset[str]] = frozenset(get_args(Verb))
 
 _LINK: Final = re.compile(r"<([^<>|]*)(?:\|([^<>]*))?>")
-# What Slack's editor puts around pasted text, what people put before a number, and what sticks
-# to copied text without being seen.
+# Characters that Slack's editor puts around pasted text or people put before a number, and
+# invisible ones that stick to copied text.
 _WRAPPING: Final = "`*_~'\"\u201c\u201d\u2018\u2019\u00ab\u00bb#@!"
 _INVISIBLE: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]")
 _SCHEME: Final = re.compile(r"(?:tel|mailto|https?):(?://)?", re.IGNORECASE)
@@ -28,7 +28,7 @@ class ParsedCommand:
 
 
 def parse(text: str) -> ParsedCommand:
-    """Read the text of `/lp …`. Anything that is no command of ours is `help`."""
+    """Read the text of `/lp …`. An unknown command is `help`."""
     words = _unwrapped(text).split()
     verb = words[0].strip(_WRAPPING).casefold() if words else "help"
     if verb == "connect":
@@ -46,6 +46,6 @@ def _target(words: list[str]) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """Replace `<tel:123|123>` and its like by what one saw when pasting, entities by characters."""
+    """Replace links such as `<tel:123|123>` by the text that was pasted, entities by characters."""
     shown = _LINK.sub(lambda link: f" {link[2] or _SCHEME.sub('', link[1])} ", text)
     return _INVISIBLE.sub("", html.unescape(shown))

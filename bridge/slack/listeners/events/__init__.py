@@ -1,4 +1,4 @@
-"""Events: messages in threads, channels that move, and whatever else Slack sends."""
+"""Events: messages in threads, channels that get a new id, and all others that Slack sends."""
 
 from __future__ import annotations
 

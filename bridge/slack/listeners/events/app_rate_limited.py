@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 def register(app: AsyncApp, _service: Service) -> None:
-    """Say so in the log. It has no inner event, so that only middleware can answer it."""
+    """Log it. The request has no inner event, so only a middleware can answer it."""
 
     async def app_rate_limited(
         body: Body,

@@ -1,4 +1,4 @@
-"""A channel has got a new id: its threads are found, and written to, under that one from now on."""
+"""A channel has a new id, under which its threads are found and posted to from now on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def register(app: AsyncApp, service: Service) -> None:
     """Register the event `channel_id_changed`."""
 
     async def channel_id_changed_callback(event: dict[str, Any], context: AsyncBoltContext) -> None:
-        """Have the sessions of the channel move along."""
+        """Move the channel's sessions to its new id."""
         old, new, team = event.get("old_channel_id"), event.get("new_channel_id"), context.team_id
         if isinstance(old, str) and isinstance(new, str) and team:
             await service.channel_moved(TeamId(team), ChannelId(old), ChannelId(new))

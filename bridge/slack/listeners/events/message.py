@@ -1,4 +1,4 @@
-"""Message events that `receiver.fast_path` cannot read: Slack does not send their shape."""
+"""Message events that `receiver.fast_path` cannot read: none that Slack is known to send."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ def register(app: AsyncApp, _service: Service) -> None:
     """Acknowledge them."""
 
     async def message_callback() -> None:
-        """Nothing to do: it is no message that anybody wrote."""
+        """Nothing to do: nobody wrote such a message."""
 
     app.event("message")(message_callback)

@@ -1,4 +1,4 @@
-"""Every event that the bridge does nothing with."""
+"""All other events, which the bridge ignores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bridge.slack.port import Service
 
 
 def register(app: AsyncApp, _service: Service) -> None:
-    """Acknowledge it: unmatched, Slack would deliver it again and again."""
+    """Acknowledge them: without a listener, Slack would deliver them again and again."""
 
     async def other_event_callback() -> None:
         """Nothing to do."""

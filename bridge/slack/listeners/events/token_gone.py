@@ -18,9 +18,9 @@ def register(app: AsyncApp, _service: Service) -> None:
     """Register the events `app_uninstalled` and `tokens_revoked`."""
 
     async def token_gone_callback(context: AsyncBoltContext) -> None:
-        """Have the token looked up again before anything is said there.
+        """Have the token looked up again before the bridge posts there.
 
-        The conversations are held, as whenever Slack refuses the token: it may be installed again.
+        As always when Slack refuses the token, the conversations wait: it may be installed again.
         """
         if team := context.team_id:
             log.warning("slack.token_gone", team=team)
