@@ -15,6 +15,7 @@ from aiohttp import web
 
 from lp_sandbox.agent import ScriptedAgent
 from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.liveperson.cards import gallery_card
 from lp_sandbox.liveperson.conversations import Refused
 from lp_sandbox.page.breaks import Breaks, CannotBreak
 from lp_sandbox.page.control import BridgeControl
@@ -60,6 +61,7 @@ class Api:
             "slack/delete": self._delete,
             "agent/accept": self._accept,
             "agent/say": self._answer,
+            "agent/card": self._card,
             "agent/close": self._close,
             "agent/transfer": self._transfer,
             "agent/take-over": self._take_over,
@@ -131,13 +133,25 @@ class Api:
 
     async def _answer(self, body: Body) -> Body:
         """Type as an agent: takes over from the script, and from a colleague."""
+        conversation_id, key = await self._speaks(body)
+        sequence = await self._liveperson.say(conversation_id, need(body, "text"), agent=key)
+        return {"sequence": sequence}
+
+    async def _card(self, body: Body) -> Body:
+        """Send a card of the gallery as an agent: takes over likewise."""
+        card = gallery_card(need(body, "card"))
+        conversation_id, key = await self._speaks(body)
+        sequence = await self._liveperson.publish(conversation_id, card.event, agent=key)
+        return {"sequence": sequence}
+
+    async def _speaks(self, body: Body) -> tuple[str, str]:
+        """Have an agent take a conversation over; gives both."""
         conversation_id = self._take(body)
         key = self._as(body)
         assigned = self._liveperson.conversations[conversation_id].assigned
         if assigned is None or assigned.key != key:
             await self._liveperson.accept(conversation_id, agent=key)
-        sequence = await self._liveperson.say(conversation_id, need(body, "text"), agent=key)
-        return {"sequence": sequence}
+        return conversation_id, key
 
     async def _close(self, body: Body) -> Body:
         await self._liveperson.close(self._known(body), by=body.get("by", "agent"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -68,7 +69,7 @@ class Desk:
             events = [
                 event
                 for event in conversation.main.events
-                if event.event.get("type") == "ContentEvent"
+                if event.is_content or event.event.get("status") == "ACTION"
             ][-SHOWN_EVENTS:]
             item = self._conversation(number, conversation, events)
             item["thread"] = threads.get(conversation.id)
@@ -119,6 +120,9 @@ def _closer(conversation: SandboxConversation) -> str:
 def _text(event: StoredEvent) -> str:
     if event.text is not None:
         return event.text
+    if event.event.get("status") == "ACTION":
+        numbers = ", ".join(f"#{number}" for number in event.event.get("sequenceList", ()))
+        return f"[pressed a button of {numbers}]"
     return f"[{event.event.get('contentType') or event.event.get('type')}]"
 
 
@@ -129,9 +133,16 @@ def _event(event: StoredEvent) -> dict[str, Any]:
         "text": _text(event),
         "at": event.at / 1000,
         "sequence": event.sequence,
+        "metadata": _metadata(event),
         "audience": "all" if event.audience == "ALL" else "agents",
         "position": event.at * 1000 + min(event.sequence, 998),
     }
+
+
+def _metadata(event: StoredEvent) -> str | None:
+    """What came along, but for the consumer's own name of the event."""
+    along = [each for each in event.metadata or () if each.get("type") != "ExternalId"]
+    return json.dumps(along, ensure_ascii=False) if along else None
 
 
 def _note(note: Note) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from lp_sandbox.agent import ScriptedAgent
 from lp_sandbox.liveperson import LivePersonSandbox
+from lp_sandbox.liveperson.cards import gallery
 from lp_sandbox.page.breaks import Breaks
 from lp_sandbox.page.control import BridgeControl
 from lp_sandbox.page.desk import Desk
@@ -70,6 +71,7 @@ class View:
             "account": EXAMPLE_ACCOUNT,
             "account_name": account.name,
             "agents": [[agent.key, agent.nickname] for agent in account.agents],
+            "cards": [[card.name, card.title] for card in gallery()],
             "bot_name": self._slack.workspace.app.name,
         }
 

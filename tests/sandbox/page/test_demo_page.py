@@ -222,3 +222,17 @@ def _events(demo: Demo) -> list[StoredEvent]:
         for conversation in demo.sandbox.liveperson.conversations.values()
         for event in conversation.main.events
     ]
+
+
+async def test_a_card_is_sent_from_the_desk_and_pressed_in_the_thread(
+    demo: Demo, open_page: OpenPage
+) -> None:
+    page = await open_page(demo.sandbox.page_url)
+    await connect(page)
+    await page.select_option("#card-select", "survey-question")
+    await expect(thread(page)).to_contain_text("How likely are you to recommend us")
+    await thread(page).get_by_role("button", name="Not at all likely").click()
+    await expect(talk(page)).to_contain_text("[pressed a button of #")
+    await expect(talk(page)).to_contain_text('"questionId": "q-17"')
+    await expect(thread(page)).to_contain_text("chose")
+    await expect(thread(page).get_by_role("button", name="Unlikely")).to_have_count(0)

@@ -51,7 +51,8 @@ function eventNode(event) {
         h("time", {}, clock(event.at)),
         event.sequence === null ? null
           : h("small", { class: "sequence", title: "The dialog’s sequence number" }, `#${event.sequence}`)),
-      h("div", { class: "text" }, event.text)));
+      h("div", { class: "text" }, event.text),
+      event.metadata ? h("code", { class: "metadata", title: "The metadata that came along" }, event.metadata) : null));
 }
 
 export function choose(id) {
@@ -66,7 +67,17 @@ function actions(conversation) {
   }, label);
   if (conversation.state === "ringing") return [button("Accept", "accept", "primary")];
   if (conversation.state === "closed") return [];
+  const cards = h("select", {
+    class: "quiet", "aria-label": "Send a card", title: "Send an example as the agent chosen above", id: "card-select",
+    onchange: (event) => {
+      const card = event.target.value;
+      event.target.value = "";
+      act("card", { card });
+    },
+  }, h("option", { value: "" }, "Send a card…"),
+  (item("meta")?.cards ?? []).map(([value, label]) => h("option", { value }, label)));
   return [
+    cards,
     conversation.scripted ? button("Take over", "take-over") : button("Hand back", "hand-back"),
     button("Transfer", "transfer"),
     button("Close", "close", "danger"),
