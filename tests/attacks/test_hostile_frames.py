@@ -136,7 +136,7 @@ async def test_frame_beyond_the_limit_is_not_waited_for(liveperson: StandIn) -> 
     assert found["ended"] == "protocol_violation"
 
 
-async def test_endless_message_in_parts(liveperson: StandIn) -> None:
+async def test_an_endless_message_in_parts_is_a_protocol_violation(liveperson: StandIn) -> None:
     async def attack(enemy: Enemy) -> None:
         await enemy.frame(b"[", opcode=0x01)
         for _ in range(3_000):
@@ -161,7 +161,7 @@ async def test_compression_is_not_spoken(liveperson: StandIn) -> None:
 
 
 @pytest.mark.parametrize("frame", [b"\x81\x00", b"\x89\x00"], ids=["messages", "pings"])
-async def test_flood_of_tiny_frames(liveperson: StandIn, frame: bytes) -> None:
+async def test_a_flood_of_tiny_frames_harms_nobody_else(liveperson: StandIn, frame: bytes) -> None:
     async def attack(enemy: Enemy) -> None:
         for _ in range(200):
             await enemy.raw(frame * (MIB // 2))
@@ -170,7 +170,7 @@ async def test_flood_of_tiny_frames(liveperson: StandIn, frame: bytes) -> None:
     assert found["ended"] == "not"
 
 
-async def test_flood_of_good_frames(liveperson: StandIn) -> None:
+async def test_a_flood_of_good_frames_harms_nobody_else(liveperson: StandIn) -> None:
     """Each could be LivePerson's; all together would have the whole process."""
     change = (
         b'{"dialogId":"not-ours","sequence":7,"originatorId":"a","serverTimestamp":1,'

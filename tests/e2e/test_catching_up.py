@@ -171,7 +171,7 @@ async def test_a_message_that_was_refused_while_all_seemed_well(
     assert len(gaps) <= 1  # that of the start
 
 
-async def test_pages_that_slack_cuts_short(world: World) -> None:
+async def test_pages_that_slack_cuts_short_are_all_read(world: World) -> None:
     bridge = await world.bridge()
     thread, conversation = await world.talking()
     await bridge.stop()
@@ -377,7 +377,7 @@ async def test_an_event_that_comes_late_as_well(
         await goes_on(thread, conversation, *WORDS)
 
 
-async def test_a_conversation_that_ended_meanwhile(world: World) -> None:
+async def test_a_conversation_that_ended_meanwhile_is_told_as_closed(world: World) -> None:
     bridge = await world.bridge()
     thread, conversation = await world.talking()
     await bridge.stop()

@@ -255,7 +255,7 @@ FORMS = [
 @pytest.mark.parametrize(
     "form", FORMS, ids=lambda form: f"{form.replay_order}, {form.originator}, {form.from_inclusive}"
 )
-async def test_replays_in_any_form(world: World, form: Manners) -> None:
+async def test_replays_in_any_form_lose_and_double_nothing(world: World, form: Manners) -> None:
     """The socket is cut in the middle of the talk, and the replay comes in small portions."""
     manners = world.liveperson.manners
     manners.replay_size, manners.replay_late = 2, (0.0, 0.4)

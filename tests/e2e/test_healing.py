@@ -78,7 +78,7 @@ async def test_a_long_outage_is_told_and_so_is_its_end(world: World) -> None:
 
 @pytest.mark.parametrize("code", [4401, 4407, 1011])
 @sqlite_only
-async def test_close_codes(world: World, code: int) -> None:
+async def test_the_session_survives_every_close_code(world: World, code: int) -> None:
     await world.bridge()
     thread, conversation = await world.talking()
     world.liveperson.faults.close_sockets(code)

@@ -80,7 +80,7 @@ async def test_it_is_remembered_over_a_restart(stage: World) -> None:
 
 
 @postgresql_only
-async def test_it_holds_over_workers(stage: World) -> None:
+async def test_writers_are_named_whichever_worker_takes_a_message(stage: World) -> None:
     """Whichever worker takes a message: one has cached the thread before anybody else wrote."""
     async with (
         bridge_here(stage, BRIDGE_WORKER_ID="first") as first,
