@@ -36,7 +36,7 @@ async def flood(siege: Siege, lots: Iterable[list[dict[str, object]]]) -> None:
 
 
 async def test_unknown_dialogs_by_the_thousand_harm_nobody(siege: Siege) -> None:
-    """One frame of 20,000 of them held every session up for half a minute."""
+    """One frame of 20,000 unknown dialogs held every session up for half a minute."""
     async with siege.unharmed():
         await siege.connect()
         await flood(
@@ -53,7 +53,7 @@ async def test_unknown_dialogs_by_the_thousand_harm_nobody(siege: Siege) -> None
 
 
 async def test_events_behind_a_gap_are_held_within_bounds(siege: Siege) -> None:
-    """400,000 of them took 300 MiB."""
+    """400,000 held events took 300 MiB."""
     async with siege.unharmed():
         await siege.connect()
         await flood(
@@ -68,7 +68,7 @@ async def test_events_behind_a_gap_are_held_within_bounds(siege: Siege) -> None:
 
 
 async def test_big_events_behind_a_gap_are_held_within_bounds(siege: Siege) -> None:
-    """Few, but each of a megabyte: what is held is bounded in bytes too."""
+    """Few events of a megabyte each: held events are bounded in bytes too."""
     text = "x" * 1_000_000
     async with siege.unharmed():
         await siege.connect()
@@ -78,7 +78,7 @@ async def test_big_events_behind_a_gap_are_held_within_bounds(siege: Siege) -> N
 
 
 async def test_receipts_behind_a_gap_are_held_within_bounds(siege: Siege) -> None:
-    """They show nothing, and are held all the same."""
+    """Receipts are not shown, but are held all the same."""
     receipt = {"type": "AcceptStatusEvent", "status": "READ", "sequenceList": list(range(50))}
     async with siege.unharmed():
         await siege.connect()

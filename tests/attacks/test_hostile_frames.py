@@ -1,4 +1,4 @@
-"""A LivePerson that sends what no LivePerson sends: who else is served notices nothing.
+"""A server sends what LivePerson never sends: other connections are not affected.
 
 The bounds are generous, since they are times; what they guard against took tens of seconds, or all
 the memory there is.
@@ -147,7 +147,7 @@ async def test_an_endless_message_in_parts_is_a_protocol_violation(liveperson: S
 
 
 async def test_compression_is_not_spoken(liveperson: StandIn) -> None:
-    """A bomb of 4 GiB in 4 MiB: nothing was negotiated, so nothing is unpacked."""
+    """4 GiB, compressed to 4 MiB: compression was not negotiated, so nothing is unpacked."""
 
     async def attack(enemy: Enemy) -> None:
         squeezed = zlib.compressobj(wbits=-15)
@@ -171,7 +171,7 @@ async def test_a_flood_of_tiny_frames_harms_nobody_else(liveperson: StandIn, fra
 
 
 async def test_a_flood_of_good_frames_harms_nobody_else(liveperson: StandIn) -> None:
-    """Each could be LivePerson's; all together would have the whole process."""
+    """Each frame could be LivePerson's; all together would take the whole process."""
     change = (
         b'{"dialogId":"not-ours","sequence":7,"originatorId":"a","serverTimestamp":1,'
         b'"event":{"type":"ContentEvent","contentType":"text/plain","message":"hello"}}'

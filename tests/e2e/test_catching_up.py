@@ -1,4 +1,4 @@
-"""What was written while Slack could not reach the bridge, and had given up in the end."""
+"""Messages that Slack could not deliver, and gave up on, are read in the threads afterwards."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def told(world: World, conversation: object, *texts: str) -> None:
 
 
 async def goes_on(thread: Thread, conversation: object, *before: str, heard: str = "after") -> None:
-    """Talk on; whatever comes twice would have come before."""
+    """Exchange further messages: a message that comes twice would have come before these."""
     await thread.say("after")
     await told(thread.world, conversation, *before, heard)
 
@@ -158,7 +158,7 @@ async def test_a_database_that_was_away(
 async def test_a_message_that_was_refused_while_all_seemed_well(
     world: World, socket_mode: bool, request: pytest.FixtureRequest
 ) -> None:
-    """Too short for a gap: no heartbeat came meanwhile."""
+    """Too short for a gap, since no heartbeat was missed."""
     bridge = await world.bridge(socket_mode=socket_mode, BRIDGE_LEASE_SECONDS="90")
     thread, conversation = await world.talking()
     await thread.say("before")
@@ -245,7 +245,7 @@ async def here(world: World) -> AsyncIterator[None]:
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What could not be read is tried again sooner than in life."""
+    """Have threads that could not be read tried again sooner than in production."""
     monkeypatch.setattr(catching_up, "LATER", (0.1, 0.1))
     monkeypatch.setattr(catching_up, "CREDENTIALS_WAIT", 0.5)
     monkeypatch.setattr(catching_up, "REFUSALS", 2)
@@ -407,7 +407,7 @@ async def test_of_several_workers_each_reads_its_own(world: World) -> None:
 
 
 async def beaten(store: Database) -> None:
-    """Wait until the fleet has said once more that it is there."""
+    """Wait until the fleet's presence has been extended once more."""
     now = time.time() * 1000
     async with asyncio.timeout(10):
         while (await rows(store, select(PRESENCE.c.until)))[0][0] < now:  # noqa: ASYNC110 - it tells nobody

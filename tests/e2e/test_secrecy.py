@@ -1,4 +1,4 @@
-"""What people write is in no log, whatever is wrong with the request that it comes in."""
+"""No log contains what people write, even if its request is malformed."""
 
 from __future__ import annotations
 

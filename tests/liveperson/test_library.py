@@ -1,4 +1,4 @@
-"""`LivePerson`: the high-level face, against the sandbox and its faults."""
+"""`LivePerson`, the high-level interface, against the sandbox and its faults."""
 
 from __future__ import annotations
 
