@@ -1,4 +1,4 @@
-"""The card shows the present state, even if it is one that it showed before."""
+"""The card shows what is so, also when that is what it has shown before."""
 
 from __future__ import annotations
 
