@@ -246,7 +246,7 @@ async def here(world: World) -> AsyncIterator[None]:
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have threads that could not be read tried again sooner than in production."""
-    monkeypatch.setattr(catching_up, "LATER", (0.1, 0.1))
+    monkeypatch.setattr(catching_up, "RETRY_SECONDS", (0.1, 0.1))
     monkeypatch.setattr(catching_up, "CREDENTIALS_WAIT", 0.5)
     monkeypatch.setattr(catching_up, "REFUSALS", 2)
 
@@ -345,7 +345,7 @@ async def test_a_foreign_workspace_is_told_nothing(world: World) -> None:
 async def test_a_refusal_that_passes_is_waited_out(
     world: World, error: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catching_up, "LATER", (0.1, 0.1))
+    monkeypatch.setattr(catching_up, "RETRY_SECONDS", (0.1, 0.1))
     monkeypatch.setattr(catching_up, "CREDENTIALS_WAIT", 0.5)
     bridge = await world.bridge()
     thread, conversation = await world.talking()
