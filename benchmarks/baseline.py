@@ -28,7 +28,7 @@ CSDS = os.environ["LIVEPERSON_CSDS_URL"]
 
 
 class Conversation:
-    """A thread, and the websocket that is its other end."""
+    """A thread, and the websocket of its conversation."""
 
     def __init__(self, socket: ClientConnection, consumer: str, channel: str) -> None:
         self.socket = socket
@@ -106,7 +106,7 @@ async def connect_to_liveperson(
 
 
 async def read(conversation: Conversation, client: AsyncWebClient) -> None:
-    """Post what others say into the thread."""
+    """Post messages of the other side into the thread."""
     async for raw in conversation.socket:
         frame = json.loads(raw)
         if frame.get("type") != "ms.MessagingEventNotification":

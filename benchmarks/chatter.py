@@ -25,7 +25,7 @@ from benchmarks.tables import keep, table
 
 CHANNELS, THREADS = 50, 200
 STATISTICS = 2.0
-"""Seconds after which PostgreSQL's counters have caught up."""
+"""Seconds until PostgreSQL's counters are up to date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Chatter:
     """Milliseconds of CPU for each event."""
     refused: int
     transactions: int | None
-    """More than an idle bridge's; None where there is no PostgreSQL to count them."""
+    """Transactions beyond those of an idle bridge; None without a PostgreSQL that counts them."""
 
 
 async def chat(place: Stage, *, rate: float, seconds: float) -> int:
@@ -104,7 +104,7 @@ async def one_run(name: str, loop: str, options: argparse.Namespace) -> Chatter:
 
 
 async def all_runs(options: argparse.Namespace) -> list[Chatter]:
-    """In turns."""
+    """Run the subjects in turns."""
     found = []
     for _ in range(options.runs):
         for name in ("sqlite", "bolt", "postgresql"):

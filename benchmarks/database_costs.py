@@ -32,7 +32,7 @@ from bridge.store.wakeups import Wakeups
 from tests.postgres import Postgres, running_postgres
 
 FILE = Path(__file__).with_name("costs.json")
-"""What `benchmarks.scale` reckons with."""
+"""The costs with which `benchmarks.scale` calculates."""
 LEASE_MS = 15_000
 PER_WORKER = 10_000
 LISTENERS, NOTES = 20, 500
@@ -231,7 +231,7 @@ def spent_ms(pids: Iterable[int]) -> float:
 
 
 def prepare(postgres: Postgres, megabytes: int) -> None:
-    """Room for all rows, and no query in parallel: its CPU is to be seen in one process."""
+    """Give the buffers room for all rows, and allow no parallel query: one process uses the CPU."""
     for setting in (f"shared_buffers = '{megabytes}MB'", "max_parallel_workers_per_gather = 0"):
         postgres.execute(sql.SQL(f"ALTER SYSTEM SET {setting}"))
     postgres.stop()

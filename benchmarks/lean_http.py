@@ -43,7 +43,7 @@ class LeanHttp:
         return connection
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         for idle in self._idle.values():
             for connection in idle:
                 connection.close()

@@ -21,7 +21,7 @@ from benchmarks.subjects import Subject
 
 Direction = Literal["up", "down"]
 SETTLE = 0.5
-"""Seconds after the last arrival in which what was put off is still written: it is work too."""
+"""Seconds after the last arrival in which delayed writes are still measured."""
 WAIT = 10.0
 """Seconds for which the last messages are waited for."""
 _runs = itertools.count(1)

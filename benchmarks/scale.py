@@ -76,12 +76,12 @@ def everyday(name: str, fleet: Fleet) -> Sequence[str]:
 
 
 def many(value: float) -> str:
-    """A large number to two digits."""
+    """A large number, rounded to two digits."""
     return f"{round(value, 2 - len(str(int(value)))):,.0f}" if value else "none"
 
 
 def section() -> str:
-    """What stands between the document's markers; the words follow the numbers."""
+    """The text between the document's markers, which depends on the numbers."""
     found = first, changed, sharded = [limits(fleet) for fleet in DESIGNS]
     slowest, took = takeover(CHANGED)
     sentences = (

@@ -25,7 +25,7 @@ GATE: int = signature(Gate).parameters["total"].default
 GATE_OF_ACCOUNT: int = signature(Gate).parameters["each"].default
 
 FULL = 0.8
-"""A server or a core that is used more than this has no room for what comes unevenly."""
+"""A server or core that is used more than this has no reserve for uneven load."""
 BEHIND = 0.5
 """Share of the workers that have fewer sessions than their share, so that they try to claim."""
 PER_WORKER = 10_000

@@ -42,7 +42,7 @@ def test_defaults_are_the_contracts() -> None:
     assert settings.bridge_worker_id is None
 
 
-def test_reads_the_environment() -> None:
+def test_the_environment_is_read() -> None:
     settings = load(
         {
             **SERVE,
@@ -118,7 +118,7 @@ def test_oauth_is_refused_rather_than_ignored(name: str) -> None:
         {**SERVE, "DATABASE_URL": "postgresql://h/d", "BRIDGE_ENCRYPTION_KEYS": "k"},
     ],
 )
-def test_enough_to_serve(environ: dict[str, str]) -> None:
+def test_a_complete_environment_is_enough_to_serve(environ: dict[str, str]) -> None:
     load(environ).require_serve()
 
 
@@ -184,7 +184,7 @@ def test_mistakes_in_values_are_said_plainly(name: str, value: str, said: str) -
 @pytest.mark.parametrize(
     "host", ["0.0.0.0", "::", "fe80::1%eth0", "localhost", "my-host_1", "a.b.example."]
 )
-def test_hosts_to_listen_on(host: str) -> None:
+def test_any_host_can_be_listened_on(host: str) -> None:
     assert load({"HOST": host}).host == host
 
 
@@ -218,7 +218,7 @@ class TestAccounts:
         alias = "bank"
     """
 
-    def test_are_read(self) -> None:
+    def test_account_settings_are_read(self) -> None:
         toml(self.TOML)
 
         settings = load({})

@@ -1,4 +1,4 @@
-"""What strangers can cause is told now and then, and counted meanwhile."""
+"""Log lines that strangers can cause are logged now and then, and counted meanwhile."""
 
 from __future__ import annotations
 

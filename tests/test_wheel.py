@@ -25,7 +25,7 @@ def bridge(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Likewise the sandbox's."""
+    """The folder into which the sandbox's wheel was unpacked."""
     return unpacked(ROOT / "sandbox", tmp_path_factory.mktemp("sandbox"))
 
 

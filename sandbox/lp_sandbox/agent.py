@@ -1,4 +1,4 @@
-"""The scripted agent: accepts and answers by itself, until a person takes over."""
+"""The scripted agent: it accepts and answers conversations until a person takes over."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Seconds that a person would take."""
+    """Seconds that the agent waits, as a person would."""
 
     accept: float = 1.8
     answer: float = 1.2
@@ -29,7 +29,7 @@ class ScriptedAgent:
     Args:
         liveperson: where the conversations are.
         on: whether it serves at all; `switch` changes that.
-        changed: called whenever it depends on something new who serves a conversation.
+        changed: called whenever another one, script or person, may serve a conversation.
     """
 
     def __init__(
@@ -51,15 +51,15 @@ class ScriptedAgent:
 
     @property
     def on(self) -> bool:
-        """Whether it serves what no person has taken over."""
+        """Whether it serves the conversations that no person has taken over."""
         return self._on
 
     def serves(self, conversation_id: str) -> bool:
-        """Tell whether it is the one who answers there."""
+        """Tell whether it answers in a conversation."""
         return self._on and conversation_id not in self._taken
 
     def switch(self, on: bool) -> None:
-        """Serve, or leave everything to people."""
+        """Serve conversations, or leave all of them to people."""
         self._on = on
         if on:
             for conversation_id in self._work:
@@ -79,7 +79,7 @@ class ScriptedAgent:
         self._changed()
 
     def _resume(self, conversation_id: str) -> None:
-        """Go on where people stopped: what they have answered is done."""
+        """Continue after people: the messages that they answered are done."""
         self._taken.discard(conversation_id)
         if (work := self._work.get(conversation_id)) is None:
             return
@@ -105,7 +105,7 @@ class ScriptedAgent:
         return change.conversation.id in self._work and not by_agent
 
     async def _serve(self, conversation: SandboxConversation) -> None:
-        """Do what there is to do in one conversation, until it is closed."""
+        """Serve one conversation until it is closed."""
         work = self._work[conversation.id]
         try:
             while conversation.state == "OPEN":
@@ -150,7 +150,7 @@ class ScriptedAgent:
         await self._say(conversation, (line,))
 
     def _unanswered(self, conversation: SandboxConversation) -> str | None:
-        """Give the oldest words of the consumer that nobody has reacted to, and count them done."""
+        """Return the consumer's oldest message without a reaction, and count it as done."""
         if conversation.state != "OPEN" or conversation.assigned is None:
             return None
         events = conversation.main.events
@@ -162,7 +162,7 @@ class ScriptedAgent:
         return None
 
     async def _say(self, conversation: SandboxConversation, lines: tuple[str, ...]) -> bool:
-        """Say it at a person's pace; stop when a person takes over. Tell whether all was said."""
+        """Write lines at a person's pace until a person takes over. Tell whether all were said."""
         for line in lines:
             await asyncio.sleep(self._pace.answer)
             if not self.serves(conversation.id) or conversation.state != "OPEN":

@@ -30,7 +30,7 @@ _OURS_TOO = {"DATABASE_URL", "HOST", "PORT"}
 
 
 def _folder_of_the_bridge() -> str:
-    """The folder in which the package `bridge` lies; the child finds it there as we do."""
+    """The folder of the package `bridge`, so that the child process finds it there too."""
     spec = importlib.util.find_spec("bridge")
     if spec is None or spec.origin is None:
         raise CannotStart("The bridge is not installed: there is no package named `bridge` here.")
@@ -44,10 +44,9 @@ class CannotStart(Exception):  # noqa: N818  it is an answer, not an error
 class BridgeProcess:
     """One `lp-bridge serve`, kept alive.
 
-    Args:
-        env: the variables that configure it; of the surrounding ones none that would, nor proxies.
-        folder: where it runs; its log is written there.
-        changed: called whenever its state changes.
+    Args: env: the variables that configure it. Surrounding ones that would do so, and proxies,
+    are removed. folder: where it runs; its log is written there. changed: called whenever its
+    state changes.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class BridgeProcess:
 
     @property
     def can_be_killed(self) -> bool:
-        """It is ours."""
+        """Yes: this process has started it."""
         return True
 
     def kill(self) -> None:
@@ -92,7 +91,7 @@ class BridgeProcess:
         self._process.kill()
 
     def as_item(self) -> dict[str, Any]:
-        """Give its state for the page."""
+        """Return its state for the page."""
         pid = self._process.pid if self._process else None
         detail = f"pid {pid}" if self.state == "running" else ""
         if self._starts > 1:
@@ -132,7 +131,7 @@ class BridgeProcess:
                 stderr=log,
                 cwd=self._folder,
                 env=self._child_env(),
-                start_new_session=True,  # Ctrl-C is for us; we then ask it to stop
+                start_new_session=True,  # only the sandbox gets Ctrl-C, and then stops the bridge
             )
         self._become("starting")
 

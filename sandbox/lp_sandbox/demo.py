@@ -27,7 +27,7 @@ alias = "bank"
 
 
 class Demo:
-    """A sandbox with the real bridge in front of it; everything it writes is in one folder."""
+    """A sandbox with the real bridge. Everything that it writes is in one folder."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Demo:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, host: str = "127.0.0.1", page_port: int = PAGE_PORT) -> None:
-        """Start everything; come back when the bridge is ready.
+        """Start everything; return when the bridge is ready.
 
         Raises:
             CannotStart: the bridge did not start; the text says what its log says.
@@ -67,12 +67,12 @@ class Demo:
             raise
 
     async def ended(self) -> None:
-        """Wait for the bridge to be given up. Never comes back while it can be kept alive."""
+        """Wait until the bridge is given up. Does not return while it can be kept alive."""
         if self._task is not None:
             await asyncio.shield(self._task)
 
     async def stop(self) -> None:
-        """Stop the bridge first, so that it can say good-bye, then the rest."""
+        """Stop the bridge first, so that it can close its connections, then the rest."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError, CannotStart):

@@ -1,4 +1,4 @@
-"""What the scripted agent says: pure, so that it is read and tested at a glance."""
+"""What the scripted agent says. Pure, so that it is easy to read and test."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def greeting(name: str, brand: str) -> str:
 
 
 def is_lost(text: str) -> bool:
-    """Tell whether the script knows nothing of what a consumer said."""
+    """Tell whether the script has no answer to what a consumer said."""
     return _known(text) is None
 
 

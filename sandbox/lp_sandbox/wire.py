@@ -33,7 +33,7 @@ class Entry:
     title: str
     """One line: a frame's type, a call's method and outcome."""
     body: Any
-    """JSON-able; a string where it was not JSON."""
+    """A value that can be written as JSON; a string if it was not JSON."""
     conversation: str | None = None
     """LivePerson's conversation id, where it is known."""
     thread: str | None = None

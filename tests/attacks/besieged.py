@@ -23,9 +23,9 @@ from tests.liveperson.standin import StandIn, events
 
 ENEMY = "66666666"
 STALL = 2.0
-"""Seconds that anybody else waits at most."""
+"""The most seconds that other conversations may wait."""
 GROWTH = 100.0
-"""MiB that one enemy may cost."""
+"""The most MiB that one enemy may cost."""
 
 Answer = Callable[[web.WebSocketResponse, dict[str, Any]], Awaitable[None]]
 
@@ -78,7 +78,7 @@ class Siege:
         return self._talk
 
     async def exchange(self) -> None:
-        """A word each way with the neighbour."""
+        """Exchange a message each way with the neighbour."""
         thread, conversation = self._talk
         self._said += 1
         up, down = f"up {self._said}", f"down {self._said}"
@@ -101,7 +101,7 @@ class Siege:
 
     @asynccontextmanager
     async def unharmed(self) -> AsyncIterator[None]:
-        """See, meanwhile and afterwards, that nobody else notices anything."""
+        """Check meanwhile and afterwards that no other conversation is affected."""
         before, slowest = self.memory("VmHWM"), 0.0
         over = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""CSDS, IDP and the public configuration answer what they never would: bounded, and told so."""
+"""CSDS, IDP and the public configuration send hostile answers: they are bounded and reported."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ async def test_token_with_an_impossible_end_is_one_of_an_hour(serve: Serve) -> N
 
 
 async def test_agent_with_a_book_for_a_name(serve: Serve) -> None:
-    """A thousand profiles are remembered: of each name, what could be shown."""
+    """A thousand profiles are remembered, so only as much of a name as could be shown is kept."""
     name = "M" * 100_000
     body = json.dumps({"nickname": name, "fullName": name}).encode()
     (found,) = await sign_in(await serve({USER: answer(body)}))

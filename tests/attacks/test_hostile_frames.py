@@ -1,4 +1,4 @@
-"""A LivePerson that sends what no LivePerson sends: who else is served notices nothing.
+"""A server sends what LivePerson never sends: other connections are not affected.
 
 The bounds are generous, since they are times; what they guard against took tens of seconds, or all
 the memory there is.
@@ -136,7 +136,7 @@ async def test_frame_beyond_the_limit_is_not_waited_for(liveperson: StandIn) -> 
     assert found["ended"] == "protocol_violation"
 
 
-async def test_endless_message_in_parts(liveperson: StandIn) -> None:
+async def test_an_endless_message_in_parts_is_a_protocol_violation(liveperson: StandIn) -> None:
     async def attack(enemy: Enemy) -> None:
         await enemy.frame(b"[", opcode=0x01)
         for _ in range(3_000):
@@ -147,7 +147,7 @@ async def test_endless_message_in_parts(liveperson: StandIn) -> None:
 
 
 async def test_compression_is_not_spoken(liveperson: StandIn) -> None:
-    """A bomb of 4 GiB in 4 MiB: nothing was negotiated, so nothing is unpacked."""
+    """4 GiB, compressed to 4 MiB: compression was not negotiated, so nothing is unpacked."""
 
     async def attack(enemy: Enemy) -> None:
         squeezed = zlib.compressobj(wbits=-15)
@@ -161,7 +161,7 @@ async def test_compression_is_not_spoken(liveperson: StandIn) -> None:
 
 
 @pytest.mark.parametrize("frame", [b"\x81\x00", b"\x89\x00"], ids=["messages", "pings"])
-async def test_flood_of_tiny_frames(liveperson: StandIn, frame: bytes) -> None:
+async def test_a_flood_of_tiny_frames_harms_nobody_else(liveperson: StandIn, frame: bytes) -> None:
     async def attack(enemy: Enemy) -> None:
         for _ in range(200):
             await enemy.raw(frame * (MIB // 2))
@@ -170,8 +170,8 @@ async def test_flood_of_tiny_frames(liveperson: StandIn, frame: bytes) -> None:
     assert found["ended"] == "not"
 
 
-async def test_flood_of_good_frames(liveperson: StandIn) -> None:
-    """Each could be LivePerson's; all together would have the whole process."""
+async def test_a_flood_of_good_frames_harms_nobody_else(liveperson: StandIn) -> None:
+    """Each frame could be LivePerson's; all together would take the whole process."""
     change = (
         b'{"dialogId":"not-ours","sequence":7,"originatorId":"a","serverTimestamp":1,'
         b'"event":{"type":"ContentEvent","contentType":"text/plain","message":"hello"}}'

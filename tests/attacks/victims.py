@@ -1,4 +1,4 @@
-"""Have a process attacked, and see that whoever else it serves is not harmed."""
+"""Attacks a process, and checks that its other connections are not harmed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 STALL = 2.0
 """Seconds that the event loop may stand still; it is a tenth of one."""
 GROWTH = 100.0
-"""MiB that one enemy may cost."""
+"""The most MiB that one enemy may cost."""
 
 
 async def unharmed(seconds: float, *urls: str) -> list[dict[str, Any]]:

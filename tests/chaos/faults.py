@@ -67,7 +67,7 @@ DOWN_FAULTS: Final = (
     Fault("slack", "server_error", {"method": "conversations.replies", "done": False}),
 )
 SLOW_UP_FAULTS: Final = (Fault("liveperson", "half_open"),)
-"""Noticed only by a deadline of the bridge: a quarter of a minute and more."""
+"""Faults that the bridge notices only by a deadline of 15 seconds or more."""
 SLOW_DOWN_FAULTS: Final = (Fault("slack", "timeout", {"method": "chat.postMessage"}),)
 NOTIFICATION_FAULTS: Final = frozenset(
     fault.name for fault in DOWN_FAULTS if fault.name.endswith("_notifications")

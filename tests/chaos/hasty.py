@@ -10,7 +10,7 @@ import os
 from bridge.slack.web.pace import Pace
 
 HASTE = "BRIDGE_TEST_HASTE"
-"""In its environment: it is in a hurry."""
+"""The variable in its environment that switches the fast pace on."""
 QUICK = {"interval": 0.15, "burst": 8}
 
 

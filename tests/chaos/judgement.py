@@ -1,4 +1,4 @@
-"""Everything that must hold at the end of a run, beside the order of messages."""
+"""Checks everything that must hold at the end of a run, except the order of messages."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _openings(stage: Stage) -> list[Violation]:
 
 
 async def _rows(database: Database) -> list[Violation]:
-    """Nothing waits, nothing has failed, whoever was ended is over and the others are not."""
+    """No row waits or has failed; the ended sessions are over, and the others are not."""
     found = []
     async with database.read() as connection:
         for table, name in ((INBOX, "inbox"), (OUTBOX, "outbox")):

@@ -140,7 +140,7 @@ class Size:
     slow: bool = True
     """Whether faults are among them that only a long deadline notices."""
     upheaval: float = 1.0
-    """How often it is a process or the database that is hit, beside the kills; 1: as a rule."""
+    """Factor for how often a process or the database is hit, besides the kills; 1: the usual."""
     twice: float = 0.0
     """The share of messages that say the same as the one before."""
     manners: bool = False
@@ -302,7 +302,7 @@ def _answers(chance: random.Random, number: int, count: int, size: Size) -> list
 
 
 def _moment(chance: random.Random, index: int, count: int, size: Size) -> float:
-    """Evenly spread, with a trembling hand; in order within one script."""
+    """Times that are evenly spread with some randomness; in order within one script."""
     start = size.seconds * 0.15
     stretch = (size.seconds - start) / max(count, 1)
     return start + (index + chance.random()) * stretch

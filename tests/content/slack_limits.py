@@ -1,4 +1,4 @@
-"""Checks a message against what Slack takes (slack.md, "Limits"), by rules of its own."""
+"""Checks a message against Slack's documented limits, independently of the bridge's code."""
 
 from __future__ import annotations
 

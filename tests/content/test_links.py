@@ -121,7 +121,7 @@ def test_a_label_that_names_another_address_shows_the_real_one(label: str, expec
     assert honest_label(label, "https://evil.com/x") == expected
 
 
-def test_link_elements() -> None:
+def test_a_safe_address_becomes_a_link_and_others_stay_text() -> None:
     assert link_element("https://a.com") == {"type": "link", "url": "https://a.com"}
     assert link_element("https://a.com", "Order 5") == {
         "type": "link",

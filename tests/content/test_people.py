@@ -1,4 +1,4 @@
-"""Names: visible, on one line, and nobody else's."""
+"""Names are visible, on one line, and cannot be taken for another person's."""
 
 from __future__ import annotations
 

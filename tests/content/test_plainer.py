@@ -1,4 +1,4 @@
-"""A refused message in plainer forms: words never vanish, buttons stay as long as they can."""
+"""Plainer forms of a refused message: no text is lost, and buttons stay as long as they can."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def shown(content_type: str, text: str) -> list[tuple[str, str | None]]:
         ("a < b &amp; <order> [x](y)", [("a < b &amp; <order> [x](y)", None)]),
     ],
 )
-def test_plain_text_with_links(text: str, expected: Any) -> None:
+def test_a_plain_text_is_shown_with_its_links(text: str, expected: Any) -> None:
     assert shown("text/plain", text) == expected
 
 

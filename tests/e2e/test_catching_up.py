@@ -1,4 +1,4 @@
-"""What was written while Slack could not reach the bridge, and had given up in the end."""
+"""Messages that Slack could not deliver, and gave up on, are read in the threads afterwards."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def told(world: World, conversation: object, *texts: str) -> None:
 
 
 async def goes_on(thread: Thread, conversation: object, *before: str, heard: str = "after") -> None:
-    """Talk on; whatever comes twice would have come before."""
+    """Exchange further messages: a message that comes twice would have come before these."""
     await thread.say("after")
     await told(thread.world, conversation, *before, heard)
 
@@ -158,7 +158,7 @@ async def test_a_database_that_was_away(
 async def test_a_message_that_was_refused_while_all_seemed_well(
     world: World, socket_mode: bool, request: pytest.FixtureRequest
 ) -> None:
-    """Too short for a gap: no heartbeat came meanwhile."""
+    """Too short for a gap, since no heartbeat was missed."""
     bridge = await world.bridge(socket_mode=socket_mode, BRIDGE_LEASE_SECONDS="90")
     thread, conversation = await world.talking()
     await thread.say("before")
@@ -171,7 +171,7 @@ async def test_a_message_that_was_refused_while_all_seemed_well(
     assert len(gaps) <= 1  # that of the start
 
 
-async def test_pages_that_slack_cuts_short(world: World) -> None:
+async def test_pages_that_slack_cuts_short_are_all_read(world: World) -> None:
     bridge = await world.bridge()
     thread, conversation = await world.talking()
     await bridge.stop()
@@ -245,8 +245,8 @@ async def here(world: World) -> AsyncIterator[None]:
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What could not be read is tried again sooner than in life."""
-    monkeypatch.setattr(catching_up, "LATER", (0.1, 0.1))
+    """Have threads that could not be read tried again sooner than in production."""
+    monkeypatch.setattr(catching_up, "RETRY_SECONDS", (0.1, 0.1))
     monkeypatch.setattr(catching_up, "CREDENTIALS_WAIT", 0.5)
     monkeypatch.setattr(catching_up, "REFUSALS", 2)
 
@@ -345,7 +345,7 @@ async def test_a_foreign_workspace_is_told_nothing(world: World) -> None:
 async def test_a_refusal_that_passes_is_waited_out(
     world: World, error: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catching_up, "LATER", (0.1, 0.1))
+    monkeypatch.setattr(catching_up, "RETRY_SECONDS", (0.1, 0.1))
     monkeypatch.setattr(catching_up, "CREDENTIALS_WAIT", 0.5)
     bridge = await world.bridge()
     thread, conversation = await world.talking()
@@ -377,7 +377,7 @@ async def test_an_event_that_comes_late_as_well(
         await goes_on(thread, conversation, *WORDS)
 
 
-async def test_a_conversation_that_ended_meanwhile(world: World) -> None:
+async def test_a_conversation_that_ended_meanwhile_is_told_as_closed(world: World) -> None:
     bridge = await world.bridge()
     thread, conversation = await world.talking()
     await bridge.stop()
@@ -407,7 +407,7 @@ async def test_of_several_workers_each_reads_its_own(world: World) -> None:
 
 
 async def beaten(store: Database) -> None:
-    """Wait until the fleet has said once more that it is there."""
+    """Wait until the fleet's presence has been extended once more."""
     now = time.time() * 1000
     async with asyncio.timeout(10):
         while (await rows(store, select(PRESENCE.c.until)))[0][0] < now:  # noqa: ASYNC110 - it tells nobody

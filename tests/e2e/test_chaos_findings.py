@@ -1,4 +1,4 @@
-"""What chaos has found, each as small as it gets: several workers, one session."""
+"""Errors that chaos runs have found, each in its smallest form: several workers, one session."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def cut_wakeups(url: str) -> None:
 async def test_a_message_for_another_worker_is_not_overtaken_by_the_next(
     world: World, database_url: str
 ) -> None:
-    """The owner learns of both at once, although nobody could wake it for the first."""
+    """The owner is told of both at the same time, since no wake-up came for the first."""
     owner = await world.bridge()
     thread, conversation = await world.talking()
     other = await world.bridge()
@@ -65,7 +65,7 @@ async def test_a_command_that_comes_again_at_another_worker_opens_nothing(world:
 
 
 async def test_a_worker_that_was_paused_posts_nothing_of_what_it_had_waiting(world: World) -> None:
-    """Also when its heart beats again before its sessions notice that others have them."""
+    """Even if its next heartbeat comes before its sessions notice that others own them."""
     owner = await world.bridge()
     thread, conversation = await world.talking()
     # The channel's burst is used up: what follows waits for its turn, one a second.

@@ -230,7 +230,9 @@ async def life_in(database_url: str, keys: str, warm: Warm) -> AsyncIterator[Lif
 
 
 @pytest.mark.timeout(300)
-async def test_killed_at_every_point(database_url: str, encryption_key: str, warm: Warm) -> None:
+async def test_nothing_is_lost_or_doubled_when_killed_at_every_point(
+    database_url: str, encryption_key: str, warm: Warm
+) -> None:
     async with life_in(database_url, encryption_key, warm) as life:
         for point in IN_ORDER:
             await life.die_at(point, None)

@@ -60,12 +60,12 @@ async def ask_patiently(world: World, bridge: Bridge, text: str) -> int:
 
 
 def crashed(bridge: Bridge) -> list[object]:
-    """Sessions that stumbled over something that was not foreseen."""
+    """Sessions whose actor crashed."""
     return [line for line in bridge.log if line.get("event") == "session.crashed"]
 
 
 async def exchange(world: World, thread: Thread, word: str) -> None:
-    """A word each way, once."""
+    """Exchange a message each way; each arrives once."""
     conversation = world.conversation(ACCOUNT)
     await world.liveperson.say(conversation.id, f"down {word}")
     await thread.say(f"up {word}")
@@ -140,7 +140,7 @@ async def test_while_the_file_is_locked_nothing_is_acknowledged(world: World) ->
 async def test_a_claim_that_nobody_was_told_of_is_given_up(
     world: World, encryption_key: str
 ) -> None:
-    """As when the commit of a claim takes effect and its answer is lost: ours, but not running."""
+    """The commit of a claim takes effect and its answer is lost: the session is ours, but idle."""
     bridge = await world.bridge(BRIDGE_WORKER_ID="the-only-one")
     thread, conversation = await world.talking()
     async with open_database(world.env["DATABASE_URL"], keys=[encryption_key]) as database:

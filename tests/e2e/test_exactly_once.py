@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 PUBLISH = "ms.PublishEvent"
 PATIENCE = 30.0
-"""Seconds until whatever comes must have come."""
+"""Seconds within which every message must have arrived."""
 REPLAYS: dict[str, Callable[[World], None]] = {
     "0.7 s late": lambda world: world.liveperson.faults.delay_replays(0.7),
     "1.5 s late": lambda world: world.liveperson.faults.delay_replays(1.5),
@@ -78,7 +78,7 @@ class Talk:
         )
 
     async def comes_to(self, heard: list[str], shown: list[str]) -> None:
-        """Say a last word each way; everything must be there, once, in order."""
+        """Exchange a last message each way; then everything must be there, once, in order."""
         await self.thread.say("the last word")
         await self.answer("and the agent's")
         heard, shown = [*heard, "the last word"], [*shown, "and the agent's"]
@@ -255,7 +255,7 @@ FORMS = [
 @pytest.mark.parametrize(
     "form", FORMS, ids=lambda form: f"{form.replay_order}, {form.originator}, {form.from_inclusive}"
 )
-async def test_replays_in_any_form(world: World, form: Manners) -> None:
+async def test_replays_in_any_form_lose_and_double_nothing(world: World, form: Manners) -> None:
     """The socket is cut in the middle of the talk, and the replay comes in small portions."""
     manners = world.liveperson.manners
     manners.replay_size, manners.replay_late = 2, (0.0, 0.4)

@@ -1,4 +1,4 @@
-"""What breaks heals: sockets, tokens, Slack, LivePerson, the bridge's own process."""
+"""The bridge recovers from faults of sockets, tokens, Slack, LivePerson and its own process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ sqlite_only = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True
 
 
 async def exchange(world: World, thread: Thread, conversation: object, word: str) -> None:
-    """A word each way, exactly once."""
+    """Exchange a message each way; each arrives exactly once."""
     await thread.say(f"up {word}")
     await world.until(lambda: f"up {word}" in said(world, conversation), 30)
     await world.liveperson.say(conversation.id, f"down {word}")  # type: ignore[attr-defined]
@@ -78,7 +78,7 @@ async def test_a_long_outage_is_told_and_so_is_its_end(world: World) -> None:
 
 @pytest.mark.parametrize("code", [4401, 4407, 1011])
 @sqlite_only
-async def test_close_codes(world: World, code: int) -> None:
+async def test_the_session_survives_every_close_code(world: World, code: int) -> None:
     await world.bridge()
     thread, conversation = await world.talking()
     world.liveperson.faults.close_sockets(code)

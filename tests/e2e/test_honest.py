@@ -1,4 +1,4 @@
-"""What the bridge says of itself is so: ready, the only one of its name, stopped in good order."""
+"""The bridge's own statements are true: ready, the only one of its name, stopped in order."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ async def test_hang_up_is_a_stop_in_good_order(world: World) -> None:
 
 @on_sqlite
 async def test_closed_terminal_is_a_stop_in_good_order(world: World) -> None:
-    """Its signal comes when nothing can be printed any more."""
+    """The signal comes when the process cannot print any more."""
     outer, inner = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "serve"),

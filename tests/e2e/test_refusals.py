@@ -1,4 +1,4 @@
-"""Slack refuses a thread while the bridge's process dies, or stops: nothing is begun anew."""
+"""Slack refuses a thread while the bridge dies or stops: the next process continues the wait."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people write is in no log, whatever is wrong with the request that it comes in."""
+"""No log contains what people write, even if its request is malformed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def post(world: World, bridge: Bridge, raw: bytes, content_type: str = JSO
     return await status(bridge, f"{head}Content-Length: {len(raw)}\r\n\r\n".encode() + raw)
 
 
-async def test_every_kind_of_request(world: World) -> None:
+async def test_no_kind_of_request_is_served_for_another_workspace(world: World) -> None:
     bridge = await world.bridge()
     statuses = {}
     for team in ("T0SANDBOX", "T0OTHER"):

@@ -1,4 +1,4 @@
-"""Several bridges on one PostgreSQL: they share the sessions, and none gets in another's way."""
+"""Several bridges on one PostgreSQL share the sessions without disturbing each other."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = [
 
 LEASE = 2.0
 LONG_LEASE = 60.0
-"""Longer than anything here waits: what is taken over in time was handed over."""
+"""Longer than any wait here: a session that is taken over sooner was handed over."""
 GRACE = 5.0
 """Seconds beyond the lease within which a dead worker's sessions relay again."""
 SLOW = 60.0
@@ -64,7 +64,7 @@ async def worker(world: World, name: str, lease: float = LEASE) -> Bridge:
 
 
 async def owners(store: Database) -> dict[str, str | None]:
-    """Who has which live session."""
+    """The owner of each live session."""
     async with store.read() as transaction:
         found = await transaction.execute(
             select(SESSIONS.c.id, SESSIONS.c.owner).where(SESSIONS.c.live)
@@ -269,7 +269,7 @@ def everything(world: World) -> list[Any]:
 
 
 async def test_what_another_has_claimed_is_not_written_to(world: World, store: Database) -> None:
-    """Even by a worker whose own lease is good: each write checks the session's epoch."""
+    """Even a worker with a valid lease cannot write: each write checks the session's epoch."""
     first = await worker(world, "first", lease=LONG_LEASE)
     (pair,) = await pairs(world, 1)
     await pair.exchange()
@@ -309,7 +309,7 @@ async def test_two_workers_that_get_parts_of_a_burst_keep_its_order(world: World
 
 
 async def test_what_two_workers_get_is_done_once(world: World, store: Database) -> None:
-    """Each event and command reaches both at the same time."""
+    """Each event and command reaches both workers at the same time."""
     first = await worker(world, "first")
     second = await worker(world, "second")
     async with to_all([first.port, second.port]) as address:

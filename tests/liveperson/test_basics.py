@@ -68,7 +68,9 @@ def test_parse_account_gives_digits_or_says_no(text: str) -> None:
         (None, False, ConnectionLost),
     ],
 )
-def test_close_codes(code: int | None, at_once: bool, kind: type[ConnectionLost]) -> None:
+def test_a_close_code_becomes_its_kind_of_error(
+    code: int | None, at_once: bool, kind: type[ConnectionLost]
+) -> None:
     lost = connection_lost(code, "bye", at_once=at_once)
     assert type(lost) is kind
     assert lost.at_once is at_once
@@ -114,7 +116,9 @@ def test_foreign_words_in_errors_are_short_and_printable() -> None:
     ("text", "seconds"),
     [("3", 3), ("0.5", 0.5), ("-1", 0), ("nan", None), ("inf", 3600), ("soon", None), (None, None)],
 )
-def test_retry_after(text: str | None, seconds: float | None) -> None:
+def test_retry_after_is_read_as_seconds_or_as_a_date(
+    text: str | None, seconds: float | None
+) -> None:
     assert parse_retry_after(text) == seconds
     assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 

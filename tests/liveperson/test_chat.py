@@ -44,7 +44,9 @@ def raw(standin: StandIn) -> Type:
 
 
 @pytest.mark.parametrize("account", ["12345678", "87654321"])
-async def test_a_talk(sandbox: LivePersonSandbox, at: Type, account: str) -> None:
+async def test_a_person_talks_with_an_agent_until_the_end(
+    sandbox: LivePersonSandbox, at: Type, account: str
+) -> None:
     async with at(account) as typist:
         conversation = await opened(sandbox, typist)
         await sandbox.say(conversation, "Good day!\nHow can I help?")
@@ -133,7 +135,7 @@ async def test_what_cannot_be_is_told_with_its_remedy(
     assert "Traceback" not in typist.text
 
 
-async def test_nobody_there() -> None:
+async def test_an_unreachable_liveperson_is_told_with_its_remedy() -> None:
     async with typing("1", csds_url="http://127.0.0.1:1", allowed_hosts=["*"]) as typist:
         assert await typist.left() == 1
     assert "LIVEPERSON_CSDS_URL" in typist.text
@@ -251,7 +253,9 @@ async def test_an_expired_sign_up_goes_on_as_somebody_new_and_says_so(
                 await changes.get()
 
 
-async def test_closed_while_away(sandbox: LivePersonSandbox, at: Type) -> None:
+async def test_a_close_during_an_outage_is_told_after_it(
+    sandbox: LivePersonSandbox, at: Type
+) -> None:
     async with at("12345678") as typist:
         conversation = await opened(sandbox, typist)
         sandbox.faults.http_status("ums", 503)
@@ -261,7 +265,9 @@ async def test_closed_while_away(sandbox: LivePersonSandbox, at: Type) -> None:
         await typist.out.until("The conversation was closed by the agent.")
 
 
-async def test_leaving_without_a_connection(sandbox: LivePersonSandbox, at: Type) -> None:
+async def test_leaving_without_a_connection_says_that_the_conversation_stays_open(
+    sandbox: LivePersonSandbox, at: Type
+) -> None:
     async with at("12345678") as typist:
         await opened(sandbox, typist)
         sandbox.faults.http_status("ums", 503, retry_after=3600, times=None)
@@ -272,7 +278,9 @@ async def test_leaving_without_a_connection(sandbox: LivePersonSandbox, at: Type
     assert "the conversation stays open" in typist.text
 
 
-async def test_out_of_hours(sandbox: LivePersonSandbox, at: Type) -> None:
+async def test_out_of_hours_the_return_of_the_agents_is_told(
+    sandbox: LivePersonSandbox, at: Type
+) -> None:
     sandbox.accounts["12345678"].delay_until = 2_000_000_000_000
     async with at("12345678") as typist:
         await typist.out.until("> ")
@@ -280,7 +288,9 @@ async def test_out_of_hours(sandbox: LivePersonSandbox, at: Type) -> None:
         await typist.out.until("They are back at")
 
 
-async def test_odd_events_and_those_of_others(standin: StandIn, raw: Type) -> None:
+async def test_odd_events_are_shown_safely_and_those_of_others_are_not(
+    standin: StandIn, raw: Type
+) -> None:
     standin.replies["user"] = Reply(status=404)
     file = {
         "type": "ContentEvent",

@@ -30,7 +30,7 @@ async def sandbox() -> AsyncIterator[LivePersonSandbox]:
         yield running
 
 
-async def test_a_file_a_text_and_nothing_as_standard_input(
+async def test_standard_input_may_be_a_file_a_text_or_nothing(
     sandbox: LivePersonSandbox, tmp_path: Path
 ) -> None:
     path = tmp_path / "lines.txt"
@@ -43,7 +43,7 @@ async def test_a_file_a_text_and_nothing_as_standard_input(
     assert len(sandbox.conversations) == 1
 
 
-async def test_a_real_terminal(sandbox: LivePersonSandbox) -> None:
+async def test_a_real_terminal_reuses_the_line_of_the_prompt(sandbox: LivePersonSandbox) -> None:
     """On a terminal the prompt's line is reused, and lines come in as they are typed."""
     ours, theirs = pty.openpty()
     out = b""
@@ -110,7 +110,9 @@ async def command(sandbox: LivePersonSandbox, folder: Path) -> AsyncIterator[Pro
         await process.communicate()
 
 
-async def test_the_accounts_settings_and_ctrl_c(sandbox: LivePersonSandbox, tmp_path: Path) -> None:
+async def test_the_command_uses_the_accounts_settings_and_ends_on_ctrl_c(
+    sandbox: LivePersonSandbox, tmp_path: Path
+) -> None:
     async with command(sandbox, tmp_path) as process:
         conversation = only(sandbox)
         assert conversation.skill_id == "4711"

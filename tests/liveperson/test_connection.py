@@ -81,7 +81,9 @@ async def silent(socket: web.WebSocketResponse, frame: dict[str, Any]) -> None:
     """Answer nothing."""
 
 
-async def test_a_conversation(standin: StandIn, connect: Open, heard: Heard) -> None:
+async def test_a_conversation_can_be_opened_used_and_closed(
+    standin: StandIn, connect: Open, heard: Heard
+) -> None:
     async with connect() as ums:
         assert ums.consumer_id == CONSUMER
         assert await ums.get_clock() == 1_700_000_000_000
@@ -150,7 +152,9 @@ async def test_refused_upgrades_have_names(
     assert len(standin.upgrades) == 1
 
 
-async def test_nobody_there_and_nowhere_to_go(standin: StandIn, connect: Open) -> None:
+async def test_a_host_that_cannot_be_reached_is_a_lost_connection(
+    standin: StandIn, connect: Open
+) -> None:
     listed = {"service": "asyncMessagingEnt", "baseURI": "127.0.0.1:1"}
     standin.replies["csds"] = Reply({"baseURIs": listed})
     with pytest.raises(ConnectionLost):
@@ -311,7 +315,9 @@ async def test_asking_while_the_goodbye_is_under_way(
 
 
 @pytest.mark.parametrize("goodbye", [4401, 4407, 1011, None])
-async def test_closed_at_once(standin: StandIn, connect: Open, goodbye: int | None) -> None:
+async def test_a_socket_that_closes_at_once_says_so(
+    standin: StandIn, connect: Open, goodbye: int | None
+) -> None:
     async def leave(socket: web.WebSocketResponse) -> None:
         if goodbye is None:
             await standin.cut(socket)
@@ -429,7 +435,7 @@ async def test_frames_can_be_watched_without_tokens(
     assert credentials.jwt not in text
 
 
-async def test_no_token_in_any_log(
+async def test_no_token_gets_into_any_log(
     standin: StandIn, connect: Open, credentials: Credentials, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -453,7 +459,7 @@ async def test_leaving_ends_the_reader_and_says_goodbye(standin: StandIn, connec
     assert ours == []
 
 
-async def test_cancelled_while_asking(
+async def test_a_cancelled_request_leaves_no_error_behind(
     standin: StandIn, connect: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     standin.on_request = silent
@@ -474,7 +480,7 @@ async def test_cancelled_while_asking(
     assert caplog.text == ""
 
 
-async def test_over_tls() -> None:
+async def test_a_connection_over_tls_works() -> None:
     ca = trustme.CA()
     server_context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     client_context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,4 +1,4 @@
-"""A dialog's events in order, each once; what is missing, and what proves that it is not there."""
+"""A dialog's events in order, each once; missing numbers, and what proves them to be no events."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_addresses_must_be_listed_as_they_are(host: str) -> None:
     assert not is_allowed(host, ["*", "*.*", "*.0.0.1", "127.*", "[*", "?.1"])
 
 
-def test_listed_addresses() -> None:
+def test_listed_addresses_are_allowed() -> None:
     assert is_allowed("127.0.0.1:8080", ["127.0.0.1"])
     assert is_allowed("[::1]:8080", ["::1"])
     assert is_allowed("[::1]", ["[::1]"])
@@ -174,7 +174,7 @@ async def test_lookup_failures_have_names(
     await directory.lookup(NUMBER)  # failures are not remembered
 
 
-async def test_lookup_of_nobody_there(http: aiohttp.ClientSession) -> None:
+async def test_a_lookup_that_reaches_nobody_says_so(http: aiohttp.ClientSession) -> None:
     directory = DomainDirectory(http, csds_url="http://127.0.0.1:1", allowed_hosts=[])
     with pytest.raises(DomainsUnavailable):
         await directory.lookup(NUMBER)

@@ -57,7 +57,7 @@ def decode_event(event: Any) -> Event:
     return change.event
 
 
-def test_a_response() -> None:
+def test_a_response_is_read() -> None:
     raw = b'{"kind":"resp","reqId":"7","code":200,"type":"T","body":{"sequence":3},"more":1}'
     found = frames.decode(raw)
     assert isinstance(found, Response)
@@ -65,7 +65,7 @@ def test_a_response() -> None:
     assert bytes(found.body) == b'{"sequence":3}'
 
 
-def test_a_message() -> None:
+def test_a_message_is_read() -> None:
     metadata = [{"type": "BotResponse"}, {"type": "ExternalId", "id": "mine"}]
     (change,) = decode_changes(text_change("Hello 🙂", 5, metadata=metadata, more={"a": [1]}))
     assert change == EventChange(
@@ -87,7 +87,7 @@ def test_every_change_counts() -> None:
     assert [change.sequence for change in changes] == list(range(50))
 
 
-def test_a_bare_change_and_bare_metadata() -> None:
+def test_a_bare_change_and_bare_metadata_are_read() -> None:
     change = text_change("Hi", metadata={"type": "ExternalId", "id": "mine"})
     frame = events()
     frame["body"]["changes"] = change
@@ -187,7 +187,7 @@ def test_either_id_tells_who_it_was() -> None:
         (None, UnknownEvent("", None)),
     ],
 )
-def test_events(event: Any, expected: Event) -> None:
+def test_each_event_is_read_as_its_type(event: Any, expected: Event) -> None:
     assert decode_event(event) == expected
 
 
@@ -197,7 +197,7 @@ def test_only_typing_takes_no_sequence() -> None:
     assert decode_event({"type": "Other"}).takes_sequence
 
 
-def test_the_words_of_structured_content() -> None:
+def test_structured_content_is_read_as_its_texts() -> None:
     content = {
         "type": "vertical",
         "elements": [
@@ -250,7 +250,7 @@ def test_odd_bodies_hold_nothing(body: Any) -> None:
         assert decode(frame).changes == ()
 
 
-def test_a_conversation() -> None:
+def test_a_conversation_change_is_read() -> None:
     frame = conversations(
         {
             "type": "UPSERT",
@@ -294,7 +294,7 @@ def test_a_conversation() -> None:
     )
 
 
-def test_older_and_barer_conversations() -> None:
+def test_older_and_barer_conversations_are_read_too() -> None:
     older = conversation_change(
         participants=[],
         participantsPId={"CONSUMER": CONSUMER, "ASSIGNED_AGENT": [AGENT, 5]},
@@ -333,7 +333,7 @@ def test_who_is_only_suggested_and_what_is_no_talk() -> None:
     assert (read.skill, read.ttr) == ("1002", "URGENT")
 
 
-def test_unknown_kinds_and_types() -> None:
+def test_unknown_kinds_and_types_are_tolerated() -> None:
     assert decode({"kind": "notification", "type": "new"}) == UnknownNotification("new")
     assert decode({"kind": "notification"}) == UnknownNotification("")
     assert decode({"kind": "other"}) is None
@@ -360,7 +360,7 @@ def test_unknown_kinds_and_types() -> None:
         b'{"kind":"notification","type":"\xff"}',
     ],
 )
-def test_bad_frames(raw: str | bytes) -> None:
+def test_bad_frames_are_refused_in_a_short_text(raw: str | bytes) -> None:
     with pytest.raises(BadFrame) as raised:
         frames.decode(raw)
     assert len(str(raised.value)) < 100
@@ -410,7 +410,7 @@ FRAMES = [
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200))
-def test_any_bytes(raw: str | bytes) -> None:
+def test_any_bytes_raise_nothing_but_bad_frame(raw: str | bytes) -> None:
     try:
         frames.decode(raw)
     except BadFrame:
@@ -420,7 +420,7 @@ def test_any_bytes(raw: str | bytes) -> None:
 
 
 @given(st.one_of(*(mangled(frame) for frame in FRAMES)))
-def test_any_mangled_frame(frame: Any) -> None:
+def test_any_mangled_frame_gives_usable_values(frame: Any) -> None:
     try:
         found = frames.decode(json.dumps(frame).encode())
     except BadFrame:

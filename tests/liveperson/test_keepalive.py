@@ -15,7 +15,7 @@ TIMEOUT = 2.0
 
 
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that tests advance."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -1,4 +1,4 @@
-"""`LivePerson`: the high-level face, against the sandbox and its faults."""
+"""`LivePerson`, the high-level interface, against the sandbox and its faults."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def texts(found: list[ConversationEvent]) -> list[str]:
     return [event.text for event in found if isinstance(event, Message)]
 
 
-async def test_a_conversation_from_hello_to_goodbye(
+async def test_a_conversation_runs_from_hello_to_goodbye(
     sandbox: LivePersonSandbox, consumer_of: Open
 ) -> None:
     async with consumer_of("12345678") as consumer, consumer.conversation() as conversation:

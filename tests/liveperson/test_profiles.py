@@ -57,14 +57,16 @@ async def test_what_cannot_be_had_is_none_and_not_asked_for_again_soon(
 
 
 @pytest.mark.parametrize("agent", ["", ".", ".."])
-async def test_ids_that_would_name_something_else(
+async def test_ids_that_would_name_something_else_are_not_looked_up(
     standin: StandIn, directory: DomainDirectory, agent: str
 ) -> None:
     assert await ProfileDirectory(directory).agent(NUMBER, AgentId(agent)) is None
     assert standin.calls == []
 
 
-async def test_unknown_account_and_silence(standin: StandIn, directory: DomainDirectory) -> None:
+async def test_an_unknown_account_and_a_silent_server_give_no_profile(
+    standin: StandIn, directory: DomainDirectory
+) -> None:
     gate = asyncio.Event()
     standin.replies["user"].gate = gate
     assert await ProfileDirectory(directory, deadline=0.05).agent(NUMBER, MARIA) is None

@@ -54,7 +54,7 @@ def test_the_check_can_fail() -> None:
     assert faults(wrong)
 
 
-def test_the_form_of_a_request() -> None:
+def test_a_request_is_encoded_as_the_schema_has_it() -> None:
     assert frame(requests.publish_text("d", "Hi", external_id="mine"), "9") == {
         "kind": "req",
         "id": "9",
@@ -112,7 +112,7 @@ def test_what_is_no_metadata_is_not_sent(metadata: str) -> None:
 
 
 @pytest.mark.parametrize("external_id", ["", "a" * 65])
-def test_external_ids_that_livepersons_would_refuse(external_id: str) -> None:
+def test_external_ids_that_liveperson_would_refuse_are_refused(external_id: str) -> None:
     with pytest.raises(ValueError, match="64"):
         requests.publish_text("d", "x", external_id=external_id)
 
@@ -123,7 +123,7 @@ def test_any_text_can_be_sent(text: str) -> None:
     assert event["message"] == text.encode("utf-8", "replace").decode()
 
 
-def test_client_properties() -> None:
+def test_client_properties_are_a_header_that_the_schema_allows() -> None:
     for properties in (BRIDGE, ClientProperties("é\n", time_zone="Europe/Berlin")):
         header = properties.header()
         assert header.isascii()

@@ -1,4 +1,4 @@
-"""The garbage collector: at rest while modules are read, and back at work however that ends."""
+"""The garbage collector is off during imports, and on again even if they fail."""
 
 from __future__ import annotations
 

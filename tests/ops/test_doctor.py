@@ -83,7 +83,7 @@ async def test_a_socket_that_says_nothing(sandbox: LivePersonSandbox) -> None:
     assert "did not answer GetClock" in checks[2].detail
 
 
-async def test_nobody_there() -> None:
+async def test_an_unreachable_liveperson_stops_the_checks_with_a_remedy() -> None:
     checks = await check_liveperson("1", csds_url="http://127.0.0.1:1", allowed_hosts=["*"])
     assert [check.ok for check in checks] == [False, None, None]
     assert "LIVEPERSON_CSDS_URL" in checks[0].remedy
@@ -93,7 +93,7 @@ async def slack(standin: StandIn, token: str | None = "xoxb-secret", **more: Any
     return await check_slack(token, api_url=f"{standin.url}/slack", **more)
 
 
-async def test_slack_token(standin: StandIn) -> None:
+async def test_the_slack_token_is_checked_with_its_scopes(standin: StandIn) -> None:
     body = {"ok": True, "user": "bridge", "team": "Sandbox"}
     body |= {"team_id": "T0SANDBOX", "user_id": "U0BRIDGE", "bot_id": "B0BRIDGE"}
     standin.replies["auth.test"] = Reply(body, headers={"X-OAuth-Scopes": "chat:write,commands"})
@@ -126,7 +126,7 @@ async def test_slack_says_no(standin: StandIn, reply: Reply, detail: str) -> Non
     assert "secret" not in f"{check.detail} {check.remedy}"
 
 
-async def test_slack_without_token_or_network(standin: StandIn) -> None:
+async def test_slack_without_token_or_network_is_told_with_the_remedy(standin: StandIn) -> None:
     assert "SLACK_BOT_TOKEN" in (await slack(standin, None)).detail
     nowhere = await check_slack("xoxb-secret", api_url="http://127.0.0.1:1")
     assert nowhere.ok is False
@@ -136,7 +136,7 @@ async def test_slack_without_token_or_network(standin: StandIn) -> None:
     assert (await slack(standin, "xoxb-\n")).ok is False
 
 
-async def test_app_token(standin: StandIn) -> None:
+async def test_the_app_token_is_checked(standin: StandIn) -> None:
     standin.replies["apps.connections.open"] = Reply({"ok": True, "url": "wss://secret.example"})
     good = await check_app_token("xapp-secret", api_url=f"{standin.url}/slack")
     assert (good.ok, good.detail) == (True, "Socket Mode can connect")
@@ -155,7 +155,7 @@ async def test_app_token(standin: StandIn) -> None:
     assert "secret" not in render([good, bad])
 
 
-async def test_everything_in_order(sandbox: LivePersonSandbox) -> None:
+async def test_all_checks_run_in_order(sandbox: LivePersonSandbox) -> None:
     async def configuration() -> Check:
         return Check("configuration", True, "complete")
 

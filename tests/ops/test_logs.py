@@ -114,7 +114,7 @@ def test_no_secret_survives(form: Any, capsys: Stderr) -> None:
         "gAAAAABnsEcReTsEcReTsEcReTsEcReT==",
     ],
 )
-def test_blots_out(secret: str) -> None:
+def test_secrets_are_blotted_out(secret: str) -> None:
     text = redact(f"before {secret} after")
 
     assert "sEcReT" not in text
@@ -133,7 +133,7 @@ def test_blots_out(secret: str) -> None:
         "request_key=abc",
     ],
 )
-def test_leaves_alone(harmless: str) -> None:
+def test_harmless_texts_are_left_alone(harmless: str) -> None:
     assert redact(harmless) == harmless
 
 

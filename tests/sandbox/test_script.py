@@ -25,7 +25,7 @@ from lp_sandbox.server import Sandbox
         ("long", "all of it", "stay"),
     ],
 )
-def test_what_it_knows(text: str, says: str, then: str) -> None:
+def test_the_script_answers_what_it_knows(text: str, says: str, then: str) -> None:
     reply = script.reply_to(text, 0)
     assert says in " ".join(reply.lines)
     assert reply.then == then

@@ -86,7 +86,9 @@ async def test_socket_mode_has_its_own_variables() -> None:
         assert sandbox.slack.events_url is None
 
 
-async def test_faults_from_outside(sandbox: Sandbox, http: aiohttp.ClientSession) -> None:
+async def test_faults_can_be_switched_on_from_outside(
+    sandbox: Sandbox, http: aiohttp.ClientSession
+) -> None:
     async def control(**body: object) -> int:
         async with http.post(f"{sandbox.page_url}control/faults", json=body) as response:
             return response.status

@@ -1,4 +1,4 @@
-"""A Slack stand-in, our identity in it, and the bridge's HTTP front before a small relay."""
+"""A Slack stand-in, the bridge's identity in it, and its HTTP side with a small relay behind."""
 
 from __future__ import annotations
 

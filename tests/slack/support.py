@@ -1,4 +1,4 @@
-"""What the tests of Slack's face share: a small relay, an HTTP front, and signed requests."""
+"""Shared by the tests of `bridge.slack`: a small relay, an HTTP server, and signed requests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ Given = TypeVarTuple("Given")
 
 
 class Relay:
-    """Stands behind `service` in the relay's place: notes what is asked, answers as it is told.
+    """Takes the relay's place as `service`: records the calls, and answers as the test says.
 
     A new verb of `Service` needs no line here, except for an answer other than None.
     """

@@ -21,7 +21,7 @@ RING = KeyRing([Fernet.generate_key().decode()])
 
 
 async def add_session(database: Database, credentials: str | None, *, live: bool = True) -> None:
-    """Add a session, with what it takes at least."""
+    """Add a session with only the required columns."""
     statement = insert(Session).values(
         id="s1" if live else "s0",
         request_key="r1" if live else "r0",

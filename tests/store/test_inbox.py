@@ -1,4 +1,4 @@
-"""The inbox: what waits gets its final payload once, whatever commits nobody heard of."""
+"""The inbox: a row gets its final payload once, even if the answer to a commit is lost."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def test_a_row_becomes_its_parts_in_its_place(database: Database) -> None:
 
 
 async def test_what_was_made_ready_is_not_made_ready_in_other_words(database: Database) -> None:
-    """The first commit took effect, and nobody heard of it; meanwhile a name has changed."""
+    """The first commit took effect without an answer; meanwhile a name has changed."""
     row = await prepared(database)
     await replace(database, row, item("one"), item("two"))
     again = await replace(database, row, item("one and"), item("a half"), item("two"))

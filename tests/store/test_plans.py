@@ -1,4 +1,4 @@
-"""What is done must cost nothing: the queries of the hot path find only what waits or lives."""
+"""Finished rows cost nothing: queries of the hot path find only waiting rows, live sessions."""
 
 from __future__ import annotations
 

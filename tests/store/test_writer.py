@@ -1,4 +1,4 @@
-"""The writer: committed before it is told, one bad work spoils nothing, none waits for ever."""
+"""The writer returns after the commit; a failing work harms no other; none waits for ever."""
 
 from __future__ import annotations
 

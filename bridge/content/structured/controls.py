@@ -10,9 +10,9 @@ import msgspec
 PRESS: Final = "lp_press"
 """A button that says something."""
 OPEN_LINK: Final = "lp_link"
-"""A button that leads to an address; Slack tells that it was pressed all the same."""
+"""A button that opens an address; Slack sends its press all the same."""
 CHOOSE: Final = "lp_choose"
-"""Boxes, radio buttons, a select, a date: nothing happens until it is submitted."""
+"""Checkboxes, radio buttons, a select or a date: their choice counts only when submitted."""
 SUBMIT: Final = "lp_submit"
 """The button that submits what is chosen in its message."""
 OPEN: Final = "lp_open"
@@ -31,7 +31,7 @@ class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
 
     title: str
     text: str | None = None
-    """What it says when it is submitted."""
+    """The text that is sent when it is submitted."""
     actions: str = "[]"
     """JSON, as it came."""
     metadata: str | None = None
@@ -39,7 +39,7 @@ class Choice(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Control(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something to press, with all that its answer needs."""
+    """An element to press, with everything that its answer needs."""
 
     index: int
     """Its place in `Card.controls`, and in the values of its elements."""
@@ -56,15 +56,15 @@ class Control(msgspec.Struct, frozen=True, omit_defaults=True):
     choices: tuple[Choice, ...] = ()
     multiple: bool = False
     repeat: bool = False
-    """Whether it can be pressed again: links, but for quick replies."""
+    """Whether it can be pressed again: links can, except in quick replies."""
     quick: bool = False
-    """A quick reply: all of them go once one is pressed, or the person says anything else."""
+    """A quick reply: all of them are removed once one is pressed, or the person writes anything."""
     modal: bool = False
     """It opens a dialog (`modals.modal`) instead of being submitted in the thread."""
 
 
 def value(key: str, index: int, choice: int | None = None) -> str:
-    """Return what Slack gives back when it is pressed, or when this of its choices is chosen."""
+    """Return the value that Slack sends when it is pressed, or when this choice is chosen."""
     return f"{key}:{index}" if choice is None else f"{key}:{index}:{choice}"
 
 

@@ -89,7 +89,7 @@ class Drawing:
         self.click(image.click, image.path, one_line(caption) or next(iter(image.alts), ""))
 
     def click(self, click: e.Click, path: str, said: str) -> None:
-        """Draw a button for what has no words of its own to press."""
+        """Draw a button for an element that has no text of its own to press."""
         if click.actions:
             named = next((name for name in map(clicks.name_of, click.actions) if name), said)
             label = (Span(named),) if kit.fits(named, SHORT) else ()
@@ -129,9 +129,9 @@ class Drawing:
             self.sheet.say((*lead, Span(said)) if key else (Span(said),))
 
     def replies(self, replies: e.Replies) -> None:
-        """Draw answers to press, marked as what goes away."""
+        """Draw answers to press, marked to be removed later."""
         if self.sheet.contained:
-            raise Unfit  # they are found again, and go away, as blocks of the message itself
+            raise Unfit  # they must be blocks of the message itself, to be found and removed later
         self.sheet.say(replies.title)
         before, self.sheet.mark = self.sheet.mark, "q"
         for reply in replies.buttons:
@@ -149,7 +149,7 @@ class Drawing:
     # -- containers
 
     def group(self, group: e.Group) -> None:
-        """Draw what is beside or below each other, in reading order."""
+        """Draw the elements of a group, in reading order."""
         elements: Sequence[Any] = group.elements
         if group.kind == "horizontal" and len(elements) > 1:
             elements = self.beside(elements)
@@ -157,7 +157,7 @@ class Drawing:
             self.draw(each)
 
     def beside(self, elements: Sequence[Any]) -> Sequence[Any]:
-        """Draw what can stand beside each other; return what is left to be drawn below."""
+        """Draw the elements that fit beside each other; return those to draw below."""
         if isinstance(elements[0], e.Image) and not elements[0].click.actions:
             return self._thumbnail(elements[0], elements)
         texts = [_only_text(each) for each in elements]
@@ -204,7 +204,7 @@ class Drawing:
             self.draw(card)
 
     def selection(self, selection: e.Selection) -> None:
-        """Draw the cards of a selection; what chooses them stands at its button."""
+        """Draw the cards of a selection; its button has the elements to choose with."""
         if not selection.folded:
             self.sequence([section.card for section in selection.sections])
             return
@@ -217,7 +217,7 @@ class Drawing:
         draw_checklist(self, checklist, self.draw)
 
     def unknown(self, unknown: e.Unknown) -> None:
-        """Draw the words of what nobody knows, and say that something is missing."""
+        """Draw the texts of an unknown element, and say that something is missing."""
         for part in unknown.parts:
             self.draw(part)
         named = f"“{unknown.kind[:60]}”" if unknown.kind else "Something"

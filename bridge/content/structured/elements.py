@@ -1,4 +1,4 @@
-"""Structured content as typed values: what a card consists of, whoever built it and however."""
+"""Structured content as typed values: the elements of a card, in any of LivePerson's forms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SLOTS: Final = "scheduleslotlist"
 CHECKED: Final = "checked"
 SUBMIT: Final = "submitastext"
 IMPOSSIBLE: Final = frozenset({"addtocart", "custom"})
-"""Actions for which there is nothing in Slack."""
+"""Actions that Slack has no equivalent for."""
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ class Text(msgspec.Struct, frozen=True):
 
     spans: Spans
     asides: tuple[str, ...] = ()
-    """What LivePerson's window shows only on hovering, or reads aloud."""
+    """Texts that LivePerson's window shows only on hovering, or that screen readers read."""
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -179,7 +179,7 @@ class Checklist(msgspec.Struct, frozen=True):
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Something that nobody knows, with the words and elements in it."""
+    """An unknown element, with the texts and elements in it."""
 
     kind: str
     parts: tuple[Any, ...]

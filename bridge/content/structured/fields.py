@@ -1,4 +1,4 @@
-"""The words in an element's fields: its own, hidden ones, and those in fields that nobody knows."""
+"""The texts in an element's fields: its own, hidden ones, and those in unknown fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON as it comes: read without surprise, written back as it was."""
+"""Reads JSON tolerantly, and writes it as it was."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from bridge.content.markup import is_blank, tidy
 
 DEEPEST: Final = 60
-"""How deep elements may be nested; below, only words are looked for."""
+"""How deep elements may be nested; deeper ones are only searched for texts."""
 _MARKS: Final = re.compile(r"[\s_-]+")
 
 

@@ -24,7 +24,7 @@ _BLOCK: Final = "lp_choice"
 
 
 class Modal(msgspec.Struct, frozen=True):
-    """A view, but for whose it is."""
+    """A view, without the person whom it is opened for."""
 
     title: str
     """Plain, within Slack's 24 characters once escaped."""

@@ -1,4 +1,4 @@
-"""Draws what can be pressed, and keeps what its answer will need."""
+"""Draws controls, and keeps what their answers will need."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _slots(pen: Pen, action: e.Action) -> None:
 
 
 def _dead(pen: Pen, button: e.Button, press: Press) -> None:
-    """Say what would stand on a button that can do nothing here."""
+    """Show the text of a button that can do nothing in Slack."""
     pen.sheet.say(joined(s for s in (button.title, button.subtitle) if not nothing(s)))
     for line in press.lines:
         pen.sheet.say((line,))

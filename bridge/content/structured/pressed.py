@@ -23,8 +23,8 @@ _IN_CONTEXT: Final = 10
 def after(blocks: Sequence[Block], control: Control, who: str, chosen: str) -> list[Block]:
     """Return a message's blocks after a press in it.
 
-    Quick replies go all together, a checklist leaves its header, a button itself; in their place
-    stands who chose what. What may be pressed again stays as it is.
+    Quick replies are all removed, of a checklist the header stays, and a button itself is removed.
+    In their place stands who chose what. Controls that may be pressed again stay as they are.
 
     Args:
         blocks: the message's as they are now, also as Slack gives them back.
@@ -60,7 +60,7 @@ def without_quick_replies(blocks: Sequence[Block]) -> list[Block]:
 
 
 def has_quick_replies(blocks: Sequence[Block]) -> bool:
-    """Whether there are any to take away."""
+    """Whether there are quick replies to remove."""
     return any(_id(block).startswith("lp:q:") for block in blocks)
 
 

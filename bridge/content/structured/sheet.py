@@ -1,4 +1,4 @@
-"""What a card looks like, part by part, and its division into messages.
+"""The parts of a drawn card, and their division into messages.
 
 A part is never divided: what is chosen and the button that submits it stay in one message, because
 Slack tells with a press only what is chosen in that message.
@@ -18,14 +18,14 @@ from bridge.content.structured import kit
 from bridge.content.structured.kit import Block, size
 
 MESSAGE_BLOCKS: Final = 45
-"""Some of Slack's fifty are left for what comes to them: who pressed what."""
+"""Most blocks of a message. The rest of Slack's fifty is left for notes on presses."""
 MESSAGE_SIZE: Final = 11_000
-"""Of 12,000, for the same reason."""
+"""Most JSON of a message; the rest of 12,000 is left for the same reason."""
 PART_SIZE: Final = 9_000
 RUN_SIZE: Final = 5_000
 """Paragraphs and rows grow up to this."""
 MOST_MESSAGES: Final = 40
-"""No card needs so many; nobody reads them."""
+"""Most messages of a card: no real card needs so many."""
 
 BODY: Final = "lp:{mark}:{number}"
 """A `block_id` that says to what a block belongs: `q` to the quick replies, `l7` to control 7."""
@@ -45,7 +45,7 @@ class Part:
 
 
 class Unfit(Exception):  # noqa: N818  an answer, not an error
-    """This cannot stand within a container."""
+    """The content does not fit into a container."""
 
 
 class Sheet:

@@ -36,7 +36,7 @@ ALONE_EVERY = 5
 STRAYS_EVERY = 8
 """Once in so many leases the owned sessions are compared with the running ones; otherwise only
 their numbers are."""
-HANDOVER_MS = 1_000
+HANDED_MS = 1_000
 """Rows for LivePerson younger than this are just being handed to their actor."""
 OVERDUE_MS = 5_000
 """Rows for Slack older than this may have been stored by another worker."""
@@ -377,7 +377,7 @@ class Supervisor:
 
         async def work(transaction: Transaction) -> tuple[set[str], set[str]]:
             return (
-                await inbox.sessions_waiting(transaction, mine, before=now - HANDOVER_MS),
+                await inbox.sessions_waiting(transaction, mine, before=now - HANDED_MS),
                 await outbox.sessions_waiting(transaction, mine, before=now - OVERDUE_MS),
             )
 

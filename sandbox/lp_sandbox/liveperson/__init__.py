@@ -1,4 +1,4 @@
-"""A LivePerson to try the bridge against: strict, over real sockets, with faults on demand."""
+"""A stand-in for LivePerson to test the bridge with: strict, over real sockets, with faults."""
 
 from lp_sandbox.liveperson.accounts import SandboxAccount, SandboxAgent, Trouble
 from lp_sandbox.liveperson.conversations import (

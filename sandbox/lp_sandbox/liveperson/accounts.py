@@ -1,4 +1,4 @@
-"""The stand-in's accounts and agents: who exists, and what goes wrong by nature of an account.
+"""The stand-in's accounts and agents, and what is wrong with some accounts for good.
 
 | account    | what it is for                                                                    |
 | ---------- | --------------------------------------------------------------------------------- |
@@ -27,7 +27,7 @@ SKILLS = {"1001": "Sales", "1002": "Billing"}
 
 
 class Trouble(Enum):
-    """What is wrong with an account for good."""
+    """A fault that an account always has."""
 
     IDP_REFUSES = "idp refuses"
     IDP_UNAVAILABLE = "idp unavailable"
@@ -49,7 +49,7 @@ class SandboxAgent:
     nickname: str
     full_name: str
     colour: str
-    """Of the avatar: `#rrggbb`."""
+    """The avatar's colour: `#rrggbb`."""
     picture_url: str | None = None
     """Where the picture is; None: the stand-in draws one."""
 
@@ -60,7 +60,7 @@ class SandboxAgent:
 
 @dataclass(slots=True)
 class SandboxAccount:
-    """One account, with the choices that LivePerson leaves to a brand or to chance."""
+    """One account, with the settings that differ between LivePerson's customers."""
 
     number: str
     name: str

@@ -1,4 +1,4 @@
-"""agentVep: how an agent's program signs in, and keeps its session.
+"""agentVep: signs an agent's program in, and keeps its session.
 
 Only a name and a password open a session; OAuth 1 and assertions are refused. A session lasts as
 long as the stand-in.
@@ -25,7 +25,7 @@ class AgentSession:
     account: SandboxAccount
     agent: SandboxAgent
     bearer: str
-    """Stands unescaped in the websocket's path, hence hexadecimal."""
+    """It is put into the websocket's path unescaped, and so is hexadecimal."""
     csrf: str
 
 

@@ -1,6 +1,6 @@
 """The agent's websocket, as LivePerson's own agent SDK for Node speaks it.
 
-Types carry the prefix `.ams.`. An agent hears of every event in the conversations that it takes
+Types have the prefix `.ams.`. An agent is told of every event in the conversations that it takes
 part in or has read, and of conversations through its subscriptions.
 """
 
@@ -33,9 +33,9 @@ class _Subscription:
 
     states: frozenset[str]
     agents: frozenset[str] | None
-    """Old ids; None: whoever takes part."""
+    """Old ids of agents; None: of all agents."""
     shown: set[str] = field(default_factory=set)
-    """What it shows now: it tells of the end (DELETE) of that and of nothing else."""
+    """The conversations that it shows now; only of those it tells the end (DELETE)."""
 
     def covers(self, conversation: SandboxConversation) -> bool:
         if conversation.state not in self.states:
@@ -89,7 +89,7 @@ class AgentSocket(UmsSocket):
         }
 
     def finish(self) -> None:
-        """Let go of everything, when the link has ended."""
+        """Release all subscriptions when the link has ended."""
         super().finish()
         self._end_listening()
 

@@ -1,4 +1,4 @@
-"""The consumer's websocket: its requests, what it is told, and the end of its token."""
+"""The consumer's websocket: its requests, its notifications, and the end of its token."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Subscription:
     states: frozenset[str]
     since: int
     shown: set[str] = field(default_factory=set)
-    """The open conversations that it has shown: it shows their end too."""
+    """The open conversations that it has shown; only of those it tells the end."""
 
 
 class ConsumerSocket(UmsSocket):
@@ -106,7 +106,7 @@ class ConsumerSocket(UmsSocket):
         )
 
     def finish(self) -> None:
-        """Let go of everything, when the link has ended."""
+        """Release all subscriptions when the link has ended."""
         super().finish()
         if self._end_listening is not None:
             self._end_listening()
@@ -120,7 +120,7 @@ class ConsumerSocket(UmsSocket):
 
     @property
     def identity(self) -> Identity | None:
-        """Whose it is; None before it is known."""
+        """The consumer's identity; None before it is known."""
         return self._identity
 
     @property
@@ -316,7 +316,7 @@ class ConsumerSocket(UmsSocket):
         return change
 
     def _last_content(self, conversation: SandboxConversation) -> StoredEvent | None:
-        """What the conversation's change says is its last message; it need not be true."""
+        """The event that a change of the conversation names as its last; it may be an old one."""
         says = self._manners.last_content
         if says == "sometimes":
             says = self._manners.chance.choice(("never", "fresh", "stale"))

@@ -1,4 +1,4 @@
-"""CSDS: which host serves what. It is always this server, at the address that was asked."""
+"""CSDS: which host serves which service. It is always this server, as the caller addressed it."""
 
 from __future__ import annotations
 

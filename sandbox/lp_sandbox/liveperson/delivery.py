@@ -1,4 +1,4 @@
-"""How notifications leave a socket: at once, unless a fault has something else in mind."""
+"""How notifications are sent over a socket: at once, unless a fault applies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Json = dict[str, Any]
 
 
 class Delivery:
-    """Passes one socket's notifications on to `send`, lost, late, twice, turned round or merged."""
+    """Hands one socket's notifications to `send`: lost, late, twice, reordered or merged."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Delivery:
         self._batch.clear()
 
     def notify(self, frame: Json) -> None:
-        """Deliver a notification, or do with it what the first waiting fault says."""
+        """Deliver a notification, or treat it as the first waiting fault says."""
         if self._batch and frame["type"] == self._batch[0]["type"]:
             self._gather(frame)
             return
@@ -64,7 +64,7 @@ class Delivery:
             self._pass(frame)
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do it after so many seconds, unless the socket has ended."""
+        """Call `action` after so many seconds, unless the socket has ended."""
 
         def act() -> None:
             self._timers.discard(timer)

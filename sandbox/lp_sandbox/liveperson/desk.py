@@ -1,4 +1,4 @@
-"""The agents' side as plain calls: what the page's workspace, the scripted agent and tests do."""
+"""The agents' side as plain methods, for the page's workspace, the scripted agent and tests."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ UNREAD_CHANGES = 10_000
 class AgentDesk:
     """Everything a human agent does. Agents are named by key (`maria`, `tom`).
 
-    What the model does not allow raises `Refused` (for example: no such conversation, it is
-    closed, the agent takes no part in it).
+    An action that the model does not allow raises `Refused` (for example: no such conversation, it
+    is closed, the agent takes no part in it).
     """
 
     def __init__(self, accounts: dict[str, SandboxAccount], model: Conversations) -> None:
@@ -46,7 +46,7 @@ class AgentDesk:
         self.model.join(conversation, conversation.account.agent(agent))
 
     async def transfer(self, conversation_id: str, to: str | None = None) -> SandboxAgent:
-        """Hand it to another agent, by default the account's next one. Returns who has it now."""
+        """Transfer it to another agent, by default the account's next one. Returns the new one."""
         conversation = self.model.get(conversation_id)
         agents = conversation.account.agents
         if to is not None:

@@ -1,4 +1,4 @@
-"""How a consumer's socket hears of its dialogs' events: as they happen, and again on request."""
+"""Tells a consumer's socket of its dialogs' events: as they happen, and again on request."""
 
 from __future__ import annotations
 

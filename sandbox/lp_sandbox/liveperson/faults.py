@@ -1,8 +1,8 @@
 """What can be made to go wrong with LivePerson, from tests, from the page and over HTTP.
 
-Some faults happen at once to the websockets that are open (`drop_sockets`, `expire_tokens`, …);
-the others wait for their occasion, `times` times (None: until `clear`). All can be narrowed to an
-account or a conversation. They concern consumers; agents' sockets stay well.
+Some faults happen at once to the open websockets (`drop_sockets`, `expire_tokens`, …). The others
+apply to the next `times` occasions (None: until `clear`). All can be limited to an account or a
+conversation. They affect only consumers, not agents' sockets.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NAMES = (
 
 
 class When(TypedDict, total=False):
-    """Narrows a fault that waits for its occasion."""
+    """Limits a fault that waits for its occasions."""
 
     times: int | None
     """How often it happens (1); None: until `clear`."""
@@ -89,7 +89,7 @@ class LivePersonFaults:
         self._conversations = conversations
         self._sockets = sockets
         self._held: list[asyncio.Event] = []
-        """What releases the calls that are held back."""
+        """Events that release the calls that are held back."""
 
     def apply(self, name: str, **params: Any) -> Any:
         """Call a fault by its name; raises `UnknownFault`."""
@@ -162,7 +162,7 @@ class LivePersonFaults:
         return len(sockets)
 
     def half_open(self, *, account: str | None = None, conversation: str | None = None) -> int:
-        """Let open sockets stay connected and say nothing more, not even a pong. Says how many."""
+        """Keep open sockets connected but silent, without even a pong. Says how many."""
         sockets = self._matching(account, conversation)
         for socket in sockets:
             socket.fall_silent()
@@ -171,7 +171,7 @@ class LivePersonFaults:
     def push(
         self, text: str, *, account: str | None = None, conversation: str | None = None
     ) -> int:
-        """Send a raw text frame, sense or nonsense; says to how many sockets."""
+        """Send any raw text frame; says to how many sockets."""
         sockets = self._matching(account, conversation)
         for socket in sockets:
             socket.push(text)
@@ -242,7 +242,7 @@ class LivePersonFaults:
         drop: bool = False,
         **when: Unpack[When],
     ) -> None:
-        """Do what is asked and answer nothing; with `drop`, cut the connection instead.
+        """Carry a request out and answer nothing; with `drop`, cut the connection instead.
 
         A connection that is cut carries no notification of it either.
         """
@@ -254,7 +254,7 @@ class LivePersonFaults:
         seconds: float = 1.0,
         **when: Unpack[When],
     ) -> None:
-        """Do what is asked and answer late; the socket's later requests wait meanwhile."""
+        """Carry a request out and answer late; the socket's later requests wait meanwhile."""
         self._add("slow_answer", type, when, seconds=seconds)
 
     # -- notifications -------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Websocket frames: what a request must look like, and how answers and notifications are built.
+"""Websocket frames: checks requests, and builds answers and notifications.
 
 The shapes are those of LivePerson's published schemas; a body that breaks them is a `BadBody`,
 whose text says where. Fields that the schemas do not name are let pass, as they let them pass.

@@ -1,4 +1,4 @@
-"""The way in for every HTTP call: the account, the body, the faults, the record."""
+"""What every HTTP call passes: the look-up of its account, its body, faults, and the record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Json = dict[str, Any]
 
 
 class HttpRefused(Exception):  # noqa: N818  it is an answer, not an error
-    """What a call is refused with."""
+    """A call is refused with this status and message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -28,7 +28,7 @@ class HttpRefused(Exception):  # noqa: N818  it is an answer, not an error
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP call to a service, understood as far as all services share it."""
+    """One HTTP call to a service, with the parts that all services share already read."""
 
     request: web.Request
     account: SandboxAccount
@@ -48,7 +48,7 @@ class Call:
 
 
 Service = Callable[[Call], Any]
-"""Answers with what becomes the JSON, or with a whole response; may raise `HttpRefused`."""
+"""Returns a value to send as JSON, or a whole response; may raise `HttpRefused`."""
 
 
 class Gate:
@@ -96,14 +96,14 @@ class Gate:
         return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
 
     async def spoil(self, name: str, request: web.Request) -> web.Response | None:
-        """What the call gets instead of an answer, if a fault waits for it."""
+        """The response instead of an answer, if a fault applies to the call."""
         if not self._rules:
             return None
         account = request.match_info["account"]
         if self._rules.take("http_reset", name, account=account):
             if request.transport is not None:
                 request.transport.abort()
-            await asyncio.Event().wait()  # the server cancels: the caller has gone
+            await asyncio.Event().wait()  # the server cancels this when the caller has gone
         if held := self._rules.take("hold_http", name, account=account):
             await _released(held)
         rule = self._rules.take("http_status", name, account=account)

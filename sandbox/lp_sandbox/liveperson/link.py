@@ -1,4 +1,4 @@
-"""One websocket as a transport: an ordered way out, and how it can end or fall silent.
+"""One websocket as a transport: sends frames in order, and can end or fall silent.
 
 Knows nothing of what the frames mean.
 """
@@ -15,7 +15,7 @@ from aiohttp import ClientConnectionError, WSMsgType, web
 LARGEST_FRAME = 1024 * 1024
 """Bytes; a larger one ends the socket with 1009."""
 WAITING_FRAMES = 20_000
-"""Frames that may wait for a client that does not read; then it is cut off."""
+"""Most frames that wait for a client that does not read; then it is cut off."""
 CLOSE_SECONDS = 2.0
 """How long the other side may take to answer a close frame."""
 
@@ -44,7 +44,7 @@ class Link:
         self._transport: asyncio.Transport | None = None
         self._silent = False
         self._last_word: Callable[[asyncio.Transport | None], None] | None = None
-        """How it ended, or is to end as soon as it is open."""
+        """The way in which it ended, or will end as soon as it is open."""
         self._ending = False
 
     async def serve(
@@ -53,7 +53,7 @@ class Link:
         """Accept the upgrade and hand every text frame to `receive`, one after the other."""
         try:
             await self._ws.prepare(request)
-        except ConnectionResetError:  # whoever asked for it has gone
+        except ConnectionResetError:  # the client has gone
             return self._ws
         self._transport = request.transport
         if self._last_word is not None:
@@ -74,7 +74,7 @@ class Link:
     # -- what others ask of it -----------------------------------------------------------------
 
     def send(self, frame: str) -> None:
-        """Queue a frame; nothing leaves a link that is silent."""
+        """Queue a frame; a silent link sends nothing."""
         if self._silent:
             return
         if self._out.qsize() >= WAITING_FRAMES:

@@ -1,7 +1,7 @@
 """How the stand-in behaves where LivePerson's documents leave it open.
 
-The defaults are the friendliest reading of them. A run of tests draws others by its seed: whoever
-keeps the promises against all of them relies on nothing that LivePerson never promised.
+The defaults are the friendliest reading of them. Tests draw others by a seed. A client that keeps
+the promises against all of them relies on nothing that LivePerson has not promised.
 """
 
 from __future__ import annotations
@@ -32,18 +32,19 @@ RECEIPTS: tuple[Receipts, ...] = ("counted", "unnumbered", "uncounted", "refused
 
 @dataclass(slots=True)
 class Manners:
-    """One LivePerson that might be. Shares are between 0 and 1, times in seconds."""
+    """One possible behaviour of LivePerson. Shares are between 0 and 1, times in seconds."""
 
     echo: Echo = "after"
     """When a consumer's own event is told to its socket: after the publish is answered, before
     that, `echo_seconds` later, or only in a replay. `any`: each time another of these."""
     echo_seconds: float = 2.0
     echo_metadata: bool = False
-    """Whether a request's `metadata` comes back on every account, not only where it says so."""
+    """Whether a request's `metadata` is echoed on every account, not only where its setting says
+    so."""
     unnumbered: float = 0.0
     """The share of publishes whose answer tells no sequence: the schema does not require it."""
     receipts: Receipts = "counted"
-    """What becomes of a consumer's receipt: it takes the next number, and the answer tells it or
+    """How a consumer's receipt is treated: it takes the next number, and the answer tells that or
     not; it takes none, and the answer says 0; or it is refused."""
     originator: Originator = "full"
     """How an event says whose it is: its `originatorMetadata` has no role, or is missing, or is all
@@ -60,10 +61,10 @@ class Manners:
     """Each notification of a replay comes so long after the subscription is answered: drawn between
     the two. What happens meanwhile overtakes it, and so may the others."""
     replay_cut: float = 0.0
-    """The share of replays that lose their tail: never two of a dialog one after the other, so who
+    """The share of replays that lose their tail. Never two in a row of one dialog, so a client that
     asks until two agree learns the truth."""
     replay_lost: float = 0.0
-    """The share of replays that never come: as above."""
+    """The share of replays that never come; also never two in a row."""
     last_content: LastContent = "never"
     """Whether a conversation's change carries `lastContentEventNotification`; a stale one is not
     the last any more."""
@@ -79,7 +80,7 @@ class Manners:
 
     @classmethod
     def drawn(cls, chance: random.Random) -> Manners:
-        """The LivePerson of a seed."""
+        """Draw the manners of a seed."""
         late = chance.choice(((0.0, 0.0), (0.0, 0.3), (0.4, 0.7), (0.7, 0.7), (0.2, 2.0)))
         return cls(
             echo=chance.choice((*ECHOES, "any")),

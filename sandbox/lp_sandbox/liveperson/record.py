@@ -1,4 +1,4 @@
-"""What is written on the wire's record: everything, except what would open something."""
+"""Records all frames and calls for the page, except secrets that would give access."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def redacted(value: Any) -> Any:
 
 
 def _readable(frame: str) -> Any:
-    """An odd frame for the record, redacted as far as it is JSON, else cut short."""
+    """A malformed frame for the record: redacted if it is JSON, else cut short."""
     try:
         return redacted(msgspec.json.decode(frame))
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

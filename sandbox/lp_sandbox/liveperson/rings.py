@@ -1,4 +1,4 @@
-"""The ringing of conversations that wait for an agent, as one agent's socket hears it."""
+"""The rings of conversations that wait for an agent, as one agent's socket is told of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lp_sandbox.liveperson.conversations import SandboxConversation
 Json = dict[str, Any]
 RingState = Literal["WAITING", "ACCEPTED", "REJECTED", "CANCELLED"]
 RING_SECONDS = 120
-"""How long a ring says that it will last. It lasts until somebody takes the conversation."""
+"""The duration that a ring announces. In fact it lasts until somebody takes the conversation."""
 
 
 class Rings:
@@ -28,12 +28,12 @@ class Rings:
         """Whether the agent has said that it takes conversations."""
 
     def subscribe(self) -> str:
-        """Tell from now on; gives the subscription's id."""
+        """Begin to tell of rings; returns the subscription's id."""
         self._subscription = self._subscription or str(uuid.uuid4())
         return self._subscription
 
     def offer(self, conversations: Iterable[SandboxConversation]) -> None:
-        """Ring for those that wait for an agent and have not rung here yet."""
+        """Ring for the conversations that wait for an agent and have not rung here yet."""
         for conversation in conversations:
             self.follow(conversation)
 
@@ -42,7 +42,7 @@ class Rings:
         return next((c for c, known in self._waiting.items() if known == ring), None)
 
     def reject(self, conversation: SandboxConversation) -> None:
-        """Ring no more for this conversation."""
+        """Stop ringing for this conversation."""
         self._rejected.add(conversation.id)
         self._finish(conversation, "REJECTED")
 

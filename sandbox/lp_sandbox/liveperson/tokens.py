@@ -25,12 +25,12 @@ Use = Literal["signup", "anonymous", "external"]
 
 
 class TokenRefused(Exception):  # noqa: N818  it is an answer, not an error
-    """The token opens nothing; the text says why and never carries the token."""
+    """The token is not valid; the text says why and never contains it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a valid consumer token speaks for."""
+    """The consumer of a valid token."""
 
     account: str
     consumer_id: str
@@ -40,7 +40,7 @@ class Identity:
 
     @property
     def close_code(self) -> int:
-        """What a websocket is closed with when the token has expired."""
+        """The code with which a websocket is closed when the token has expired."""
         return 4407 if self.use == "anonymous" else 4401
 
 

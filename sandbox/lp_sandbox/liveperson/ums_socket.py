@@ -1,6 +1,6 @@
-"""What consumers' and agents' websockets have in common: requests in order, each answered.
+"""The common part of consumers' and agents' websockets: requests are answered in order.
 
-A request's own notifications leave after its answer, as they do at LivePerson's.
+Notifications that a request causes are sent after its answer, as by LivePerson.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lp_sandbox.liveperson.record import Record
 from lp_sandbox.liveperson.rules import Rule, Rules
 
 Handler = Callable[[Request], Json]
-"""Does what a request asks and gives its answer; may raise `Refused` and `BadBody`."""
+"""Carries a request out and returns its answer; may raise `Refused` and `BadBody`."""
 
 
 class UmsSocket:
@@ -42,7 +42,7 @@ class UmsSocket:
         """Whether it has answered anything yet."""
 
     def finish(self) -> None:
-        """Let go of everything, when the link has ended."""
+        """Release all subscriptions when the link has ended."""
         self._delivery.stop()
 
     @property
@@ -107,7 +107,7 @@ class UmsSocket:
     # -- frames in -----------------------------------------------------------------------------
 
     async def receive(self, text: str) -> None:
-        """Do what one frame asks and answer it, as far as no fault stands in the way."""
+        """Carry one frame's request out and answer it, unless a fault prevents it."""
         try:
             request, raw = frames.decode(text)
         except BadFrame as problem:
@@ -157,7 +157,7 @@ class UmsSocket:
             return frames.told(request.id, refusal.reason, refusal.code)
 
     def _admit(self, request: Request) -> None:
-        """Refuse what may not be asked yet."""
+        """Refuse a request that is not allowed yet."""
 
 
 def _about(frame: Json) -> str | None:

@@ -1,4 +1,4 @@
-"""What the page asks of its server, and `/control/…` for programs that want to break things.
+"""The page's calls to its server, and `/control/…` for programs that want to cause faults.
 
 The page's own calls answer 200 with `{"error": sentence}` where something is refused; `/control`
 answers with 4xx statuses.
@@ -185,7 +185,7 @@ class Api:
         return conversation_id
 
     def _as(self, body: Body) -> str:
-        """Which agent acts: the one chosen, else the one who has the conversation."""
+        """The acting agent: the chosen one, else the one who has the conversation."""
         conversation = self._liveperson.conversations[need(body, "conversation")]
         keys = [agent.key for agent in conversation.account.agents]
         chosen = body.get("agent")

@@ -1,4 +1,4 @@
-"""Breaking things from the page, and seeing them heal."""
+"""Causes faults from the page, and watches whether the bridge recovers."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class CannotBreak(Exception):  # noqa: N818  it is an answer, not an error
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A button: what it does, in a person's words."""
+    """A button that causes a fault, and its texts for people."""
 
     name: str
     label: str
     side: Side
     explains: str
     says: str
-    """While it is broken."""
+    """The text while it is broken."""
     healed: str
-    """When it has healed; followed by the seconds that it took."""
+    """The text once it has healed, which is followed by the seconds that it took."""
 
 
 BREAKS = (
@@ -92,11 +92,11 @@ class Hurt:
     account: str
     account_name: str
     signed_up: bool
-    """Then its token is its only one."""
+    """A consumer who signed up has only this token."""
     conversations: tuple[SandboxConversation, ...]
 
     def waits(self, sockets: Collection[ConsumerSocket]) -> bool:
-        """Whether it has something to come back for, and none of these is its own and answers."""
+        """Whether it has an open conversation, and none of `sockets` is its own and answers."""
         is_open = any(one.state == "OPEN" for one in self.conversations)
         return is_open and not any(
             socket.answered
@@ -119,15 +119,15 @@ class Broken:
     hit: tuple[ConsumerSocket, ...] = ()
     """The websockets that were hit; they are no sign of healing while they linger."""
     hurt: tuple[Hurt, ...] = ()
-    """Who must be back before it has healed."""
+    """The consumers who must be back before it has healed."""
     lost: tuple[str, ...] = ()
-    """The accounts of those who cannot come back."""
+    """The accounts of consumers who cannot come back."""
     over: bool = False
     healed_after: float | None = None
     """Seconds; None also when there was nothing that could heal."""
 
     def give_up_signed_up(self) -> None:
-        """Their tokens have ended: they cannot come back."""
+        """Consumers who signed up have lost their tokens and cannot come back."""
         gone = [who for who in self.hurt if who.signed_up and who.waits(())]
         if gone:
             self.hurt = tuple(who for who in self.hurt if who not in gone)

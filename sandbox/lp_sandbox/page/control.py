@@ -1,4 +1,4 @@
-"""What the page may know of the bridge, and do to it."""
+"""The page's view of the bridge, and what it may do to it."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class BridgeControl(Protocol):
 
 
 class SomebodysBridge:
-    """A bridge that somebody else runs: all there is to see of it is its traffic."""
+    """A bridge that somebody else runs, of which only the traffic can be seen."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
     @property
     def running(self) -> bool:
-        """It has been heard of."""
+        """Whether it has made any request."""
         return bool(self._wire.entries())
 
     @property

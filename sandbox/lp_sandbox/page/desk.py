@@ -14,7 +14,7 @@ from lp_sandbox.page.stream import Items
 
 SHOWN_CONVERSATIONS = 40
 SHOWN_EVENTS = 300
-"""How much the page holds; the stand-in keeps the rest."""
+"""Most events that the page shows; the stand-in keeps them all."""
 
 
 @dataclass(frozen=True, slots=True)

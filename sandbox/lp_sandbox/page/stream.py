@@ -1,4 +1,4 @@
-"""One stream for all pages: everything there is, then what changes, then what changes next.
+"""One stream for all pages: a snapshot of everything, then each change.
 
 The world is a dict of named items (see `view`). Each page gets them all when it connects, and after
 that only what differs from what it was sent. The wire goes along: frames are only ever added, so a

@@ -100,7 +100,7 @@ class Delivery:
         )
 
     async def stop(self) -> None:
-        """Give up what is on its way."""
+        """Cancel the deliveries that are under way."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

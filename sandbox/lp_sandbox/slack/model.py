@@ -1,4 +1,4 @@
-"""What a Slack workspace is made of: people, channels, messages. Plain data, no I/O."""
+"""The parts of a Slack workspace: people, channels, messages. Plain data, no I/O."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""A person acts: types a command, writes, edits, clicks. Refused what the client would not let
-them do; what they do reaches the app as Slack would tell it."""
+"""A person's actions: types a command, writes, edits, clicks. Actions that Slack's client would not
+allow are refused; the others reach the app as Slack would tell it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRIGGERS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What became of a slash command."""
+    """The result of a slash command."""
 
     status: int
     """The HTTP status; 200 for a Socket Mode acknowledgement; 0: no answer in time."""
@@ -33,7 +33,7 @@ class CommandResult:
 
 @dataclass(frozen=True, slots=True)
 class ClickResult:
-    """What became of a click."""
+    """The result of a click."""
 
     status: int
     """As for `CommandResult`."""

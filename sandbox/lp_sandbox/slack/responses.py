@@ -1,4 +1,4 @@
-"""What an app says back to a command or a click: in its answer, or later to a response_url."""
+"""An app's responses to a command or a click: in its answer, or later to a response_url."""
 
 from __future__ import annotations
 

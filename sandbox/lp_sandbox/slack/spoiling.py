@@ -1,4 +1,4 @@
-"""Answers that go wrong, for everything that the bridge calls."""
+"""Spoils the answers to the bridge's calls, as the faults say."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp import web
 from lp_sandbox.slack.faults import CallFault, SlackFaults
 
 HELD = 120.0
-"""Seconds after which a call that is never answered is let go."""
+"""Seconds after which a call that is never answered is released."""
 
 
 class Spoiling:
@@ -33,7 +33,7 @@ class Spoiling:
         return self._faults.cut(method, arguments)
 
     def stop(self) -> None:
-        """Let go of every call that is being held."""
+        """Release every call that is held."""
         self._stopping.set()
 
     async def spoil(

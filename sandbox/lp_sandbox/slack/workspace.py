@@ -1,4 +1,4 @@
-"""The workspace: what is in it, and what can be done to it. A pure model, no network.
+"""The workspace: its contents, and the changes to it. A pure model, no network.
 
 Who may do what is not decided here: `web_api` decides for the app and `people` for persons.
 """

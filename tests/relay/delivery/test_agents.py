@@ -1,4 +1,4 @@
-"""What agents are called in the thread: by their names, marked, and by nobody else's."""
+"""Agents appear in the thread under their own names, with the agents' mark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The delivery's decisions, one at a time: which event is which message, and what is sure."""
+"""The machine's decisions one by one: which message an event is, and what is certain."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_an_echo_before_the_answer_is_known_by_its_marker_or_its_text() -> None:
 
 
 def test_an_event_that_may_be_the_message_in_flight_waits_for_its_answer() -> None:
-    """LivePerson has masked it, or it is another device's: the answer tells, nothing else does."""
+    """LivePerson has masked it, or another device sent it: only the answer can tell which."""
     delivery = fresh(row(1, "my card is 4111111111111111"))
     publish(delivery)
     delivery.heard([own(0, "my card is ****************"), said(1)])

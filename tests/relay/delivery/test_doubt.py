@@ -1,5 +1,5 @@
-"""Never more than one message of a session is in doubt: the last one's note is safe before the next
-one leaves. A database that takes no writes shows it."""
+"""Never more than one message of a session is in doubt: a message is marked as sent before the
+next one is published. A database that takes no writes shows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.e2e.world import World, said
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 STILL = 2.5
-"""Seconds in which what must not happen would have happened, at Slack's pace too."""
+"""Seconds within which a forbidden message would have been sent, even at Slack's pace."""
 
 
 class Lock:

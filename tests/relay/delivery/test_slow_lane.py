@@ -1,4 +1,4 @@
-"""What has to be made ready before it can leave holds up what comes after it, and nothing else."""
+"""An item that is not ready holds up only the items behind it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody does once may leave in two frames; LivePerson numbers only the second."""
+"""One action of a person may be sent in two frames, of which LivePerson numbers the second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is no person stays in Slack; who writes through an app is one."""
+"""Messages by apps stay in Slack; messages of a person that an app posted are relayed."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def test_slackbot_is_nobody(world: World) -> None:
 
 @sqlite_only
 async def test_what_the_bridge_posts_does_not_come_back(world: World) -> None:
-    """Neither under an agent's name nor under its own, nor by its app's id alone."""
+    """The bridge's own posts are not relayed, under an agent's name, its own, or only an app id."""
     thread, conversation = await world.talking()
     await world.liveperson.say(conversation.id, "good morning")
     await thread.shows("good morning")

@@ -1,4 +1,4 @@
-"""What a button may do: only in its own thread, and only for people of the workspace."""
+"""A button works only in its own thread, and only for people of the workspace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GUEST = "U0GUEST"
 
 
 def forge(world: World, channel: str, thread_ts: str | None, *buttons: dict[str, Any]) -> str:
-    """Put buttons of the bridge's where it would put none; gives the message's ts."""
+    """Post buttons of the bridge in a place where it posts none; returns the message's ts."""
     app = world.slack.workspace.app
     row = blocks.actions(*buttons) | {"block_id": "b1"}
     message = Message(

@@ -1,4 +1,4 @@
-"""How many conversations one person and one channel may have, however they ask for them."""
+"""The limits on the conversations of a person and a channel, for every way of opening one."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ async def test_many_at_once_are_no_way_round(stage: World) -> None:
 
 @postgresql_only
 async def test_many_at_once_at_several_workers_are_no_way_round(stage: World) -> None:
-    """Each worker counts before it has seen what the other is about to commit."""
+    """Each worker would count before it sees the other's uncommitted session."""
     async with (
         bridge_here(stage, BRIDGE_WORKER_ID="first", BRIDGE_OPEN_PER_PERSON="3") as first,
         bridge_here(stage, BRIDGE_WORKER_ID="second", BRIDGE_OPEN_PER_PERSON="3") as second,

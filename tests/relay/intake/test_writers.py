@@ -1,4 +1,4 @@
-"""Who wrote what: the agent can tell one person of a thread from another, whatever they type."""
+"""The agent can tell the people of a thread apart, whatever they type."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_once_somebody_else_has_written_everybody_is_named(world: World) -
 )
 @sqlite_only
 async def test_nobody_can_be_put_into_words_before_having_any(world: World, text: str) -> None:
-    """What the agent got without a name must not be taken for Ben's once he has written."""
+    """A message that the agent got without a name must not be taken for Ben's later on."""
     thread, conversation = await world.talking()
     await thread.say(text)
     await thread.say("hello", user=BEN)
@@ -80,7 +80,7 @@ async def test_it_is_remembered_over_a_restart(stage: World) -> None:
 
 
 @postgresql_only
-async def test_it_holds_over_workers(stage: World) -> None:
+async def test_writers_are_named_whichever_worker_takes_a_message(stage: World) -> None:
     """Whichever worker takes a message: one has cached the thread before anybody else wrote."""
     async with (
         bridge_here(stage, BRIDGE_WORKER_ID="first") as first,
@@ -101,7 +101,7 @@ async def test_it_holds_over_workers(stage: World) -> None:
 
 
 async def test_written_at_once_nobody_passes_for_another(world: World) -> None:
-    """However the two meet in the database."""
+    """In whichever order the two transactions commit."""
     thread, conversation = await world.talking()
     waits = []
     for number in range(10):
@@ -121,7 +121,7 @@ async def test_written_at_once_nobody_passes_for_another(world: World) -> None:
 
 @sqlite_only
 async def test_a_note_among_colleagues_names_nobody(world: World) -> None:
-    """The agent knows nothing of who wrote it."""
+    """The agent is not told who wrote it."""
     thread, conversation = await world.talking()
     await thread.say("// I am here too", user=BEN)
     await thread.say("hello")

@@ -1,4 +1,4 @@
-"""What a new owner must look for in the thread before it posts it (again)."""
+"""Which rows a new owner must look for in the thread before it posts them."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ FOREVER = 10_000
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The opener is told sooner, and an operator acts sooner, than in life."""
+    """Shorter waits than in production, until the opener is told and until the next try."""
     monkeypatch.setattr(hold, "TOLD_AFTER", 0.3)
     monkeypatch.setattr(hold, "CREDENTIALS_WAIT", 0.2)
 
@@ -244,7 +244,7 @@ async def test_what_never_works_again_ends_the_conversation_after_a_while(
 async def test_a_refusal_that_is_about_a_message_only_says_that_the_thread_takes_words(
     impatient: World, encryption_key: str, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """The next time that Slack does not let us in is the first of another."""
+    """A later refusal is a new one: its time is counted from its own beginning."""
     thread, conversation = await impatient.talking()
     faults = impatient.slack.faults
     if what == "reaction":

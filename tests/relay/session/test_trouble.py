@@ -1,4 +1,4 @@
-"""What cannot be delivered is told on that very message, and the rest goes on."""
+"""A message that cannot be delivered is marked, and the others are delivered."""
 
 from __future__ import annotations
 

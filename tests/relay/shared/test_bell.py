@@ -1,4 +1,4 @@
-"""The bell: a ring wakes the one who waits, is kept for who comes later, and time runs out."""
+"""The bell: a ring wakes the waiting task or ends its next wait at once; a wait can time out."""
 
 from __future__ import annotations
 

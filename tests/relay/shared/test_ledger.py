@@ -1,4 +1,4 @@
-"""The ledger: many notes, one transaction; told when safe, and who lost the session learns it."""
+"""The ledger: many notes share a transaction; a former owner is told that it lost the session."""
 
 from __future__ import annotations
 

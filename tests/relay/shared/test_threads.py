@@ -1,4 +1,4 @@
-"""Which thread is whose: what was never looked up is not taken for a stranger's."""
+"""Which thread belongs to which session; one that was never looked up is not called unknown."""
 
 from __future__ import annotations
 

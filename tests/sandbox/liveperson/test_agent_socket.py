@@ -72,7 +72,9 @@ async def ringing(maria: Consumer) -> tuple[str, str, str]:
     return result["conversationId"], ring["ringId"], ring["ringState"]
 
 
-async def test_login_and_refresh(sandbox: LivePersonSandbox, wire: Wire) -> None:
+async def test_an_agent_can_log_in_and_refresh_the_session(
+    sandbox: LivePersonSandbox, wire: Wire
+) -> None:
     maria = sandbox.accounts[TELECOM].agent("maria")
     base = sandbox.base_url
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
@@ -113,7 +115,7 @@ async def test_a_bad_bearer_is_refused_on_the_upgrade(sandbox: LivePersonSandbox
     assert caught.value.response.status_code == 401
 
 
-async def test_a_conversation_from_ring_to_close(sandbox: LivePersonSandbox) -> None:
+async def test_an_agent_leads_a_conversation_from_ring_to_close(sandbox: LivePersonSandbox) -> None:
     me = sandbox.accounts[TELECOM].agent("maria")
     old_id = me.old_id(TELECOM)
     async with (

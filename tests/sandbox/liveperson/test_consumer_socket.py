@@ -118,7 +118,7 @@ async def test_what_is_no_request_ends_the_socket(
         ("cqm.UnsubscribeExConversations", {}),
     ],
 )
-async def test_requests_that_break_the_schema(
+async def test_requests_that_break_the_schema_are_refused(
     sandbox: LivePersonSandbox, type_: str, body: Any
 ) -> None:
     async with consumer(sandbox, await sign_up(sandbox)) as ana:
@@ -144,7 +144,9 @@ async def test_requests_that_break_the_schema(
         {"type": "AcceptStatusEvent", "status": "READ"},
     ],
 )
-async def test_events_that_break_the_schema(sandbox: LivePersonSandbox, event: Any) -> None:
+async def test_events_that_break_the_schema_are_refused(
+    sandbox: LivePersonSandbox, event: Any
+) -> None:
     async with consumer(sandbox, await sign_up(sandbox)) as ana:
         dialog = await ana.converse()
         answer = await ana.ask("ms.PublishEvent", {"dialogId": dialog, "event": event})
@@ -162,7 +164,9 @@ async def test_events_that_break_the_schema(sandbox: LivePersonSandbox, event: A
         [{"type": "ExternalId", "id": "x", "more": 1}],
     ],
 )
-async def test_metadata_that_breaks_the_schema(sandbox: LivePersonSandbox, metadata: Any) -> None:
+async def test_metadata_that_breaks_the_schema_is_refused(
+    sandbox: LivePersonSandbox, metadata: Any
+) -> None:
     async with consumer(sandbox, await sign_up(sandbox)) as ana:
         dialog = await ana.converse()
         if metadata == ["x"]:

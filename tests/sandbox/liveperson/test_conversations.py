@@ -44,7 +44,7 @@ async def test_both_sides_count_together_from_zero(sandbox: LivePersonSandbox) -
     assert sequences == [0, 1, 2, 3, 4]
 
 
-async def test_what_an_event_looks_like(sandbox: LivePersonSandbox) -> None:
+async def test_an_event_is_told_in_the_form_of_the_schema(sandbox: LivePersonSandbox) -> None:
     maria = sandbox.accounts[TELECOM].agent("maria")
     async with consumer(sandbox, await sign_up(sandbox)) as ana:
         dialog = await ana.converse()

@@ -102,7 +102,9 @@ async def test_an_answer_that_comes_late_keeps_the_order(sandbox: LivePersonSand
     assert kinds == ["notification", "resp", "resp"]
 
 
-async def test_refusals_by_type_code_and_number(sandbox: LivePersonSandbox) -> None:
+async def test_requests_of_a_type_are_refused_with_a_code_so_many_times(
+    sandbox: LivePersonSandbox,
+) -> None:
     async with consumer(sandbox, await sign_up(sandbox)) as ana:
         dialog = await ana.converse()
         sandbox.faults.refuse_request("ms.PublishEvent", 429, times=2, reason="too many")
@@ -281,7 +283,7 @@ async def test_raw_frames_are_pushed(sandbox: LivePersonSandbox) -> None:
             assert await ana.socket.recv() == "not json"
 
 
-async def test_faults_by_name(sandbox: LivePersonSandbox, wire: Wire) -> None:
+async def test_faults_are_applied_by_name(sandbox: LivePersonSandbox, wire: Wire) -> None:
     async with consumer(sandbox, await sign_up(sandbox)) as ana:
         assert sandbox.faults.apply("close_sockets", code=4000, account=TELECOM) == 1
         assert await ana.closed() == 4000

@@ -51,7 +51,9 @@ async def test_csds_names_the_address_that_was_asked(sandbox: LivePersonSandbox)
         (f"/api/account/{TELECOM}/configuration/le-users/users/nobody", "GET", 404),
     ],
 )
-async def test_refuses(sandbox: LivePersonSandbox, path: str, method: str, status: int) -> None:
+async def test_wrong_calls_are_refused(
+    sandbox: LivePersonSandbox, path: str, method: str, status: int
+) -> None:
     async with (
         aiohttp.ClientSession() as http,
         http.request(method, f"{sandbox.base_url}{path}") as response,
@@ -111,7 +113,7 @@ async def test_the_connector_is_found_by_its_method(sandbox: LivePersonSandbox) 
     assert found == {TELECOM: [sandbox.accounts[TELECOM].connector], BANK: []}
 
 
-async def test_profile_and_picture_over_tls(sandbox: LivePersonSandbox) -> None:
+async def test_a_profile_and_its_picture_are_served_over_tls(sandbox: LivePersonSandbox) -> None:
     agent = sandbox.accounts[TELECOM].agent("maria")
     trust = ssl.create_default_context(cafile=str(sandbox.ca_file))
     base = f"https://{sandbox.tls_address}/api/account/{TELECOM}"
@@ -134,7 +136,7 @@ async def test_a_body_that_is_no_object_is_refused(sandbox: LivePersonSandbox) -
                 assert response.status == 400, body
 
 
-async def test_http_faults(sandbox: LivePersonSandbox) -> None:
+async def test_http_faults_spoil_calls(sandbox: LivePersonSandbox) -> None:
     sandbox.faults.http_status("idp", 429, times=1, retry_after=5, account=TELECOM)
     sandbox.faults.http_status("csds", 200, body="<html>", times=1)
     sandbox.faults.http_reset("idp", account=BANK)

@@ -1,4 +1,4 @@
-"""A stand-in's websocket: whoever goes away while it is being opened is no mistake of ours."""
+"""A stand-in's websocket: a client that leaves while it is being opened causes no error."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def kinds(ana: Consumer) -> list[str]:
     ("echo", "expected"),
     [("after", ["answer", "echo"]), ("before", ["echo", "answer"]), ("never", ["answer"])],
 )
-async def test_the_echo_of_a_publish(
+async def test_the_echo_of_a_publish_comes_when_the_manners_say(
     sandbox: LivePersonSandbox, echo: Any, expected: list[str]
 ) -> None:
     sandbox.manners.echo = echo
@@ -111,7 +111,9 @@ async def test_an_answer_without_a_sequence(sandbox: LivePersonSandbox) -> None:
 
 
 @pytest.mark.parametrize("echoed", [False, True])
-async def test_the_marker_of_a_request(sandbox: LivePersonSandbox, echoed: bool) -> None:
+async def test_the_marker_of_a_request_is_echoed_only_if_the_manners_say(
+    sandbox: LivePersonSandbox, echoed: bool
+) -> None:
     sandbox.manners.echo_metadata = echoed
     marker = [{"type": "ExternalId", "id": "m1"}]
     async with consumer(sandbox, await sign_up(sandbox)) as ana:
@@ -161,7 +163,7 @@ async def test_notifications_of_events_that_come_twice(sandbox: LivePersonSandbo
     ("inclusive", "sequence", "expected"),
     [(True, 3, [3, 4, 5]), (False, 3, [4, 5]), (False, 0, [0, 1, 2, 3, 4, 5])],
 )
-async def test_where_a_subscription_begins(
+async def test_a_subscription_begins_where_the_manners_say(
     sandbox: LivePersonSandbox, inclusive: bool, sequence: int, expected: list[int]
 ) -> None:
     sandbox.manners.from_inclusive = inclusive
@@ -179,7 +181,7 @@ async def test_where_a_subscription_begins(
         ("own last", [1, 3, 5, 0, 2, 4]),
     ],
 )
-async def test_the_order_of_a_replay(
+async def test_a_replay_has_the_order_of_the_manners(
     sandbox: LivePersonSandbox, order: Any, expected: list[int]
 ) -> None:
     sandbox.manners.replay_order = order
@@ -188,7 +190,7 @@ async def test_the_order_of_a_replay(
         assert await replay(ana, dialog) == [expected]
 
 
-async def test_a_replay_in_no_order_and_in_portions(sandbox: LivePersonSandbox) -> None:
+async def test_a_replay_comes_in_no_order_and_in_portions(sandbox: LivePersonSandbox) -> None:
     sandbox.manners.replay_order, sandbox.manners.replay_size = "shuffled", 4
     async with consumer(sandbox, await sign_up(sandbox)) as ana:
         dialog = await talk(sandbox, ana)

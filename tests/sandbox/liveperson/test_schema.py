@@ -28,7 +28,9 @@ def wrong(frame: dict[str, Any]) -> list[str]:
     return checker(f"ws/{name}.json")(frame)
 
 
-async def test_a_whole_conversation(sandbox: LivePersonSandbox) -> None:
+async def test_every_frame_of_a_whole_conversation_matches_the_schemas(
+    sandbox: LivePersonSandbox,
+) -> None:
     close = {
         "conversationField": [{"field": "ConversationStateField", "conversationState": "CLOSE"}]
     }

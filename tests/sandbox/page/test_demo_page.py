@@ -43,7 +43,9 @@ async def sideways(page: Page) -> int:
 
 
 @pytest.mark.parametrize("width", [1280, 800])
-async def test_the_first_minute(demo: Demo, open_page: OpenPage, keep: Keep, width: int) -> None:
+async def test_the_first_minute_shows_a_whole_conversation(
+    demo: Demo, open_page: OpenPage, keep: Keep, width: int
+) -> None:
     page = await open_page(demo.sandbox.page_url, width)
     await expect(page.locator("#bridge-word")).to_have_text("Bridge running")
     await expect(page.locator("#composer")).to_be_focused()
@@ -94,7 +96,7 @@ async def test_a_person_takes_over_answers_and_closes(
     await expect(page.locator(".conversation")).to_have_count(2)
 
 
-async def test_accepting_by_hand(demo: Demo, open_page: OpenPage) -> None:
+async def test_a_person_can_accept_as_an_agent(demo: Demo, open_page: OpenPage) -> None:
     page = await open_page(demo.sandbox.page_url)
     await page.click("#script-switch")
     await expect(page.locator("#script-switch")).to_have_attribute("aria-checked", "false")
@@ -181,7 +183,9 @@ async def test_nothing_to_break_is_said(demo: Demo, open_page: OpenPage) -> None
     await expect(page.locator("#break-line")).to_contain_text("Connect in Slack first")
 
 
-async def test_only_with_the_keyboard(demo: Demo, open_page: OpenPage) -> None:
+async def test_the_page_can_be_used_with_the_keyboard_alone(
+    demo: Demo, open_page: OpenPage
+) -> None:
     page = await open_page(demo.sandbox.page_url)
     keyboard = page.keyboard
     await keyboard.press("Enter")

@@ -141,7 +141,7 @@ async def test_mrkdwn_is_shown_as_slack_shows_it(sandbox: Sandbox, open_page: Op
     ]
 
 
-async def test_domains(sandbox: Sandbox, open_page: OpenPage) -> None:
+async def test_domains_can_be_looked_up_on_the_page(sandbox: Sandbox, open_page: OpenPage) -> None:
     page = await open_page(sandbox.page_url)
     await page.get_by_role("button", name="Retrieve domains").click()
     row = page.locator("#domains-table tr", has_text="asyncMessagingEnt")

@@ -154,7 +154,7 @@ REFUSED: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("blocks", TAKEN.values(), ids=TAKEN.keys())
-def test_taken(blocks: list[dict[str, Any]]) -> None:
+def test_valid_blocks_are_taken(blocks: list[dict[str, Any]]) -> None:
     kept = read(blocks)
     assert kept is not None
     assert [block["type"] for block in kept] == [block["type"] for block in blocks]
@@ -162,7 +162,7 @@ def test_taken(blocks: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("blocks", REFUSED.values(), ids=REFUSED.keys())
-def test_refused(blocks: list[Any]) -> None:
+def test_invalid_blocks_are_refused_with_their_place(blocks: list[Any]) -> None:
     with pytest.raises(Refusal, match="invalid_blocks") as refusal:
         read(blocks)
     [message] = refusal.value.extra["response_metadata"]["messages"]

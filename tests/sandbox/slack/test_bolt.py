@@ -48,7 +48,9 @@ async def bolt(slack: SlackSandbox) -> AsyncIterator[AsyncApp]:
     await runner.cleanup()
 
 
-async def test_a_command_a_card_a_message_and_a_click(slack: SlackSandbox, bolt: AsyncApp) -> None:
+async def test_bolt_takes_a_command_a_message_and_a_click(
+    slack: SlackSandbox, bolt: AsyncApp
+) -> None:
     result = await slack.command("U0ANA", "C0SUPPORT", "connect 12345678")
     assert result.response == {"text": "Opening"}
     [card] = await slack.wait_for(lambda workspace: workspace.messages("C0SUPPORT"))

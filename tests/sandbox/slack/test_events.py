@@ -84,7 +84,9 @@ async def test_the_apps_own_posts_come_back(
     assert "metadata" not in event
 
 
-async def test_edits_and_deletions(slack: SlackSandbox, app: App) -> None:
+async def test_edits_and_deletions_are_told_as_slack_tells_them(
+    slack: SlackSandbox, app: App
+) -> None:
     ts = await slack.say("U0ANA", "C0SUPPORT", "old")
     await app.next()
     await slack.edit("U0ANA", "C0SUPPORT", ts, "new")
@@ -208,7 +210,7 @@ async def test_a_redelivery_while_the_first_is_still_being_handled(
     assert await slack.delivered(ts) is True
 
 
-async def test_events_out_of_order(slack: SlackSandbox, app: App) -> None:
+async def test_shuffled_events_arrive_in_reverse_order(slack: SlackSandbox, app: App) -> None:
     slack.faults.shuffle(times=3)
     said = [await slack.say("U0ANA", "C0SUPPORT", str(n)) for n in range(4)]
     for ts in said:

@@ -22,7 +22,9 @@ async def post(client: AsyncWebClient, text: str, channel: str = "C0SUPPORT") ->
     return await client.chat_postMessage(channel=channel, text=text)
 
 
-async def test_rate_limit(slack: SlackSandbox, client: AsyncWebClient) -> None:
+async def test_rate_limited_calls_say_when_to_come_again(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     slack.faults.rate_limit("chat.postMessage", retry_after=7, times=2)
     for _ in range(2):
         with pytest.raises(SlackApiError) as refused:
@@ -45,7 +47,7 @@ async def test_a_fault_for_one_channel_leaves_the_others_alone(
 
 
 @pytest.mark.parametrize(("done", "expected"), [(False, []), (True, ["x"])])
-async def test_server_error(
+async def test_a_server_error_takes_effect_only_if_told_to(
     slack: SlackSandbox, client: AsyncWebClient, done: bool, expected: list[str]
 ) -> None:
     slack.faults.server_error("chat.*", status=503, done=done)
@@ -55,7 +57,7 @@ async def test_server_error(
     assert texts(slack) == expected
 
 
-async def test_refuse(slack: SlackSandbox, client: AsyncWebClient) -> None:
+async def test_a_refusal_applies_once(slack: SlackSandbox, client: AsyncWebClient) -> None:
     slack.faults.refuse("*", "token_revoked")
     with pytest.raises(SlackApiError, match="token_revoked"):
         await client.auth_test()
@@ -86,7 +88,9 @@ async def test_a_call_that_is_never_answered(slack: SlackSandbox) -> None:
         await calling
 
 
-async def test_slacks_own_pace(slack: SlackSandbox, client: AsyncWebClient) -> None:
+async def test_posts_beyond_slacks_own_pace_are_refused(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     slack.faults.pace(per_second=0.01, burst=2)
     await post(client, "1")
     await post(client, "2")

@@ -223,5 +223,7 @@ async def test_no_response_url_is_on_the_wire(
         ("see https://x.example/@ana?a=1&b=2 ok", "see <https://x.example/@ana?a=1&amp;b=2> ok"),
     ],
 )
-async def test_what_a_person_types(slack: SlackSandbox, typed: str, sent: str) -> None:
+async def test_typed_text_is_sent_as_slack_sends_it(
+    slack: SlackSandbox, typed: str, sent: str
+) -> None:
     assert slack.typed(typed) == sent

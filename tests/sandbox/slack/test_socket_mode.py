@@ -130,7 +130,7 @@ async def test_the_client_comes_again_after_its_socket_was_cut(
     assert await slack.delivered(ts) is True
 
 
-async def test_ten_connections_and_no_more(slack: SlackSandbox) -> None:
+async def test_ten_connections_are_taken_and_no_more(slack: SlackSandbox) -> None:
     web_client = AsyncWebClient(base_url=slack.api_url)
     async with aiohttp.ClientSession() as http:
         sockets = []

@@ -53,7 +53,7 @@ async def test_each_kind_of_token_opens_its_own_methods(
     assert refused == "not_allowed_token_type"
 
 
-async def test_an_unknown_method(client: AsyncWebClient) -> None:
+async def test_an_unknown_method_is_refused(client: AsyncWebClient) -> None:
     assert await error_of(client.api_call("chat.shout")) == "unknown_method"
 
 
@@ -134,7 +134,7 @@ async def test_scopes_that_were_not_granted(wire: Wire) -> None:
         ({"channel": "C0SUPPORT", "text": "x", "metadata": {"a": 1}}, "invalid_metadata_schema"),
     ],
 )
-async def test_posts_that_slack_refuses(
+async def test_posts_that_slack_refuses_are_refused_here_too(
     slack: SlackSandbox, client: AsyncWebClient, arguments: dict[str, Any], error: str
 ) -> None:
     assert await error_of(client.api_call("chat.postMessage", json=arguments)) == error
@@ -185,7 +185,7 @@ async def test_only_ones_own_messages_can_be_changed(
     assert await error_of(missing) == "message_not_found"
 
 
-async def test_delete(slack: SlackSandbox, client: AsyncWebClient) -> None:
+async def test_a_message_can_be_deleted_once(slack: SlackSandbox, client: AsyncWebClient) -> None:
     ts = (await client.chat_postMessage(channel="C0SUPPORT", text="x"))["ts"]
     await client.chat_delete(channel="C0SUPPORT", ts=ts)
     assert slack.messages("C0SUPPORT") == []
@@ -204,7 +204,9 @@ async def test_an_ephemeral_is_seen_by_one_person(
     assert await error_of(outside) == "user_not_in_channel"
 
 
-async def test_reactions(slack: SlackSandbox, client: AsyncWebClient) -> None:
+async def test_reactions_are_added_once_and_checked(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     ts = await slack.say("U0ANA", "C0SUPPORT", "hello")
     await client.reactions_add(channel="C0SUPPORT", name="lock", timestamp=ts)
     assert slack.reactions("C0SUPPORT", ts) == {"lock": ["U0BRIDGE"]}
@@ -222,7 +224,7 @@ async def test_reactions(slack: SlackSandbox, client: AsyncWebClient) -> None:
     assert await error_of(gone) == "no_reaction"
 
 
-async def test_replies_page_by_page_with_the_parent_first(
+async def test_replies_come_page_by_page_with_the_parent_first(
     slack: SlackSandbox, client: AsyncWebClient
 ) -> None:
     root = (await client.chat_postMessage(channel="C0SUPPORT", text="root"))["ts"]
@@ -244,7 +246,7 @@ async def test_replies_page_by_page_with_the_parent_first(
     assert parent["latest_reply"] == said[-1]
 
 
-async def test_replies_within_bounds(slack: SlackSandbox, client: AsyncWebClient) -> None:
+async def test_replies_are_read_within_bounds(slack: SlackSandbox, client: AsyncWebClient) -> None:
     root = await slack.say("U0ANA", "C0SUPPORT", "root")
     said = [await slack.say("U0ANA", "C0SUPPORT", str(n), root) for n in range(3)]
 
@@ -283,7 +285,7 @@ async def test_metadata_comes_back_only_when_asked_for(client: AsyncWebClient) -
     assert listed["messages"][0]["metadata"] == KEY
 
 
-async def test_facts(client: AsyncWebClient) -> None:
+async def test_users_and_channels_are_described_as_the_scopes_allow(client: AsyncWebClient) -> None:
     ana = (await client.users_info(user="U0ANA"))["user"]
     assert (ana["profile"]["display_name"], ana["is_bot"]) == ("Ana", False)
     assert await error_of(client.users_info(user="U0NOBODY")) == "user_not_found"
@@ -296,7 +298,9 @@ async def test_facts(client: AsyncWebClient) -> None:
     assert await error_of(client.team_info()) == "missing_scope"
 
 
-async def test_permalink(slack: SlackSandbox, client: AsyncWebClient) -> None:
+async def test_a_permalink_leads_to_its_message(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
     ts = await slack.say("U0ANA", "C0SUPPORT", "hello")
     answer = await client.chat_getPermalink(channel="C0SUPPORT", message_ts=ts)
     assert answer["permalink"].endswith(f"/archives/C0SUPPORT/p{ts.replace('.', '')}")

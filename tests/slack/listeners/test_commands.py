@@ -63,7 +63,7 @@ async def test_list_names_the_sessions_and_links_to_them(slack: SlackSandbox, re
 
 
 @pytest.mark.usefixtures("front")
-async def test_accounts_and_help(slack: SlackSandbox) -> None:
+async def test_accounts_and_help_are_answered(slack: SlackSandbox) -> None:
     accounts = await slack.command("U0ANA", "C0SUPPORT", "Accounts")
     assert accounts.response is not None
     assert "Sandbox Telecom" in accounts.response["text"]

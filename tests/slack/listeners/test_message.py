@@ -124,7 +124,7 @@ async def test_a_reply_arrives_once_committed(slack: SlackSandbox, relay: Relay)
     assert second.files == ("plan.pdf",)
 
 
-async def test_no_acknowledgement_before_the_commit(front: Poster, relay: Relay) -> None:
+async def test_nothing_is_acknowledged_before_the_commit(front: Poster, relay: Relay) -> None:
     relay.hold = asyncio.Event()
     answer = asyncio.create_task(front.json(event()))
     async with asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""What a connection may use up, with limits small enough to be waited for."""
+"""The limits on connections, made small enough for tests."""
 
 from __future__ import annotations
 

@@ -121,7 +121,9 @@ async def test_a_body_without_a_stated_length_is_read_too(wire: Wire, relay: Rel
     assert relay.texts == ["in chunks"]
 
 
-async def test_an_event_before_a_hand_over_on_one_connection(wire: Wire, relay: Relay) -> None:
+async def test_a_connection_serves_an_event_and_then_another_route(
+    wire: Wire, relay: Relay
+) -> None:
     wire.send(request(as_json(event(text="first"))))
     assert (await wire.answer())[0] == 200
     wire.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Whatever is signed gets an answer that Slack understands, and sends us to nobody else.
+"""Every signed request gets an answer that Slack understands, and leads to no other server.
 
 Never a 5xx while everything can be stored: Slack would show a failure, or deliver it again. Never a
 request to an address that only the payload names. Never a person's words in the log.

@@ -1,4 +1,4 @@
-"""One call over HTTP: where it may go, by which way, and what its end means."""
+"""One call over HTTP: its allowed addresses, its proxy, and the meaning of its outcome."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ async def test_people_are_told_from_bots(slack: SlackSandbox, directory: Directo
 async def test_whether_it_is_a_person_is_asked_until_slack_says(
     slack: SlackSandbox, directory: Directory
 ) -> None:
-    """A name may be made up meanwhile; this may not."""
+    """A name may have a placeholder; whether somebody is a person may not be guessed."""
     slack.faults.server_error("users.info", times=100)
     assert await directory.user(TEAM, "U0ANA") == "someone"
     with pytest.raises(SlackError):

@@ -57,7 +57,9 @@ async def test_a_wrong_token_says_what_to_do(api: WebApi) -> None:
     assert "xoxb" not in str(refusal.value)
 
 
-async def test_slack_out_of_reach(http: aiohttp.ClientSession) -> None:
+async def test_a_start_without_slack_says_that_it_is_unreachable(
+    http: aiohttp.ClientSession,
+) -> None:
     workspaces = of("xoxb-1", WebApi(http, api_url="http://127.0.0.1:1/api/"))
     with pytest.raises(SlackUnavailable) as failure:
         await workspaces.start()

@@ -1,4 +1,4 @@
-"""`/api/METHOD` over HTTP: who calls, with what, and what Slack would answer."""
+"""`/api/METHOD` over HTTP: checks the caller and the arguments, and answers as Slack would."""
 
 from __future__ import annotations
 

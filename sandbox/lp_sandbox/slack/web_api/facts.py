@@ -1,4 +1,4 @@
-"""auth.test, users.*, team.info: who and what there is."""
+"""auth.test, users.*, team.info: facts about users and the workspace."""
 
 from __future__ import annotations
 
