@@ -36,6 +36,8 @@ from bridge.store.connection import Transaction
 from bridge.store.rows import InboxRow, SessionRow
 from bridge.store.sessions import Locked
 
+SURVEY: Final = "POST_SURVEY"
+"""The type of the dialog that may follow the talk."""
 ROOM: Final = 100
 """Parts that one text of a press may come to, at most."""
 
@@ -49,6 +51,8 @@ class _Card:
     control: Control
     group: int
     """What can be pressed once: the control, or all quick replies together."""
+    past: bool
+    """It was the agent's, and a survey has begun since: nobody is there to hear of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,7 @@ class Pressing:
         card = await self._find(row.id, press)
         if card is None:
             return Refused(refusals.no_such_button())
-        if not row.live:
+        if not row.live or card.past:
             return Refused(refusals.conversation_over())
         control = card.control
         if control.modal and not press.submitted:
@@ -118,7 +122,9 @@ class Pressing:
         ]
         for control in controls:
             if control.index == press.index:
-                return _Card(*place, control, group_of(control, controls))
+                surveys = {each.dialog_id for each in dialogs if each.dialog_type == SURVEY}
+                past = bool(surveys) and place[0] not in surveys
+                return _Card(*place, control, group_of(control, controls), past)
         return None
 
     async def _changed(self, session: SessionId, card: _Card) -> Change | None:

@@ -9,7 +9,7 @@ import pytest
 
 from lp_sandbox.liveperson.cards import gallery_card
 from tests.e2e.pressing import button, card, elements, heard, says, sent
-from tests.e2e.world import ANA, BEN, CHANNEL, World
+from tests.e2e.world import ACCOUNT, ANA, BEN, CHANNEL, Thread, World
 from tests.relay.intake import test_clicks
 from tests.relay.intake.test_clicks import guest
 
@@ -272,3 +272,34 @@ async def test_a_card_is_for_its_own_thread_and_people_and_time(world: World) ->
     await thread.shows("Start again")
     await asked.press("Yes")
     assert "is over" in whispered(world, ANA)[-1]
+
+
+async def test_a_survey_is_answered_with_its_buttons_and_the_talks_are_over(world: World) -> None:
+    world.liveperson.accounts[ACCOUNT].survey = True
+    thread, conversation = await world.talking()
+    await thread.say("hello")
+    asked = await sent(world, thread, conversation, card(button("Yes", says("Yes"))))
+    await world.liveperson.close(conversation.id)
+    survey = await world.until(lambda: conversation.survey)
+    for wanted in ("How would you rate", "Was your question resolved"):
+        await thread.shows(wanted)
+        question = open_question(thread)
+        assert question is not None
+        await world.slack.click(ANA, CHANNEL, *question)
+    await thread.shows("The survey is complete")
+    await asked.press("Yes")
+    assert "is over" in whispered(world, ANA)[-1]
+    found = [event for event in survey.events if event.role == "CONSUMER"]
+    kinds = [event.event.get("status", "text") for event in found]
+    assert [kind for kind in kinds if kind != "ACCEPT"][:4] == ["ACTION", "text"] * 2
+    assert [kind for kind, _, _ in heard(world, conversation)] == ["text"]
+
+
+def open_question(thread: Thread) -> tuple[str, str, str] | None:
+    """The newest message that has quick replies, and the first of them."""
+    for message in reversed(thread.replies):
+        for block in message.get("blocks") or ():
+            if str(block.get("block_id")).startswith("lp:q") and "elements" in block:
+                first = block["elements"][0]
+                return message["ts"], first["action_id"], first["value"]
+    return None
