@@ -25,7 +25,7 @@ Style = Literal["classic", "rich"]
 styles = st.sampled_from(["classic", "rich"])
 calm = settings(
     deadline=None,
-    max_examples=40,
+    max_examples=15,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 KEY = "6f9619ff:12"
@@ -134,7 +134,7 @@ def test_every_word_is_somewhere(content: Any, replies: Any, style: Style) -> No
 
 
 @given(cards.any_json, cards.any_json, styles)
-@settings(calm, max_examples=200)
+@settings(calm, max_examples=100)
 def test_no_json_is_too_odd(content: Any, replies: Any, style: Style) -> None:
     for value in (content, json.dumps(content)):
         card = render(value, replies, key=KEY, style=style)

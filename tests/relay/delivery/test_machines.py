@@ -319,7 +319,7 @@ class LossyDialog(RuleBasedStateMachine):
         self.delivery.stored(batch)
 
 
-TestLossyDialog = cases(LossyDialog, 600)
+TestLossyDialog = cases(LossyDialog, 300)
 
 
 class TwoFrames(LossyDialog):
@@ -337,4 +337,4 @@ class TwoFrames(LossyDialog):
         super()._ask(None if self.delivery.doubtful else data)
 
 
-TestTwoFrames = cases(TwoFrames, 150)
+TestTwoFrames = cases(TwoFrames, 80)

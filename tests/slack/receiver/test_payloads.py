@@ -142,7 +142,7 @@ def items(value: Any) -> list[tuple[Any, Any]]:
 
 
 @settings(
-    max_examples=600,
+    max_examples=300,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
