@@ -70,7 +70,8 @@ async def test_trouble_of_the_worker_is_told_to_whoever_asks(
 async def test_worker_that_stood_still_keeps_what_is_still_its_own(fleet: Fleet) -> None:
     lost, kept = await fleet.free(2)
     me = await fleet.started()
-    await fleet.bench.until(lambda: len(fleet.bench.liveperson.conversations) == 2)
+    slack = fleet.bench.slack
+    await fleet.bench.until(lambda: len(slack.messages(kept.channel_id)) == 4)  # cards and words
     await fleet.worker("other").take_name(asyncio.Event())
     await fleet.bench.change(lost, owner="other", epoch=lost.epoch + 2)
     fleet.now += LEASE + 1
@@ -79,7 +80,10 @@ async def test_worker_that_stood_still_keeps_what_is_still_its_own(fleet: Fleet)
     assert me.look(kept.id)
     assert not me.look(lost.id)
     assert await fleet.owner(lost) == "other"
-    assert await fleet.owner(kept) == WORKER
+    await fleet.bench.liveperson.accept((await fleet.bench.stored(kept)).conversation_id)
+    await fleet.bench.until(lambda: "joined" in str(slack.messages(kept.channel_id)))
+    stored = await fleet.bench.stored(kept)
+    assert (stored.owner, stored.epoch) == (WORKER, kept.epoch + 1), "and was not claimed anew"
 
 
 async def test_worker_that_stops_leaves_its_sessions_to_others_at_once(fleet: Fleet) -> None:
