@@ -11,7 +11,7 @@ from typing import Any, Final
 from bridge.content.cutting import cut, utf16_units
 from bridge.content.links import find_links, honest_label
 from bridge.content.markup import escape, is_blank, tidy
-from bridge.content.spans import Span, address
+from bridge.content.spans import Span, address, merged
 
 MESSAGE_LIMIT: Final = 3_000
 """The most that one message may cost: escaped characters, two for those beyond the basic plane. All
@@ -74,7 +74,7 @@ def parts(spans: Iterable[Span]) -> list[Part]:
             found.append(current)
         current, room, links = [], MESSAGE_LIMIT, 0
 
-    for token in tokens(spans):
+    for token in tokens(merged(spans)):
         if token.url is not None:
             price = _link_cost(token.text, token.url) + (STYLE_COST if token.style else 0)
             if price > room or links == LINKS_PER_MESSAGE:

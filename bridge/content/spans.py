@@ -65,6 +65,21 @@ def hyperlinked(spans: Iterable[Span]) -> Iterator[Span]:
             yield span._replace(text=span.text[done:])
 
 
+def merged(spans: Iterable[Span]) -> Iterator[Span]:
+    """Yield the spans, with neighbours of one style as one: each costs in Slack's JSON."""
+    before: Span | None = None
+    texts: list[str] = []
+    for span in spans:
+        if before is not None and span.url is None and span._replace(text=before.text) == before:
+            texts.append(span.text)
+            continue
+        if before is not None:
+            yield before._replace(text="".join(texts))
+        before, texts = span, [span.text]
+    if before is not None:
+        yield before._replace(text="".join(texts))
+
+
 def _halves(first: str, second: str) -> tuple[str, str]:
     """Return label and address."""
     if is_link(second):

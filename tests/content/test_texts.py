@@ -85,8 +85,13 @@ def test_what_is_no_text_is_named() -> None:
     assert message.text.startswith("Sent a secure form")
 
 
+def test_many_empty_lines_of_markdown_fit_into_slacks_blocks() -> None:
+    (message,) = text_content("text/markdown", "begin" + "\n" * 403 + "end")
+    check(message)
+
+
 @given(texts | long_texts)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 def test_slack_takes_any_text_of_any_type(text: str) -> None:
     for kind in ("text/html", "text/markdown", "text/plain"):
         for message in text_content(kind, text):
