@@ -22,7 +22,10 @@ BOTH = ("sqlite", "postgresql")
 
 # Tests share few cores with real processes: how long a computation takes says nothing about it.
 settings.register_profile(
-    "shared machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "shared machine",
+    deadline=None,
+    derandomize=True,  # what is found by chance becomes a test of its own
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("shared machine")
 
