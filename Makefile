@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements/dev.txt
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Most tests wait for something rather than compute: more than two for each core keep it busy.
-TESTS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc) + 1)))
+# Most tests wait for something rather than compute: four for each core keep it busy.
+TESTS_AT_ONCE ?= $(shell echo $$((4 * $$(nproc))))
 
 .PHONY: install demo test check format lock clean
 

@@ -60,7 +60,7 @@ async def test_a_command_that_comes_again_at_another_worker_opens_nothing(world:
     await other.stop()  # whatever it was about to do is done
     await owner.stop()
     assert len(world.liveperson.conversations) == 1
-    assert sum("Waiting for an agent" in text for text in thread.texts) == 1
+    assert sum("Write your first message" in text for text in thread.texts) == 1
     assert len([m for m in world.slack.messages(CHANNEL) if is_card(m)]) == 1
 
 

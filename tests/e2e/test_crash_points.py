@@ -197,7 +197,7 @@ class Life:
         assert self.shown == self.spoken
         told = self.thread.texts
         for once in (
-            notices.waiting(),
+            notices.ready(),
             notices.joined("Maria"),
             notices.closed_by("consumer", "Maria"),
         ):

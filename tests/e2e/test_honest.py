@@ -253,6 +253,11 @@ async def test_hang_up_is_a_stop_in_good_order(world: World) -> None:
 async def test_closed_terminal_is_a_stop_in_good_order(world: World) -> None:
     """The signal comes when the process cannot print any more."""
     outer, inner = pty.openpty()
+
+    def own_the_terminal() -> None:
+        os.close(os.open(os.ttyname(0), os.O_RDWR))
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
+
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bridge", "serve"),
         cwd=ROOT,
@@ -261,7 +266,7 @@ async def test_closed_terminal_is_a_stop_in_good_order(world: World) -> None:
         stdout=inner,
         stderr=inner,
         start_new_session=True,
-        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),
+        preexec_fn=own_the_terminal,
     )
     os.close(inner)
     printed = b""

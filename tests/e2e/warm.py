@@ -160,6 +160,7 @@ def fork(
     os.environ.clear()
     os.environ.update(env)
     sys.argv = argv
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
     try:
         runpy.run_module(argv[0], run_name="__main__", alter_sys=True)
     except SystemExit as ended:

@@ -102,6 +102,7 @@ class Crew:
             if owned.get(name) == session.record.row.epoch:
                 session.record.renew()
             else:
+                log.info("session.let_go", session=name)
                 actor.cancel()
 
     async def dismiss(self, count: int) -> list[SessionRow]:
