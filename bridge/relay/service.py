@@ -9,9 +9,10 @@ from typing import TypeVar
 import structlog
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
-from bridge.relay.intake.intake import SLACK_WAITS, Intake
+from bridge.relay.intake.intake import SLACK_WAITS, Intake, markable
 from bridge.relay.intake.limits import limited, over_limit
 from bridge.relay.intake.pressing import Pressing
+from bridge.relay.intake.rating import Ratings
 from bridge.relay.intake.targets import accounts_for, resolve
 from bridge.relay.shared.channels import CHANNEL, MOVED
 from bridge.relay.shared.crashpoints import crash_point
@@ -57,6 +58,7 @@ class BridgeService:
         self._presence = presence
         self._supervisor = supervisor
         self._intake = Intake(deps, supervisor)
+        self._ratings = Ratings(deps, self._intake)
         self._pressing = Pressing(deps, supervisor, self._intake)
 
     async def connect(self, command: ConnectCommand) -> Connecting | Refused:
@@ -177,6 +179,31 @@ class BridgeService:
         if row.live:
             await self._intake.close(row, click.user, MessageTs(click.key))
         return None
+
+    async def mark(self, session: SessionId, click: Click, *, urgent: bool) -> Refused | None:
+        """Say how soon an answer is wanted, by a button of the card. Twice does no harm.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        row = await self._pressed(click)
+        if isinstance(row, Refused):
+            return row
+        if row.id != session:
+            return Refused(refusals.no_such_session())
+        if not markable(row):
+            return Refused(refusals.not_markable())
+        await self._intake.mark(row, click.user, MessageTs(click.key), urgent=urgent)
+        return None
+
+    async def rate(self, click: Click, answer: str) -> Refused | None:
+        """Take the answer to the question how a conversation was, in its own thread; once.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        row = await self._pressed(click)
+        if isinstance(row, Refused):
+            return row
+        return await self._ratings.take(row, click, answer)
 
     async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
         """Take a press in a card, in the card's own thread; what it says leaves in thread order.

@@ -186,6 +186,12 @@ class Service(Protocol):
     async def end(self, session: SessionId, click: Click) -> Refused | None:
         """End a session from its own thread; ending it again does no harm."""
 
+    async def mark(self, session: SessionId, click: Click, *, urgent: bool) -> Refused | None:
+        """Say how soon an answer is wanted, from the session's own thread."""
+
+    async def rate(self, click: Click, answer: str) -> Refused | None:
+        """Take how somebody rates a conversation that is over; not a second time."""
+
     async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
         """Take a press; asked again with the same identity, take no second one."""
 

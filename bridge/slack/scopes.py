@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from typing import Final
 
 METHODS: Final[dict[str, frozenset[str]]] = {
+    # In a thread that is no assistant's: with chat:write since 2026-03-05.
+    "assistant.threads.setStatus": frozenset({"chat:write", "chat:write.customize"}),
     "auth.test": frozenset(),
     "chat.postMessage": frozenset({"chat:write", "chat:write.customize"}),
     "chat.update": frozenset({"chat:write"}),

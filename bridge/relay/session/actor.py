@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from bridge.ids import SessionId
+from bridge.ids import MessageTs, SessionId
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.errors import (
     ConnectionLost,
@@ -25,20 +25,25 @@ from bridge.liveperson.errors import (
     TokenExpired,
     Transient,
 )
+from bridge.liveperson.events import AcceptStatusEvent
 from bridge.liveperson.frames import Notification
 from bridge.relay.delivery.agents import Agents
 from bridge.relay.delivery.machine import Delivery
 from bridge.relay.delivery.messages import TALK_OVER
 from bridge.relay.delivery.publisher import Publisher
 from bridge.relay.delivery.reader import Reader
+from bridge.relay.delivery.receipts import Receipts
 from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.poster import Poster
+from bridge.relay.posting.seen import Seen
+from bridge.relay.posting.typing import Typing
 from bridge.relay.session import ending
 from bridge.relay.session.certainty import Certainty
 from bridge.relay.session.consumer import Consumer
 from bridge.relay.session.conversation import Conversation
 from bridge.relay.session.decisions import MAIN, Happening, Observed
 from bridge.relay.session.outage import Outage
+from bridge.relay.session.rating import Rater
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.record import Record, notice
@@ -47,7 +52,7 @@ from bridge.slack.views.troubles import Trouble, trouble
 from bridge.state import State
 from bridge.store.database import READ_SECONDS
 from bridge.store.handover import handover_of
-from bridge.store.rows import SessionRow
+from bridge.store.rows import OutboxRow, SessionRow
 
 log = structlog.get_logger(__name__)
 
@@ -73,11 +78,15 @@ class Session:
         "_gone",
         "_look",
         "_outage",
+        "_rater",
+        "_seen",
+        "_typing",
         "_violations",
         "delivery",
         "poster",
         "publisher",
         "reader",
+        "receipts",
         "record",
     )
 
@@ -94,6 +103,9 @@ class Session:
         self._violations = 0
         self._agents = Agents.of(row, deps)
         self.delivery = Delivery(row.id)
+        self.receipts = Receipts(self.delivery, pause=deps.timings.receipts, wake=self._bell.ring)
+        self._seen = Seen(self.record, deps, self.delivery.written)
+        self.delivery.on_receipt = self._receipt
         self.publisher = Publisher(
             self.record,
             deps,
@@ -102,8 +114,14 @@ class Session:
             wake=self._bell.ring,
             standing=lambda: self._conversation.standing,
         )
+        self.publisher.acted = self.receipts.acted
         self.poster = Poster(self.record, deps, failed=self._fail_with)
+        self.poster.shown = self._shown
         self.reader = Reader(self.record, deps, self.delivery, self._agents)
+        self._typing = Typing(
+            self.record, deps, author=self._agents.author, busy=lambda: self.poster.waiting
+        )
+        self.reader.typing = self._typing.saw
         account = deps.settings.account(row.account)
         self._conversation = Conversation(
             self.record, self.reader, self.delivery, self._agents, account
@@ -114,6 +132,7 @@ class Session:
         )
         self._outage = Outage(self.record, deps.timings)
         self._consumer = Consumer(self.record, deps, account, self._outage)
+        self._rater = Rater(self.record, deps, self.delivery, self._consumer)
 
     @property
     def id(self) -> SessionId:
@@ -130,9 +149,11 @@ class Session:
             await self._drain()
         finally:
             try:
-                await self.publisher.detach()
+                await self._detach()
             finally:
                 await self.poster.pump.stop()
+                await self._typing.stop()
+                await self._seen.stop()
 
     async def _take_over(self) -> None:
         """Continue from the store, read in one transaction: after a restart every session does."""
@@ -144,6 +165,8 @@ class Session:
         self.delivery.take_over(left)
         self.reader.surveys |= {each.dialog_id for each in left.dialogs if each.dialog_type != MAIN}
         self._conversation.take_over(left)
+        if self.record.row.live:
+            self.receipts.take_over(left)
 
     async def finish(self) -> None:
         """Finish the message and the post under way, and begin no other: another owner follows."""
@@ -209,7 +232,7 @@ class Session:
                     await gate.aclose()
                     await self._online(connection)
                 finally:
-                    await self.publisher.detach()
+                    await self._detach()
                     if isinstance(self._failure, Transient):
                         self._failure = None  # it was about this connection
 
@@ -237,6 +260,7 @@ class Session:
             await self._strand()
             talk = self._conversation.talk
             self.publisher.attach(connection, talk.dialog, survey=talk.surveys)
+            self.receipts.attach(connection)
             await self._outage.over(self._conversation.standing)
 
     async def _observe(self) -> None:
@@ -283,12 +307,16 @@ class Session:
             await self.reader.absorb()
             if self.publisher.said:
                 await self._conversation.written()
+            if self.publisher.has_set:  # if its change does not come, the card would not know
+                self.publisher.has_set = False
+                await self._conversation.look(connection)
+                await self._observe()
             if self.publisher.refusal is not None:
                 await self._look_at_refusal(connection)
             if (closed := self._conversation.closed) is not None:
                 await self.publisher.detach()
                 await self._certainty.read_to_the_end(connection)
-                await ending.finish_closed(self.record, self.publisher, closed)
+                await ending.finish_closed(self.record, self.publisher, closed, asks=self._asks)
                 return
             if self._gone is not None:
                 await self._leave(connection, self._gone)
@@ -324,11 +352,37 @@ class Session:
         if self.delivery.echoed:
             self.publisher.echoed()
 
+    async def _detach(self) -> None:
+        """Publish nothing more over this connection."""
+        try:
+            await self.receipts.detach()
+        finally:
+            await self.publisher.detach()
+
+    def _shown(self, row: OutboxRow, ts: MessageTs, whole: bool) -> None:
+        """A message of ours was posted; `whole`: and with it an event of LivePerson's."""
+        self._typing.posted()
+        if whole:
+            self.receipts.posted(row.dialog_id, row.sequence, ts)
+
+    def _receipt(self, dialog: str, receipt: AcceptStatusEvent, ours: bool) -> None:
+        """Somebody has told what became of events."""
+        if ours:
+            self.receipts.told(dialog, receipt.status, receipt.sequences)
+        else:
+            self._seen.heard(dialog, receipt.status, receipt.sequences)
+
     async def _refresh(self) -> None:
         if self._look:
             self._look = False
             self.poster.refresh()
             await self.publisher.refresh()
+
+    @property
+    def _asks(self) -> bool:
+        """Whether to ask how it was: not where LivePerson has asked itself."""
+        account = self._deps.settings.account(self.record.row.account)
+        return account.satisfaction and not self.reader.surveys
 
     # Trouble
 
@@ -410,6 +464,12 @@ class Session:
 
     # The end
 
+    async def _rated(self) -> float | None:
+        """Pass on how the conversation was rated; returns what `Rater.pass_on` does."""
+        self._bell.clear()
+        await self._refresh()
+        return await self._rater.pass_on()
+
     async def _drain(self) -> None:
         """Post what is left, then give the session up."""
         while self.record.row.thread_ts is not None or self._gone is None:
@@ -424,7 +484,12 @@ class Session:
                     continue
             elif failure is not None:
                 raise failure
+            if (wait := await self._rated()) is not None:
+                if wait > 0:
+                    await self._bell.heard(wait)
+                continue
             if await ending.let_go(self.record, self._deps.worker):
                 return
+            self._look = True
             self.poster.refresh()
         await ending.let_go(self.record, self._deps.worker)

@@ -275,8 +275,20 @@ class Ephemeral:
         return shape
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an app shows below a thread: somebody is busy."""
+
+    words: str
+    username: str
+    icon_url: str | None
+    until: float
+    """Seconds since 1970."""
+
+
 ChangeKind = Literal[
     "posted",
+    "status",
     "updated",
     "deleted",
     "reaction_added",
