@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from bridge.relay.intake.limits import limited, over_limit
 from bridge.relay.intake.pressing import Pressing
 from bridge.relay.intake.rating import Ratings
 from bridge.relay.intake.targets import accounts_for, resolve
-from bridge.relay.shared.channels import CHANNEL, MOVED
+from bridge.relay.shared.channels import CHANNEL, MOVED, REACTED
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.worker.presence import Presence
@@ -28,6 +29,7 @@ from bridge.slack.port import (
     Objections,
     Press,
     Pressed,
+    Reaction,
     Refused,
     SessionSummary,
     ThreadMessage,
@@ -155,6 +157,21 @@ class BridgeService:
         except Exception:
             self._presence.refused(message.team, message.channel, message.thread_ts, message.ts)
             raise
+
+    async def reacted(self, reaction: Reaction) -> None:
+        """Somebody has put a reaction on a message of an app: it was seen.
+
+        Who has posted it is known to the worker that did. Not stored: it may be lost.
+        """
+        channel, ts, at = reaction.channel, reaction.ts, reaction.at
+        if self._supervisor.reacted(channel, ts, at) or self._supervisor.alone:
+            return
+
+        async def work(transaction: Transaction) -> None:
+            await notify(transaction, CHANNEL, f"{REACTED}{channel} {ts} {at}")
+
+        with contextlib.suppress(StoreUnavailable):
+            await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
 
     async def tell(
         self,

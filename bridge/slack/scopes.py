@@ -40,6 +40,8 @@ EVENTS: Final[dict[str, frozenset[str]]] = {
     "message.groups": frozenset({"groups:history"}),
     "message.im": frozenset({"im:history"}),
     "message.mpim": frozenset({"mpim:history"}),
+    # Who reacts to what an agent has said has read it.
+    "reaction_added": frozenset({"reactions:read"}),
     "tokens_revoked": frozenset(),
 }
 """Events that the app subscribes to, with the bot scopes that they need."""

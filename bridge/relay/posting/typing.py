@@ -14,8 +14,6 @@ from typing import Final
 
 import structlog
 
-from bridge.liveperson.events import ChatStateEvent
-from bridge.liveperson.frames import EventChange
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.record import Record
 from bridge.slack.web.errors import SlackError, SlackRefused
@@ -31,35 +29,32 @@ REFRESH: Final = 90.0
 GAP: Final = 3.0
 """Seconds between two calls for one thread."""
 
-Author = Callable[[EventChange], Awaitable[tuple[str, str | None]]]
+Who = Callable[[], Awaitable[tuple[str, str | None]]]
+"""Looks up the name and the picture of somebody who types."""
 
 
 class Typing:
     """Whether somebody is typing to the people of one thread."""
 
     __slots__ = (
-        "_author",
         "_busy",
         "_called",
-        "_change",
         "_deps",
         "_off",
         "_record",
         "_shown_at",
         "_silence",
         "_task",
+        "_who",
     )
 
-    def __init__(
-        self, record: Record, deps: SessionDeps, *, author: Author, busy: Callable[[], bool]
-    ) -> None:
-        """`author` gives an event's name and picture. `busy`: a message is about to be posted."""
+    def __init__(self, record: Record, deps: SessionDeps, *, busy: Callable[[], bool]) -> None:
+        """`busy`: a message is about to be posted."""
         self._record = record
         self._deps = deps
-        self._author = author
         self._busy = busy
         self._off = False
-        self._change: EventChange | None = None
+        self._who: Who | None = None
         """Who types, if anybody does."""
         self._shown_at: float | None = None
         """Since when the thread shows it."""
@@ -67,13 +62,10 @@ class Typing:
         self._silence: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def saw(self, change: EventChange) -> None:
-        """Somebody types, or has stopped."""
-        event = change.event
-        if not isinstance(event, ChatStateEvent):
-            return
-        if event.chat_state == "COMPOSING":
-            self._change = change
+    def saw(self, who: Who | None) -> None:
+        """Somebody types, or has stopped (None)."""
+        if who is not None:
+            self._who = who
             self._expect_silence()
         else:
             self._stops()
@@ -93,7 +85,7 @@ class Typing:
             await asyncio.wait([task])
 
     def _stops(self) -> None:
-        self._change = None
+        self._who = None
         if self._silence is not None:
             self._silence.cancel()
             self._silence = None
@@ -110,7 +102,7 @@ class Typing:
     @property
     def _due(self) -> bool:
         """Whether the thread shows something else than it should."""
-        if self._change is None:
+        if self._who is None:
             return self._shown_at is not None
         return self._shown_at is None or time.monotonic() - self._shown_at > REFRESH
 
@@ -131,11 +123,11 @@ class Typing:
 
     async def _call(self) -> bool:
         """Tell Slack how it is now. False: not now, or never."""
-        row, change = self._record.row, self._change
-        if row.thread_ts is None or (change is not None and self._busy()):
+        row, who = self._record.row, self._who
+        if row.thread_ts is None or (who is not None and self._busy()):
             return False
-        name, icon = (None, None) if change is None else await self._author(change)
-        if self._change is None and change is not None:
+        name, icon = (None, None) if who is None else await who()
+        if self._who is None and who is not None:
             return True  # they have stopped meanwhile
         if not self._deps.typing_allowance.take(row.team_id):
             return False
@@ -145,7 +137,7 @@ class Typing:
                 row.team_id,
                 row.channel_id,
                 row.thread_ts,
-                "" if change is None else STATUS,
+                "" if who is None else STATUS,
                 username=name,
                 icon_url=icon,
             )
@@ -158,5 +150,5 @@ class Typing:
             log.debug("typing.failed", session=row.id, error=error.code)
             return False
         # If a message was posted meanwhile, nobody types any more: then it is taken away again.
-        self._shown_at = None if change is None else time.monotonic()
+        self._shown_at = None if who is None else time.monotonic()
         return True

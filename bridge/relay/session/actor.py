@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from bridge.ids import MessageTs, SessionId
+from bridge.ids import SessionId
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.errors import (
     ConnectionLost,
@@ -25,18 +25,14 @@ from bridge.liveperson.errors import (
     TokenExpired,
     Transient,
 )
-from bridge.liveperson.events import AcceptStatusEvent
 from bridge.liveperson.frames import Notification
 from bridge.relay.delivery.agents import Agents
 from bridge.relay.delivery.machine import Delivery
 from bridge.relay.delivery.messages import TALK_OVER
 from bridge.relay.delivery.publisher import Publisher
 from bridge.relay.delivery.reader import Reader
-from bridge.relay.delivery.receipts import Receipts
 from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.poster import Poster
-from bridge.relay.posting.seen import Seen
-from bridge.relay.posting.typing import Typing
 from bridge.relay.session import ending
 from bridge.relay.session.certainty import Certainty
 from bridge.relay.session.consumer import Consumer
@@ -44,6 +40,7 @@ from bridge.relay.session.conversation import Conversation
 from bridge.relay.session.decisions import MAIN, Happening, Observed
 from bridge.relay.session.outage import Outage
 from bridge.relay.session.rating import Rater
+from bridge.relay.session.signals import Signals
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.record import Record, notice
@@ -52,7 +49,7 @@ from bridge.slack.views.troubles import Trouble, trouble
 from bridge.state import State
 from bridge.store.database import READ_SECONDS
 from bridge.store.handover import handover_of
-from bridge.store.rows import OutboxRow, SessionRow
+from bridge.store.rows import SessionRow
 
 log = structlog.get_logger(__name__)
 
@@ -79,15 +76,13 @@ class Session:
         "_look",
         "_outage",
         "_rater",
-        "_seen",
-        "_typing",
         "_violations",
         "delivery",
         "poster",
         "publisher",
         "reader",
-        "receipts",
         "record",
+        "signals",
     )
 
     def __init__(self, row: SessionRow, deps: SessionDeps, *, fresh: bool) -> None:
@@ -103,9 +98,6 @@ class Session:
         self._violations = 0
         self._agents = Agents.of(row, deps)
         self.delivery = Delivery(row.id)
-        self.receipts = Receipts(self.delivery, pause=deps.timings.receipts, wake=self._bell.ring)
-        self._seen = Seen(self.record, deps, self.delivery.written)
-        self.delivery.on_receipt = self._receipt
         self.publisher = Publisher(
             self.record,
             deps,
@@ -114,14 +106,13 @@ class Session:
             wake=self._bell.ring,
             standing=lambda: self._conversation.standing,
         )
-        self.publisher.acted = self.receipts.acted
         self.poster = Poster(self.record, deps, failed=self._fail_with)
-        self.poster.shown = self._shown
         self.reader = Reader(self.record, deps, self.delivery, self._agents)
-        self._typing = Typing(
-            self.record, deps, author=self._agents.author, busy=lambda: self.poster.waiting
+        self.signals = Signals(
+            self.record, deps, self.delivery, self.poster, self._agents, wake=self._bell.ring
         )
-        self.reader.typing = self._typing.saw
+        self.publisher.acted = self.signals.acted
+        self.reader.typing = self.signals.typing
         account = deps.settings.account(row.account)
         self._conversation = Conversation(
             self.record, self.reader, self.delivery, self._agents, account
@@ -152,8 +143,7 @@ class Session:
                 await self._detach()
             finally:
                 await self.poster.pump.stop()
-                await self._typing.stop()
-                await self._seen.stop()
+                await self.signals.stop()
 
     async def _take_over(self) -> None:
         """Continue from the store, read in one transaction: after a restart every session does."""
@@ -166,7 +156,7 @@ class Session:
         self.reader.surveys |= {each.dialog_id for each in left.dialogs if each.dialog_type != MAIN}
         self._conversation.take_over(left)
         if self.record.row.live:
-            self.receipts.take_over(left)
+            self.signals.take_over(left)
 
     async def finish(self) -> None:
         """Finish the message and the post under way, and begin no other: another owner follows."""
@@ -260,7 +250,7 @@ class Session:
             await self._strand()
             talk = self._conversation.talk
             self.publisher.attach(connection, talk.dialog, survey=talk.surveys)
-            self.receipts.attach(connection)
+            self.signals.attach(connection)
             await self._outage.over(self._conversation.standing)
 
     async def _observe(self) -> None:
@@ -355,22 +345,9 @@ class Session:
     async def _detach(self) -> None:
         """Publish nothing more over this connection."""
         try:
-            await self.receipts.detach()
+            await self.signals.detach()
         finally:
             await self.publisher.detach()
-
-    def _shown(self, row: OutboxRow, ts: MessageTs, whole: bool) -> None:
-        """A message of ours was posted; `whole`: and with it an event of LivePerson's."""
-        self._typing.posted()
-        if whole:
-            self.receipts.posted(row.dialog_id, row.sequence, ts)
-
-    def _receipt(self, dialog: str, receipt: AcceptStatusEvent, ours: bool) -> None:
-        """Somebody has told what became of events."""
-        if ours:
-            self.receipts.told(dialog, receipt.status, receipt.sequences)
-        else:
-            self._seen.heard(dialog, receipt.status, receipt.sequences)
 
     async def _refresh(self) -> None:
         if self._look:

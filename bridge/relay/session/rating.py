@@ -133,10 +133,12 @@ class Rater:
                 request_timeout=self._deps.timings.request_timeout,
             ) as connection:
                 crash_point("rating.before")
-                resolved = item.resolved
-                if self._whole and item.rate is not None:
-                    resolved = bool(resolved)
-                await connection.rate(row.conversation_id or "", item.rate, resolved=resolved)
+                await connection.rate(
+                    row.conversation_id or "",
+                    item.rate,
+                    resolved=item.resolved,
+                    whole=self._whole,
+                )
 
     async def _failed(
         self, rows: list[Queued], item: Rating, error: LivePersonError

@@ -15,6 +15,7 @@ from bridge.relay.shared.gate import Gate
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
 from bridge.relay.shared.reactions import Reactions
+from bridge.relay.shared.shown import Shown
 from bridge.relay.shared.threads import Threads
 from bridge.slack.web.directory import Directory
 from bridge.slack.web.pace import Allowance
@@ -88,6 +89,7 @@ class SessionDeps:
     """By workspace: how often the bridge shows that somebody types. Slack takes 60 a minute."""
     reactions: Reactions = field(default_factory=Reactions)
     """What shows on people's messages how far they have come."""
+    shown: Shown = field(default_factory=Shown)
     loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     """Bounds how many sessions read their rows at once, after a start."""
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))

@@ -78,7 +78,7 @@ class Crew:
     def acted(self, session: SessionId, ts: MessageTs) -> None:
         """Somebody has done something in the thread that LivePerson is not told."""
         if (found := self._running.get(session)) is not None:
-            found[0].receipts.acted(ts)
+            found[0].signals.acted(ts)
 
     def look(self, session: SessionId) -> bool:
         """Something was committed for a session; False if it does not run here."""

@@ -10,8 +10,8 @@ from secrets import token_hex
 
 import structlog
 
-from bridge.ids import MessageTs, SessionId, WorkerId
-from bridge.relay.shared.channels import CHANNEL, FREE, MOVED, THREAD
+from bridge.ids import ChannelId, MessageTs, SessionId, WorkerId
+from bridge.relay.shared.channels import CHANNEL, FREE, MOVED, REACTED, THREAD
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.ratings import GOOD_FOR_MS
 from bridge.relay.worker.crew import Crew
@@ -156,6 +156,18 @@ class Supervisor:
         """Somebody has done something in the thread that LivePerson is not told."""
         self._crew.acted(session, ts)
 
+    def reacted(self, channel: ChannelId, ts: MessageTs, at: MessageTs) -> bool:
+        """Somebody has seen a message; False if it was not posted here."""
+        session = self._deps.shown.session(channel, ts)
+        if session is not None:
+            self._crew.acted(session, at)
+        return session is not None
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other worker can exist."""
+        return self._alone
+
     def look(self, session: SessionId) -> bool:
         """Rows were committed for a session: look for them. False if it does not run here."""
         return self._crew.look(session)
@@ -174,6 +186,9 @@ class Supervisor:
             self._deps.threads.look_again()
         elif payload == MOVED:
             self._deps.threads.moved()
+        elif payload.startswith(REACTED):
+            channel, ts, at = payload.removeprefix(REACTED).split(" ")
+            self.reacted(ChannelId(channel), MessageTs(ts), MessageTs(at))
         elif payload:
             self.look(SessionId(payload))
         else:

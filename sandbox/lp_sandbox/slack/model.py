@@ -19,6 +19,7 @@ SCOPES = frozenset(
         "im:history",
         "mpim:history",
         "users:read",
+        "reactions:read",
         "reactions:write",
         "channels:read",
         "groups:read",
@@ -34,6 +35,7 @@ SUBSCRIPTIONS = frozenset(
         "message.groups",
         "message.im",
         "message.mpim",
+        "reaction_added",
         "tokens_revoked",
     }
 )

@@ -183,6 +183,11 @@ class Workspace:
         found = self._statuses.get((channel, thread_ts))
         return found if found is not None and found.until > self.clock() else None
 
+    def shown_statuses(self) -> list[tuple[str, str, Status]]:
+        """Every status that is shown now: channel, thread, status."""
+        now = self.clock()
+        return [(*place, each) for place, each in self._statuses.items() if each.until > now]
+
     def update(self, message: Message, *, user: str, **fields: Any) -> None:
         """Change fields of a message."""
         previous = message.as_dict()

@@ -177,7 +177,7 @@ class LossyDialog(RuleBasedStateMachine):
 
     # What goes beside
 
-    @precondition(lambda self: self.attached)
+    @precondition(lambda self: self.attached and self.store.shown)
     @rule(arrives=st.booleans(), answered=st.booleans())
     def a_receipt(self, arrives: bool, answered: bool) -> None:
         """What is in the thread is told. It takes a number and proves nothing."""

@@ -36,6 +36,11 @@ def told(conversation: SandboxConversation, status: str, role: str = "CONSUMER")
     ]
 
 
+def cursor(actor: Acting, conversation: SandboxConversation) -> int:
+    dialog = actor.session.delivery.dialogs.get(conversation.id)
+    return -1 if dialog is None else dialog.cursor
+
+
 def numbers(conversation: SandboxConversation, status: str) -> set[int]:
     return {number for each in told(conversation, status) for number in each}
 
@@ -73,7 +78,7 @@ async def test_who_acts_in_the_thread_has_read_what_stood_there(
     sent = await bench.liveperson.say(conversation.id, "read me")
     await bench.until(lambda: sent in numbers(conversation, "ACCEPT"))
     if what == "note":
-        actor.session.receipts.acted(MessageTs(LATER))
+        actor.session.signals.acted(MessageTs(LATER))
     else:
         item = "an answer" if what == "message" else Press(sent, conversation.id)
         rows = await bench.says(actor.row, item, ts=LATER)
@@ -105,7 +110,7 @@ async def test_what_a_former_owner_has_not_told_is_told(bench: Bench) -> None:
     async with acting(bench, row, deps=bench.timed(receipts=0.1), fresh=False) as actor:
         await bench.until(lambda: numbers(conversation, "ACCEPT") == {first})
     async with acting(bench, row, deps=bench.timed(receipts=0.1), fresh=False) as actor:
-        await bench.until(lambda: actor.session.delivery.dialogs[conversation.id].cursor > first)
+        await bench.until(lambda: cursor(actor, conversation) > first)
         rows = await bench.says(actor.row, "after the restart", ts=LATER)
         actor.session.publisher.add(rows)
         await bench.until(lambda: first in numbers(conversation, "READ"))
