@@ -12,7 +12,6 @@ A receipt takes a number in the dialog like a message, if LivePerson counts them
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Final, Literal
 
@@ -70,7 +69,7 @@ class Receipts:
         self._connection: Connection | None = None
         self._waiting: dict[tuple[str, Status], list[int]] = {}
         """What is to be told, by dialog and status, the oldest first."""
-        self._unread: deque[tuple[tuple[int, int], str, int]] = deque(maxlen=UNREAD)
+        self._unread: list[tuple[tuple[int, int], str, int]] = []
         """What stands in the thread and was not acted upon: when it was posted, and its event."""
         self._off: set[str] = set()
         """Dialogs in which LivePerson takes none over this connection."""
@@ -89,13 +88,16 @@ class Receipts:
     def posted(self, dialog: str, sequence: int, ts: MessageTs) -> None:
         """An event stands in the thread as a whole; its last message is `ts`."""
         self._unread.append((ts_key(ts), dialog, sequence))
+        del self._unread[:-UNREAD]
         self._add("ACCEPT", dialog, sequence)
 
     def acted(self, ts: MessageTs) -> None:
         """Somebody has acted in the thread at this time: what stood there before was seen."""
         moment = ts_key(ts)
-        while self._unread and self._unread[0][0] < moment:
-            _, dialog, sequence = self._unread.popleft()
+        seen = [each for each in self._unread if each[0] < moment]
+        if seen:
+            self._unread = [each for each in self._unread if each[0] >= moment]
+        for _, dialog, sequence in seen:
             self._add("READ", dialog, sequence)
 
     def told(self, dialog: str, status: str, sequences: tuple[int, ...]) -> None:

@@ -123,7 +123,7 @@ class Session:
         )
         self._outage = Outage(self.record, deps.timings)
         self._consumer = Consumer(self.record, deps, account, self._outage)
-        self._rater = Rater(self.record, deps, self.delivery, self._consumer)
+        self._rater: Rater | None = None
 
     @property
     def id(self) -> SessionId:
@@ -445,6 +445,8 @@ class Session:
         """Pass on how the conversation was rated; returns what `Rater.pass_on` does."""
         self._bell.clear()
         await self._refresh()
+        if self._rater is None:
+            self._rater = Rater(self.record, self._deps, self.delivery, self._consumer)
         return await self._rater.pass_on()
 
     async def _drain(self) -> None:
