@@ -25,8 +25,9 @@ async def first_minute(page: Page) -> None:
     """Connect, talk with the script, keep a note among colleagues, and let a second one ring."""
     thread = page.locator("#thread-messages")
     await page.click("#example")
-    await expect(thread).to_contain_text("this is Maria from Sandbox Telecom")
+    await expect(thread).to_contain_text("Write your first message")
     await page.click("#thread-chips button >> nth=0")
+    await expect(thread).to_contain_text("this is Maria from Sandbox Telecom")
     await expect(thread).to_contain_text("Could you restart the router")
     await page.select_option("#user-select", label="Ben")
     await say(page, "// he never restarts it, ask him twice")

@@ -15,10 +15,18 @@ pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 FIRST, SECOND = (question.text for question in QUESTIONS)
 
 
+async def talk(world: World) -> tuple[Thread, Any]:
+    """A talk in which an agent has said something. The end of an empty one is waited for."""
+    thread, conversation = await world.talking()
+    await world.liveperson.say(conversation.id, "Hello")
+    await thread.shows("Hello")
+    return thread, conversation
+
+
 async def surveyed(world: World) -> tuple[Thread, Any]:
     """A talk with an agent, at an account that has a survey."""
     world.liveperson.accounts[ACCOUNT].survey = True
-    return await world.talking()
+    return await talk(world)
 
 
 def answers(world: World, conversation: Any) -> list[str]:
@@ -94,7 +102,7 @@ async def test_an_idle_survey_lasts_until_liveperson_ends_it(world: World) -> No
 
 
 async def test_without_a_survey_the_end_is_the_end(world: World) -> None:
-    thread, conversation = await world.talking()
+    thread, conversation = await talk(world)
     await thread.press("lp_end")
     await over(thread, conversation)
     assert not any("survey" in text for text in thread.texts)
@@ -130,7 +138,7 @@ async def test_a_message_that_the_end_overtakes_is_told(world: World) -> None:
 
 
 async def test_a_talk_that_ends_without_anything_following(world: World) -> None:
-    thread, conversation = await world.talking()
+    thread, conversation = await talk(world)
     await world.liveperson.close_main(conversation.id)
     told = await thread.shows("Maria (agent) ended the conversation", timeout=30)
     assert "lp_again" in str(told["blocks"])
