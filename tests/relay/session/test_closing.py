@@ -203,3 +203,45 @@ async def test_who_reads_along_takes_no_conversation_away(world: World) -> None:
     await thread.shows("still here")
     assert not any("passed on" in text or "left" in text for text in thread.texts)
     await thread.card_shows("Talking with Maria")
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("VOICE_CALL", "a voice call"),
+        ("VIDEO_CALL", "a video call"),
+        ("shared", "looking at a web page"),
+    ],
+)
+async def test_what_needs_the_companys_own_page_is_told_once(
+    world: World, mode: str, words: str
+) -> None:
+    thread, conversation = await world.talking()
+    world.liveperson.model.invite(conversation, mode)
+    await thread.shows(f"Maria (agent) proposes {words}")
+    world.liveperson.faults.drop_sockets()  # the next connection is told of everything again
+    await world.liveperson.say(conversation.id, "Shall we?")
+    await thread.shows("Shall we?")
+    assert sum("proposes" in text for text in thread.texts) == 1
+    await thread.say("Rather in words")
+    await world.until(lambda: said(world, conversation) == ["Rather in words"])
+
+
+async def test_a_secure_form_is_named_by_its_title(world: World) -> None:
+    thread, conversation = await world.talking()
+    form = {"formId": "1", "invitationId": "2", "title": "Your new address"}
+    event = {"type": "ContentEvent", "contentType": "forms/secure-invitation", "message": form}
+    await world.liveperson.publish(conversation.id, event)
+    told = await thread.shows("Sent a secure form")
+    assert "Your new address" in told["text"]
+
+
+async def test_a_talk_that_is_opened_again_goes_on(world: World) -> None:
+    thread, conversation = await talk(world)
+    await world.liveperson.close_main(conversation.id)
+    await thread.card_shows("The agent has ended the conversation", timeout=30)
+    world.liveperson.model.reopen(conversation)
+    await thread.shows("The conversation goes on")
+    await thread.card_shows("Talking with Maria")
+    await thread.say("Good that you are back")
+    await world.until(lambda: said(world, conversation) == ["Good that you are back"])
