@@ -128,7 +128,9 @@ class ThreadMessage:
     ts: MessageTs
     user: UserId
     text: str
-    """As Slack sent it: mrkdwn."""
+    """Mrkdwn, made from the blocks where there are any."""
+    exact: bool = False
+    """The emoji in `text` are characters already."""
     files: tuple[str, ...] = ()
     """Names of attached files."""
     writer: WriterKind = WriterKind.PERSON

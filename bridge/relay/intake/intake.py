@@ -64,7 +64,7 @@ class Intake:
         if message.text.lstrip().startswith(NOTE_PREFIX):
             await self._keep(thread, message, items.Note(), _constant(mark(message.ts, "lock")))
             return
-        words = wording(message.text, message.user, self._deps, message.team)
+        words = wording(message.text, message.user, self._deps, message.team, exact=message.exact)
         if is_blank(message.text) or (words.plain is not None and is_blank(words.plain)):
             files = message.files
             told = notices.files_not_relayed(files) if files else notices.nothing_to_relay()
@@ -95,7 +95,9 @@ class Intake:
                 channel=message.channel,
                 ts=message.ts,
                 user=message.user,
-                items=[packed(item) for item in text_items(message.text, texts)],
+                items=[
+                    packed(item) for item in text_items(message.text, texts, exact=message.exact)
+                ],
                 state="waiting" if held.live else "failed",
                 error=None if held.live else "The conversation was over already.",
             )

@@ -212,10 +212,10 @@ def not_taken(at: int) -> Rendered:
 
 
 def nothing_to_relay() -> Rendered:
-    """A message without text: something shared or forwarded."""
+    """A message without any words in it."""
     return _aside(
-        "🟠 Nothing of the marked message was passed on: only text reaches the agent, "
-        "and what is shared or forwarded is none."
+        "🟠 Nothing of the marked message was passed on: there are no words in it. Please describe "
+        "it."
     )
 
 
