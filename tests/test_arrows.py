@@ -38,7 +38,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     VIEWS: (PORT, "bridge.slack.text", "bridge.content", *FLOOR),
     WEB: FLOOR,
     # Its upper half: the relay is behind the port.
-    "bridge.slack.receiver": (WEB, PORT, *FLOOR),
+    "bridge.slack.receiver": (WEB, PORT, "bridge.content", *FLOOR),
     "bridge.slack.listeners": (
         "bridge.slack.receiver",
         "bridge.slack.text",

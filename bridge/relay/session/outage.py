@@ -86,8 +86,10 @@ class Outage:
 
         `now`: how the conversation stands.
         """
-        self._since = None
         row = self._record.row
+        if self._since is not None:
+            log.info("session.restored", session=row.id, seconds=round(self.seconds, 1))
+        self._since = None
         if row.state == State.RECONNECTING:
             await self._record.write(
                 notice(notices.connection_restored()), state=now.value, reason=None
