@@ -38,6 +38,7 @@ KEPT: Final = 400
 """Numbers of one dialog that wait to be told, at most: the oldest give way."""
 UNREAD: Final = 200
 """Events in the thread that nobody has reacted to yet, as far as they are remembered."""
+UNAUTHORISED: Final = 401
 FAILURES: Final = 5
 """After so many failures in a row, no receipt is sent over this connection any more."""
 
@@ -176,7 +177,8 @@ class Receipts:
         except RequestRefused as error:  # the dialog is closed, or it takes none from anybody
             log.debug("receipts.refused", dialog=dialog, status=error.status)
             self._off.add(dialog)
-            self._forget(dialog, status, numbers)
+            if error.status != UNAUTHORISED:  # else the next connection has a fresh token
+                self._forget(dialog, status, numbers)
             return None
         except OutcomeUnknown:
             return self._failed(dialog)

@@ -149,7 +149,9 @@ class Rater:
             if item.rate is not None and item.resolved is None and not self._whole:
                 self._whole = True
                 return 0.0
-            if self._doubtful or item.rate is None:  # it has it, or nobody misses it
+            # It has it, or has the rate at least, or nobody misses it.
+            second = item.resolved is not None and len(rows) == 1
+            if self._doubtful or second or item.rate is None:
                 await self._done(rows, final=item.final)
                 return 0.0
         self._doubtful = isinstance(error, OutcomeUnknown)

@@ -22,6 +22,7 @@ async def test_urgent_by_the_card_and_back_by_a_word(world: World) -> None:
     await thread.say(f"{BOT} normal", user=BEN)
     await thread.shows("back to normal: no answer")
     assert conversation.ttr == "NORMAL"
+    await thread.card_shows("Mark as urgent")
     await thread.press("lp_urgent")
     await thread.card_shows("⏫ Urgent")
     await thread.press("lp_normal")
