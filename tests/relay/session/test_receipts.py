@@ -230,3 +230,22 @@ async def test_reactions_can_be_switched_off(bench: Bench, monkeypatch: pytest.M
         await actor.shows("yes")
         await asyncio.sleep(0.05)
         assert bench.asked("reactions.add") == []
+
+
+async def test_an_event_of_several_messages_is_accepted_with_the_last_of_them(bench: Bench) -> None:
+    async with acting(bench, deps=bench.timed(receipts=0.0)) as actor:
+        conversation = await actor.talking()
+        before = len(actor.replies)
+        texts = [{"type": "text", "text": f"{n} " + "x" * 2_000} for n in range(14)]
+        card = {"type": "RichContentEvent", "content": {"type": "vertical", "elements": texts}}
+        sent = await bench.liveperson.publish(conversation.id, card)
+        await bench.until(lambda: numbers(conversation, "ACCEPT") == {sent})
+        assert len(actor.replies) - before > 1, "it takes several messages"
+        accepted = next(
+            entry.at
+            for entry in bench.wire.entries()
+            if entry.title == "ms.PublishEvent" and "ACCEPT" in str(entry.body)
+        )
+        posted = [entry.at for entry in bench.asked("chat.postMessage")]
+        assert accepted >= max(posted)
+        assert len(told(conversation, "ACCEPT")) == 1
