@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 import structlog
 
+from bridge import metrics
 from bridge.backoff import Backoff
 from bridge.ids import MessageTs
 from bridge.relay.posting.card import Card
@@ -27,7 +28,7 @@ from bridge.store import outbox
 from bridge.store.connection import Transaction
 from bridge.store.handover import Handover
 from bridge.store.rows import OutboxRow
-from bridge.store.sessions import FencedError
+from bridge.store.sessions import FencedError, now_ms
 
 OWN = ("bridge:", "press:")
 """How the identity of a row begins that shows no event of LivePerson's."""
@@ -187,6 +188,8 @@ class Poster:
             await self._not_shown(row, error, thread=True)
             return
         self._receipt.begin()
+        metrics.POSTED.inc()
+        metrics.DOWN_SECONDS.observe(max(now_ms() - row.created_at, 0) / 1000)
         self._deps.ledger.posted(self._record.row, row.id, ts, self._noted)
         if ts is not None:
             self.shown(row, ts, is_event(row) and not self._goes_on(row))
@@ -257,6 +260,7 @@ class Poster:
             return await outbox.add(transaction, self._record.row.id, said)
 
         self._record.changed(await self._record.commit(work))
+        metrics.NOT_POSTED.inc()
 
 
 def is_event(row: OutboxRow) -> bool:

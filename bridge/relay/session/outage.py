@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from bridge import metrics
 from bridge.backoff import Backoff
 from bridge.liveperson.errors import LivePersonError
 from bridge.relay.shared.deps import Timings
@@ -59,6 +60,7 @@ class Outage:
             error=error.code,
             detail=str(error),
         )
+        metrics.CONNECTIONS_LOST.labels(error.code).inc()
         if self._since is None:
             self._since = now
         again = now + self._backoff.next(error.retry_after)

@@ -152,6 +152,8 @@ async def test_a_survey_and_the_question_never_come_both(world: World) -> None:
     await thread.shows("A short survey follows")
     await thread.say("skip")
     await thread.shows("ended the conversation")
+    await thread.say("is that all?")
+    await thread.shows("has ended")  # posted after what belongs to the end
     assert not any(ASKED in text for text in thread.texts)
 
 
