@@ -62,6 +62,8 @@ class AccountSettings(BaseModel):
     engagement: str | None = None
     skills: dict[str, str] = Field(default_factory=dict)
     """The teams' names by their skills' ids: LivePerson tells consumers the ids only."""
+    files: Literal["auto", "off", "images", "all"] = "auto"
+    """What people may send: nothing, pictures, or documents too; `auto`: what LivePerson says."""
     channels: tuple[str, ...] = ()
     """Slack channels where it may be used, as `#name` or id; empty: everywhere.
 

@@ -119,6 +119,15 @@ class WriterKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file that a message has."""
+
+    id: str | None
+    """None: Slack does not tell."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadMessage:
     """A message in a thread (a Slack `message` event with a `thread_ts`)."""
 
@@ -129,8 +138,7 @@ class ThreadMessage:
     user: UserId
     text: str
     """As Slack sent it: mrkdwn."""
-    files: tuple[str, ...] = ()
-    """Names of attached files."""
+    files: tuple[AttachedFile, ...] = ()
     writer: WriterKind = WriterKind.PERSON
     home: TeamId | None = None
     """The workspace that the writer belongs to, where Slack tells."""

@@ -1,1 +1,1 @@
-"""Files on their way between Slack and LivePerson: what they are, and pictures made to fit. Pure."""
+"""Files between Slack and LivePerson: what they are, and pictures made to fit. Pure."""

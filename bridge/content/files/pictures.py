@@ -85,7 +85,7 @@ def _check_pixels(image: Image.Image) -> None:
     most = MOST_PIXELS_OF_A_JPEG if image.format == "JPEG" else MOST_PIXELS
     if width * height > most:
         raise UnfitPicture(
-            f"The picture is too large: {width} × {height} pixels, and at most "
+            f"The picture is too large: {width} by {height} pixels, and at most "
             f"{most // 1_000_000} million are possible."
         )
 
@@ -101,7 +101,7 @@ def _plain(image: Image.Image) -> Image.Image:
         return grey.convert("L").convert("RGB")
     if image.has_transparency_data:
         full = image.convert("RGBA")
-        return full if full.getchannel("A").getextrema()[0] < 255 else full.convert("RGB")  # type: ignore[operator]
+        return full if full.getchannel("A").getextrema()[0] < 255 else full.convert("RGB")
     return image.convert("RGB")
 
 

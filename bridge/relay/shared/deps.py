@@ -11,11 +11,14 @@ from bridge.liveperson.catch_up import Patience
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.liveperson.site_settings import SiteSettings
+from bridge.liveperson.storage import Storage
 from bridge.relay.shared.gate import Gate
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
 from bridge.relay.shared.threads import Threads
 from bridge.slack.web.directory import Directory
+from bridge.slack.web.files import SlackFiles
 from bridge.slack.web.sender import Sender
 from bridge.slack.web.workspaces import Workspaces
 from bridge.store.database import Database
@@ -56,6 +59,10 @@ class Timings:
     """Likewise for a post whose answer was lost."""
     survey: float = 6.0
     """When the talk is over and the conversation is not, a survey has so long to appear."""
+    file_patience: float = 60.0
+    """A file of an agent's waits so long for a connection over which it can be asked for."""
+    file_shows: float = 10.0
+    """Slack shows an uploaded file soon after it has taken it: what follows waits so long."""
     handover: float = 5.0
     """When a session is handed over, a message or post under way has so long to finish."""
 
@@ -72,6 +79,9 @@ class SessionDeps:
     profiles: ProfileDirectory
     workspaces: Workspaces
     sender: Sender
+    files: SlackFiles
+    storage: Storage
+    site: SiteSettings
     names: Directory
     threads: Threads
     lease: Lease
@@ -82,5 +92,9 @@ class SessionDeps:
     """Bounds how many sessions read their rows at once, after a start."""
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
     """Bounds how many sessions prepare items (look up names) at once."""
+    fetching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
+    """Bounds how many files are fetched at once."""
+    drawing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """Bounds how many pictures are drawn anew at once: each takes up to 300 MB for a moment."""
     to_read: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when threads of this worker's sessions may have been marked to be read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import random
 import struct
@@ -27,7 +28,9 @@ MODES = {
 }
 
 
-def picture(form: str = "PNG", mode: str = "RGB", size: tuple[int, int] = (40, 30), **more: Any) -> bytes:
+def picture(
+    form: str = "PNG", mode: str = "RGB", size: tuple[int, int] = (40, 30), **more: Any
+) -> bytes:
     out = io.BytesIO()
     Image.new(mode, size).save(out, form, **more)
     return out.getvalue()
@@ -109,16 +112,23 @@ def bomb(width: int, height: int) -> bytes:
     """A PNG of a few bytes that claims to be huge."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_a_bomb_is_not_opened() -> None:
     with pytest.raises(UnfitPicture, match="too large"):
         fitted(bomb(60_000, 60_000))
-    with pytest.raises(UnfitPicture, match="9000 × 9000 pixels"):
+    with pytest.raises(UnfitPicture, match="9000 by 9000 pixels"):
         fitted(bomb(9_000, 9_000))
 
 
@@ -150,7 +160,5 @@ def test_damage_of_any_kind_raises_nothing_else(form: str, damage: list[tuple[in
     data = bytearray(saved(noise(30, 20), form))
     for place, value in damage:
         data[place % len(data)] = value
-    try:
+    with contextlib.suppress(UnfitPicture):
         opened(fitted(bytes(data)))
-    except UnfitPicture:
-        pass
