@@ -43,8 +43,8 @@ SPOOLED: Final = 1024 * 1024
 """Bytes of a file that are kept in memory; more go to a temporary file."""
 ASKS: Final = 6
 """How often Slack is asked for a file that it has not finished, or does not give."""
-BEGINNINGS: Final = 4
-"""How often a file is begun over new connections before it is given up."""
+HANG_UPS: Final = 3
+"""How often LivePerson may hang up on a file before it is given up."""
 PICTURES_ONLY: Final = "This account takes JPG, PNG and GIF pictures; others are converted."
 EVERYTHING: Final = (
     "What works: pictures (JPG, PNG, GIF; others are converted), and PDF, DOCX, PPTX and XLSX "
@@ -73,13 +73,14 @@ class _Ready:
 class FileMaker:
     """Makes one session's files ready."""
 
-    __slots__ = ("_begun", "_deps", "_hosted", "_record")
+    __slots__ = ("_deps", "_hosted", "_hung_up", "_record")
 
     def __init__(self, record: Record, deps: SessionDeps, hosted: Hosted) -> None:
         self._record = record
         self._deps = deps
         self._hosted = hosted
-        self._begun: dict[InboxId, int] = {}
+        self._hung_up: dict[InboxId, int] = {}
+        """How often the connection was lost when LivePerson was asked about a file."""
 
     async def make(self, row: Queued, file: File) -> File:
         """Put a file into LivePerson's storage; returns the item that says where it is there.
@@ -87,21 +88,21 @@ class FileMaker:
         A file that lies elsewhere becomes its link. Raises `CannotSend`, and `ConnectionLost` to
         be called again over the next connection.
         """
-        begun = self._begun.get(row.id, 0) + 1
-        self._begun = {row.id: begun}
+        if self._hung_up.get(row.id, 0) >= HANG_UPS:  # over a new connection, so it can be told
+            raise CannotSend("LivePerson does not take it.", "Send it again later.")
         rules = await self._rules()
         info = await self._info(file)
         name = info.name or info.title or file.name
         if _is_elsewhere(info):
             return msgspec.structs.replace(
-                file, name=name, text=f"{name}: {info.url_private or 'a file'}"
+                file, name=name, text=f"{name}\n{info.url_private or ''}".strip()
             )
         if rules == "off":
             raise CannotSend("This account takes no files.", "Send a link, or describe it.")
         with SpooledTemporaryFile(max_size=SPOOLED) as data:
             size = await self._fetch(info, data, rules)
             ready = await self._made_to_fit(data, size, rules)
-        path = await self._put(ready, begun)
+        path = await self._put(row, ready)
         crash_point("file.put")
         return msgspec.structs.replace(
             file, name=name, path=path, file_type=ready.kind.name, preview=ready.preview
@@ -200,13 +201,12 @@ class FileMaker:
 
     # To LivePerson
 
-    async def _put(self, ready: _Ready, begun: int) -> str:
+    async def _put(self, row: Queued, ready: _Ready) -> str:
         try:
             return await self._hosted.put(ready.data, ready.kind.name)
-        except ConnectionLost as error:
-            if begun < BEGINNINGS:
-                raise
-            raise CannotSend("LivePerson does not take it.", "Send it again later.") from error
+        except ConnectionLost:
+            self._hung_up = {row.id: self._hung_up.get(row.id, 0) + 1}
+            raise
         except RequestRefused as error:
             if ready.kind in DOCUMENTS:
                 raise CannotSend(

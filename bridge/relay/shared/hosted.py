@@ -17,6 +17,7 @@ import structlog
 from bridge.backoff import Backoff
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.errors import (
+    ConnectionLost,
     FileRefused,
     LivePersonError,
     Permanent,
@@ -106,7 +107,10 @@ class Hosted:
         return await self._try(attempt)
 
     async def put(self, data: bytes, file_type: str) -> str:
-        """Put a file into the storage; returns its path there. Raises like `fetch`."""
+        """Put a file into the storage; returns its path there.
+
+        Raises like `fetch`, and `ConnectionLost` at once.
+        """
 
         async def attempt() -> str:
             connection = await self._connected(live=True)
@@ -114,7 +118,7 @@ class Hosted:
             await self._deps.storage.put(self._account, address, data)
             return address.relative_path
 
-        return await self._try(attempt)
+        return await self._try(attempt, over_one_connection=True)
 
     async def _connected(self, *, live: bool) -> Connection:
         if self._connection is None and live:
@@ -125,7 +129,9 @@ class Hosted:
             raise NoConnection
         return self._connection
 
-    async def _try(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def _try(
+        self, attempt: Callable[[], Awaitable[T]], *, over_one_connection: bool = False
+    ) -> T:
         backoff = Backoff(first=self._deps.timings.retry_first, cap=8.0)
         for left in reversed(range(TRIES)):
             try:
@@ -134,6 +140,8 @@ class Hosted:
                 raise
             except LivePersonError as error:
                 log.info("file.transfer_failed", error=error.code, detail=str(error))
+                if over_one_connection and isinstance(error, ConnectionLost):
+                    raise
                 if not left or (isinstance(error, Permanent) and not _is_too_old(error)):
                     raise
                 await asyncio.sleep(backoff.next(error.retry_after))

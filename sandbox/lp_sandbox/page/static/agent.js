@@ -1,5 +1,5 @@
 // Right: what an agent of the brand sees and does.
-import { $, avatar, clock, composer, h, reconcile, stickToEnd } from "./dom.js";
+import { $, avatar, clock, composer, fileNode, filePicker, h, reconcile, stickToEnd } from "./dom.js";
 import { item, itemsUnder, post } from "./stream.js";
 
 let chosen = null;
@@ -51,6 +51,7 @@ function eventNode(event) {
         h("time", {}, clock(event.at)),
         event.sequence === null ? null
           : h("small", { class: "sequence", title: "The dialog’s sequence number" }, `#${event.sequence}`)),
+      event.file ? h("div", { class: "files" }, fileNode(event.file)) : null,
       h("div", { class: "text" }, event.text),
       event.metadata ? h("code", { class: "metadata", title: "The metadata that came along" }, event.metadata) : null));
 }
@@ -148,6 +149,7 @@ export function draw() {
 
 export function start() {
   composer($("agent-form"), $("agent-composer"), (text) => act("say", { text }));
+  $("agent-form").prepend(filePicker("Send a file as the agent", (file) => act("file", file)));
   $("agent-select").addEventListener("change", (event) => {
     agent = event.target.value;
     draw();
