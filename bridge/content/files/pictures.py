@@ -10,7 +10,7 @@ import base64
 import io
 import warnings
 from dataclasses import dataclass
-from typing import IO, Final
+from typing import IO, Any, Final
 
 from PIL import Image, ImageOps
 from PIL.Image import Resampling
@@ -95,14 +95,20 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):  # more than eight bits of grey
-        low, high = image.convert("F").getextrema()
-        span = (float(high) - float(low)) or 1.0  # type: ignore[arg-type] # of one band: two numbers
-        grey = image.convert("F").point(lambda value: (value - float(low)) * (255.0 / span))  # type: ignore[arg-type,operator]
-        return grey.convert("L").convert("RGB")
+        return _less_grey(image.convert("F"))
     if image.has_transparency_data:
         full = image.convert("RGBA")
-        return full if full.getchannel("A").getextrema()[0] < 255 else full.convert("RGB")
+        return full if min(full.getchannel("A").tobytes()) < 255 else full.convert("RGB")
     return image.convert("RGB")
+
+
+def _less_grey(image: Image.Image) -> Image.Image:
+    """Any shades of grey as 256, from the darkest to the brightest that there are."""
+    shades: Any = image.getextrema()  # of one band: two numbers
+    low, high = float(shades[0]), float(shades[1])
+    factor = 255.0 / ((high - low) or 1.0)
+    scaled: Any = image.point(lambda value: value * factor - low * factor)
+    return Image.Image.convert(scaled, "L").convert("RGB")
 
 
 def _on_white(image: Image.Image) -> Image.Image:

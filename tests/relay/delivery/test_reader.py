@@ -189,7 +189,7 @@ async def test_a_file_is_a_row_of_its_own_and_what_is_too_long_of_its_caption_fo
     assert [row.kind for row in rows if row.sequence == 0] == ["file"]
     first = json.loads(rows[0].payload)
     assert (first["path"], first["caption"]) == ("/x.jpg", "the broken router")
-    assert first["username"] == "Maria (agent)"
+    assert first["username"] == "Agent"
     long = [row for row in rows if row.sequence == 1]
     assert [row.kind for row in long] == ["file", *["agent"] * (len(long) - 1)]
     assert [row.part for row in long] == list(range(len(long)))

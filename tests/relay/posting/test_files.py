@@ -140,6 +140,11 @@ async def test_a_plainer_form_is_tried_before_it_is_given_up(
     await world.until(lambda: shown(world, thread) == [("the plan", PNG)])
 
 
+def late(world: World) -> None:
+    world.slack.faults.lost_answer("files.completeUploadExternal")
+    world.slack.files.shares_after, world.slack.files.again = 1.5, "shares"
+
+
 FAULTS: dict[str, Any] = {
     "the address's answer is lost": lambda w: w.slack.faults.lost_answer(
         "files.getUploadURLExternal"
@@ -147,11 +152,7 @@ FAULTS: dict[str, Any] = {
     "the upload fails": lambda w: setattr(w.slack.files, "failing_uploads", 2),
     "the completing is lost": lambda w: w.slack.faults.drop("files.completeUploadExternal"),
     "its answer is lost": lambda w: w.slack.faults.lost_answer("files.completeUploadExternal"),
-    "its answer is lost, and it shows late": lambda w: (
-        w.slack.faults.lost_answer("files.completeUploadExternal"),
-        setattr(w.slack.files, "shares_after", 1.5),
-        setattr(w.slack.files, "again", "shares"),
-    ),
+    "its answer is lost, and it shows late": late,
     "it fails, and was done": lambda w: w.slack.faults.server_error(
         "files.completeUploadExternal", done=True
     ),
@@ -190,7 +191,7 @@ async def test_a_slow_file_holds_up_its_own_thread_only(world: World) -> None:
     world.liveperson.faults.hold_http("swift", seconds=60)
     await world.liveperson.send_file(conversation.id, PNG, "slow")
     other = await world.connect()
-    elsewhere = await world.until(lambda: (c := world.conversation()) is not before and c)
+    elsewhere: Any = await world.until(lambda: (c := world.conversation()) is not before and c)
     await world.liveperson.accept(elsewhere.id)
     await world.liveperson.say(elsewhere.id, "quick")
     await other.shows("quick")

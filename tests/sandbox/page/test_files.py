@@ -10,7 +10,7 @@ from tests.sandbox.page.browser import Keep, OpenPage
 
 
 async def test_a_file_goes_each_way(demo: Demo, open_page: OpenPage, keep: Keep) -> None:
-    page = await open_page(demo.page_url)
+    page = await open_page(demo.sandbox.page_url)
     await page.fill("#composer", "/lp connect 12345678")
     await page.press("#composer", "Enter")
     await page.wait_for_selector("#thread:not([hidden])")
