@@ -69,5 +69,6 @@ def in_time(event: Event, *, key: str, style: Style) -> Card:
         case RichEvent():
             return render(event.content, event.quick_replies, key=key, style=style)
         case UnknownEvent():
-            return Card(unsupported(event.type, None), [])
+            kind = event.content_type or event.type
+            return Card(unsupported(kind, event.title or None), [])
     return Card([], [])

@@ -57,6 +57,8 @@ class Intake:
         if not await self._by_person(message):
             await self._say_apps_not_relayed(thread, message)
             return
+        if message.profile is not None:
+            self._deps.names.told(message.team, message.user, message.profile)
         bot = self._deps.workspaces.bot_user_id(message.team)
         if (word := word_for_bridge(message.text, bot)) is not None:
             await self._word(thread, message, word)
@@ -64,7 +66,9 @@ class Intake:
         if message.text.lstrip().startswith(NOTE_PREFIX):
             await self._keep(thread, message, items.Note(), _constant(mark(message.ts, "lock")))
             return
-        words: Wording | None = wording(message.text, message.user, self._deps, message.team)
+        words: Wording | None = wording(
+            message.text, message.user, self._deps, message.team, exact=message.exact
+        )
         if is_blank(message.text) or (words and words.plain is not None and is_blank(words.plain)):
             if not any(file.id for file in message.files):
                 lost = _unfindable(message)
@@ -96,7 +100,7 @@ class Intake:
             said_items: list[Text] = []
             if words is not None:
                 texts = words.texts(named=stranger or held.several_writers)
-                said_items = text_items(message.text, texts)
+                said_items = text_items(message.text, texts, exact=message.exact)
             for first, given in ((0, said_items), (FILES_FROM, files)):
                 rows += await inbox.add(
                     transaction,

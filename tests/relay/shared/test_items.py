@@ -23,7 +23,7 @@ from bridge.relay.shared.items import (
 )
 
 PRESS = Press(3, "d", '[{"type":"Answer"}]')
-ANSWER = Answer("Yes", "Yes", '[{"type":"Answer"}]', MessageTs("1.0"))
+ANSWER = Answer("Yes", "Yes", metadata='[{"type":"Answer"}]', on=MessageTs("1.0"))
 TEXTS = [Text("hi <@U1>"), Text("hi <@U1>", "hi Ana"), Text("", "part")]
 PUT = File("F1", "a.png", "/v1/x/8a.PNG", "PNG", "Ana: a.png", "data:image/jpeg;base64,")
 LINK = File("F2", "plan", text="plan: https://docs.example/1")
