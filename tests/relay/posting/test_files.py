@@ -179,10 +179,11 @@ async def test_a_file_that_is_sent_with_the_last_word_is_still_shown(world: Worl
     await thread.say("hi")
     world.liveperson.faults.hold_http("swift", seconds=1.0)
     await world.liveperson.send_file(conversation.id, PNG, "your invoice")
+    await world.liveperson.send_file(conversation.id, PDF, "and its terms")  # asked for later
     await world.liveperson.close(conversation.id)
     await thread.card_shows("lp_again")
     await thread.shows("ended the conversation")
-    assert shown(world, thread) == [("your invoice", PNG)]
+    assert shown(world, thread) == [("your invoice", PNG), ("and its terms", PDF)]
 
 
 async def test_a_slow_file_holds_up_its_own_thread_only(world: World) -> None:
