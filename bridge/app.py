@@ -27,6 +27,8 @@ from bridge.ids import WorkerId
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.liveperson.site_settings import SiteSettings
+from bridge.liveperson.storage import Storage
 from bridge.ops import collector, exposition, health
 from bridge.relay.service import BridgeService
 from bridge.relay.shared.channels import CHANNEL, channel_of
@@ -48,6 +50,7 @@ from bridge.slack.web.api import WebApi, slack_session
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.directory import Directory
 from bridge.slack.web.errors import SlackError, SlackRefused
+from bridge.slack.web.files import SlackFiles
 from bridge.slack.web.sender import Sender
 from bridge.slack.web.workspaces import Workspaces
 from bridge.store.database import Database, open_database
@@ -224,6 +227,9 @@ def _deps(
         profiles=ProfileDirectory(domains),
         workspaces=slack.workspaces,
         sender=Sender(slack),
+        files=SlackFiles(slack),
+        storage=Storage(domains),
+        site=SiteSettings(domains),
         names=Directory(slack),
         threads=Threads(database),
         # No other worker can take over an SQLite file: this bridge holds its lock.

@@ -65,6 +65,8 @@ class AccountSettings(BaseModel):
     """The teams' names by their skills' ids: LivePerson tells consumers the ids only."""
     satisfaction: bool = True
     """Whether a person is asked after a conversation how it was, unless LivePerson asks itself."""
+    files: Literal["auto", "off", "images", "all"] = "auto"
+    """What people may send: nothing, pictures, or documents too; `auto`: what LivePerson says."""
     channels: tuple[str, ...] = ()
     """Slack channels where it may be used, as `#name` or id; empty: everywhere.
 

@@ -131,6 +131,32 @@ class RequestRefused(Permanent):
         self.body = words
 
 
+class FileRefused(Permanent):
+    """LivePerson's storage does not give a file out, or does not take it: not done."""
+
+    code = "file_refused"
+    remedy = "Ask for the file in another way."
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"LivePerson's file storage refuses (HTTP {status}).")
+        self.status = status
+
+    @property
+    def expired(self) -> bool:
+        """Whether the address was too old (or wrong): a new one may do."""
+        return self.status in (401, 403)
+
+
+class FileTooLarge(Permanent):
+    """A file has more bytes than are wanted."""
+
+    code = "file_too_large"
+    remedy = "Ask for a smaller file."
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(f"The file is larger than {longest // 1_000_000} MB.")
+
+
 class ConversationClosed(Permanent):
     """The conversation is over: messages that still waited are not delivered."""
 
@@ -167,6 +193,13 @@ class SignInUnavailable(Transient):
 
     code = "sign_in_unavailable"
     remedy = "LivePerson's sign-in service has trouble. Wait a little and try again."
+
+
+class StorageUnavailable(Transient):
+    """LivePerson's file storage cannot be reached, or fails."""
+
+    code = "storage_unavailable"
+    remedy = "LivePerson's file storage has trouble. Wait a little and try again."
 
 
 class Throttled(Transient):

@@ -65,6 +65,8 @@ BRIDGE = ClientProperties(
         "RICH_CONTENT",
         "QUICK_REPLIES",
         "MARKDOWN_HYPERLINKS",
+        "PHOTO_SHARING",
+        "FILE_SHARING",
     ),
 )
 
@@ -120,6 +122,41 @@ def publish_text(
     ours = (ExternalId(external_id),) if external_id is not None else ()
     body = {"dialogId": dialog_id, "event": event}
     return Request("ms.PublishEvent", body, (*entries(metadata), *ours))
+
+
+def publish_file(
+    dialog_id: str,
+    relative_path: str,
+    file_type: str,
+    *,
+    caption: str = "",
+    preview: str | None = None,
+    external_id: str | None = None,
+) -> Request:
+    """Show a file that is in LivePerson's storage. `preview`: a small picture, as a `data:` URL."""
+    if external_id is not None and not 0 < len(external_id) <= EXTERNAL_ID_LENGTH:
+        raise ValueError(f"an external id has 1 to {EXTERNAL_ID_LENGTH} characters")
+    message = {
+        "caption": caption.encode("utf-8", "replace").decode(),
+        "relativePath": relative_path,
+        "fileType": file_type,
+    }
+    if preview is not None:
+        message["preview"] = preview
+    event = {"type": "ContentEvent", "contentType": "hosted/file", "message": message}
+    ours = (ExternalId(external_id),) if external_id is not None else ()
+    return Request("ms.PublishEvent", {"dialogId": dialog_id, "event": event}, ours)
+
+
+def upload_address(size: int, file_type: str) -> Request:
+    """Ask where in the storage a file of so many bytes may be put; good for a minute."""
+    body = {"fileSize": str(size), "fileType": file_type}
+    return Request("ms.GenerateURLForUploadFile", body)
+
+
+def download_address(relative_path: str) -> Request:
+    """Ask for the address at which a file can be fetched; good for a minute."""
+    return Request("ms.GenerateURLForDownloadFile", {"relativePath": relative_path})
 
 
 def publish_receipt(

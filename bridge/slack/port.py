@@ -119,6 +119,15 @@ class WriterKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file that a message has."""
+
+    id: str | None
+    """None: Slack does not tell."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadMessage:
     """A message in a thread (a Slack `message` event with a `thread_ts`)."""
 
@@ -131,8 +140,7 @@ class ThreadMessage:
     """Mrkdwn, made from the blocks where there are any."""
     exact: bool = False
     """The emoji in `text` are characters already."""
-    files: tuple[str, ...] = ()
-    """Names of attached files."""
+    files: tuple[AttachedFile, ...] = ()
     writer: WriterKind = WriterKind.PERSON
     home: TeamId | None = None
     """The workspace that the writer belongs to, where Slack tells."""

@@ -25,6 +25,10 @@ METHODS: Final[dict[str, frozenset[str]]] = {
     "conversations.info": frozenset({"channels:read", "groups:read"}),
     "reactions.add": frozenset({"reactions:write"}),
     "users.info": frozenset({"users:read"}),
+    # Files that people attach, and those of the agents.
+    "files.info": frozenset({"files:read"}),
+    "files.getUploadURLExternal": frozenset({"files:write"}),
+    "files.completeUploadExternal": frozenset({"files:write"}),
     # A dialog, for whoever has just pressed a button.
     "views.open": frozenset(),
     # Called with the app token (`connections:write`), not with the bot's.

@@ -27,6 +27,8 @@ from bridge.liveperson.frames import Notification
 from bridge.liveperson.identity import Credentials, IdentityProvider
 from bridge.liveperson.ids import AccountId
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.liveperson.site_settings import SiteSettings
+from bridge.liveperson.storage import Storage
 from bridge.relay.shared.deps import SessionDeps, Timings
 from bridge.relay.shared.items import Item, Text, packed
 from bridge.relay.shared.lease import Lease
@@ -36,6 +38,7 @@ from bridge.relay.shared.threads import Threads
 from bridge.slack.web.api import WebApi
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.directory import Directory
+from bridge.slack.web.files import SlackFiles
 from bridge.slack.web.pace import Pace
 from bridge.slack.web.sender import Mark, Post, Sender
 from bridge.state import State
@@ -64,6 +67,8 @@ QUICK = Timings(
     before_replay=0.02,
     before_look=0.02,
     handover=0.5,
+    file_patience=1.0,
+    file_shows=1.0,
 )
 """Waits as short as a sandbox on this machine allows. What a test must not reach stays long."""
 
@@ -294,6 +299,9 @@ async def bench_of(database: Database) -> AsyncIterator[Bench]:
             profiles=ProfileDirectory(domains),
             workspaces=client.workspaces,
             sender=Sender(client),
+            files=SlackFiles(client),
+            storage=Storage(domains),
+            site=SiteSettings(domains),
             names=Directory(client),
             threads=Threads(database),
             lease=Lease(math.inf),

@@ -36,7 +36,8 @@ from bridge.relay.delivery.messages import (
 from bridge.relay.delivery.preparer import Preparer
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import Answer, Close, Press, Queued, Text, Urgency
+from bridge.relay.shared.hosted import Hosted
+from bridge.relay.shared.items import Answer, Close, File, Press, Queued, Text, Urgency
 from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.own_words import marker_of
 from bridge.relay.shared.pump import Pump
@@ -100,6 +101,7 @@ class Publisher:
         failed: Callable[[Exception], None],
         wake: Callable[[], None],
         standing: Callable[[], State],
+        hosted: Hosted | None = None,
     ) -> None:
         """`standing` tells how the conversation stands, for when it was not ended after all."""
         self._standing = standing
@@ -126,7 +128,10 @@ class Publisher:
         self._failed = failed
         self._receipt = PendingReceipt(deps.ledger)
         self.pump = Pump(f"publisher {record.row.id}", self._work, failed)
-        self._preparer = Preparer(record, deps, delivery, failed=failed, ready=self.pump.kick)
+        hosted = hosted or Hosted(deps, record.row.account)
+        self._preparer = Preparer(
+            record, deps, delivery, hosted=hosted, failed=failed, ready=self.pump.kick
+        )
 
     async def refresh(self) -> None:
         """Look for rows that somebody else has committed."""
@@ -250,6 +255,28 @@ class Publisher:
                     row,
                     lambda connection, dialog, wait: connection.publish_text(
                         dialog, text, external_id=marker, metadata=along, wait=wait
+                    ),
+                )
+            case File(path=str() as path) as file:
+                named = marker_of(row.id)
+                await self._publish(
+                    row,
+                    lambda connection, dialog, wait: connection.publish_file(
+                        dialog,
+                        path,
+                        file.file_type,
+                        caption=file.caption,
+                        preview=file.preview,
+                        external_id=named,
+                        wait=wait,
+                    ),
+                )
+            case File(text=str() as link):
+                named = marker_of(row.id)
+                await self._publish(
+                    row,
+                    lambda connection, dialog, wait: connection.publish_text(
+                        dialog, link, external_id=named, wait=wait
                     ),
                 )
             case Close():

@@ -14,7 +14,7 @@ from bridge.relay.shared.cards import over, read_open
 from bridge.relay.shared.channels import CHANNEL, FREE, channel_of
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import packed, text_items
+from bridge.relay.shared.items import FILES_FROM, File, Text, packed, text_items
 from bridge.relay.shared.record import mark, notice
 from bridge.relay.shared.threads import Thread, key_of
 from bridge.relay.worker.supervisor import Supervisor
@@ -70,13 +70,17 @@ class Intake:
         if message.text.lstrip().startswith(NOTE_PREFIX):
             await self._keep(thread, message, items.Note(), _constant(mark(message.ts, "lock")))
             return
-        words = wording(message.text, message.user, self._deps, message.team, exact=message.exact)
-        if is_blank(message.text) or (words.plain is not None and is_blank(words.plain)):
-            files = message.files
-            told = notices.files_not_relayed(files) if files else notices.nothing_to_relay()
-            answer = _constant(mark(message.ts), notice(told))
-            await self._keep(thread, message, items.Note(), answer)
-            return
+        words: Wording | None = wording(
+            message.text, message.user, self._deps, message.team, exact=message.exact
+        )
+        if is_blank(message.text) or (words and words.plain is not None and is_blank(words.plain)):
+            if not any(file.id for file in message.files):
+                lost = _unfindable(message)
+                told = notices.files_not_relayed(lost) if lost else notices.nothing_to_relay()
+                answer = _constant(mark(message.ts), notice(told))
+                await self._keep(thread, message, items.Note(), answer)
+                return
+            words = None
         await self._relay(thread, message, words)
 
     async def _by_person(self, message: ThreadMessage) -> bool:
@@ -84,8 +88,11 @@ class Intake:
             return await self._deps.names.is_person(message.team, message.user)
         return message.writer is WriterKind.PERSON
 
-    async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording) -> None:
+    async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording | None) -> None:
+        """Store a message's text (`words`; None: it has none) and its files, in this order."""
         session = thread.session
+        files = [File(file.id, file.name) for file in message.files if file.id is not None]
+        lost = _unfindable(message)
         stranger = message.user != thread.opener
 
         async def work(transaction: Transaction) -> tuple[Locked, list[InboxRow], bool]:
@@ -93,24 +100,28 @@ class Intake:
             if stranger and not thread.several_writers:
                 await people.another_writes(transaction, session)
             held = await sessions.lock_live(transaction, session)
-            texts = words.texts(named=stranger or held.several_writers)
-            rows = await inbox.add(
-                transaction,
-                session=session,
-                team=message.team,
-                channel=message.channel,
-                ts=message.ts,
-                user=message.user,
-                items=[
-                    packed(item) for item in text_items(message.text, texts, exact=message.exact)
-                ],
-                state="waiting" if held.live else "failed",
-                error=None if held.live else "The conversation was over already.",
-            )
+            rows: list[InboxRow] = []
+            said_items: list[Text] = []
+            if words is not None:
+                texts = words.texts(named=stranger or held.several_writers)
+                said_items = text_items(message.text, texts, exact=message.exact)
+            for first, given in ((0, said_items), (FILES_FROM, files)):
+                rows += await inbox.add(
+                    transaction,
+                    session=session,
+                    team=message.team,
+                    channel=message.channel,
+                    ts=message.ts,
+                    user=message.user,
+                    items=[packed(item) for item in given],
+                    first=first,
+                    state="waiting" if held.live else "failed",
+                    error=None if held.live else "The conversation was over already.",
+                )
             if rows and not held.live:
                 said = await self._closed_answer(transaction, session, message.ts)
-            elif rows and message.files:
-                said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
+            elif rows and lost:
+                said = [mark(message.ts), notice(notices.files_not_relayed(lost))]
             if rows and held.live and held.quick_replies != thread.quick_replies_over:
                 said += over(read_open(held.quick_replies))
             if said:
@@ -331,6 +342,11 @@ def markable(row: SessionRow) -> bool:
 def urgent(row: SessionRow) -> bool:
     """Whether an answer is wanted soon, as LivePerson has told."""
     return row.ttr in ("URGENT", "PRIORITIZED")
+
+
+def _unfindable(message: ThreadMessage) -> list[str]:
+    """The names of files that Slack gives no id of."""
+    return [file.name for file in message.files if file.id is None]
 
 
 def _constant(*items: NewOutbox) -> Answer:

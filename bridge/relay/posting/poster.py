@@ -11,12 +11,14 @@ from bridge import metrics
 from bridge.backoff import Backoff
 from bridge.ids import MessageTs
 from bridge.relay.posting.card import Card
+from bridge.relay.posting.files import FilePosting
 from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.posting import Posting
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.cards import CHANGE, Change, changes_of, updates
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.hosted import FILE, Hosted
 from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.pump import Pump
 from bridge.relay.shared.ratings import QUESTION, RATED, Rated, read_rated
@@ -32,6 +34,8 @@ from bridge.store.sessions import FencedError, now_ms
 
 OWN = ("bridge:", "press:")
 """How the identity of a row begins that shows no event of LivePerson's."""
+BY_AGENTS = frozenset({"agent", FILE})
+"""Kinds of rows that show what an agent has sent."""
 REMEMBERED = 32
 """How many finished rows are remembered: a query that began before may still return them."""
 
@@ -46,6 +50,7 @@ class Poster:
         "_deps",
         "_doubtful",
         "_failed",
+        "_files",
         "_finished",
         "_hold",
         "_posting",
@@ -59,11 +64,17 @@ class Poster:
     )
 
     def __init__(
-        self, record: Record, deps: SessionDeps, failed: Callable[[Exception], None]
+        self,
+        record: Record,
+        deps: SessionDeps,
+        failed: Callable[[Exception], None],
+        hosted: Hosted | None = None,
     ) -> None:
         self._record = record
         self._deps = deps
         self._posting = Posting(record, deps)
+        hosted = hosted or Hosted(deps, record.row.account)
+        self._files = FilePosting(record, deps, self._posting, hosted)
         self.card = Card(record, deps, self._posting)
         self._waiting: list[OutboxRow] = []
         self._doubtful: frozenset[int] = frozenset()
@@ -112,6 +123,11 @@ class Poster:
     def waiting(self) -> bool:
         """Whether something is still to be posted."""
         return bool(self._waiting)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a file is still to be shown."""
+        return any(row.kind == FILE for row in self._waiting)
 
     def _added(self, rows: Sequence[OutboxRow]) -> None:
         self._take(rows)
@@ -217,6 +233,8 @@ class Poster:
             await self._change(msgspec.json.decode(row.payload, type=Change))
         elif row.kind == RATED:
             await self._rated(read_rated(row.payload))
+        elif row.kind == FILE:
+            return await self._files.post(row, doubtful=row.id in self._doubtful)
         else:
             return await self._post(row)
         return None
@@ -251,7 +269,7 @@ class Poster:
         """Mark a row as failed. `thread`: say so in the thread if it was an agent's message."""
         log.warning("outbox.refused", session=self._record.row.id, outbox=row.id, error=error.code)
         said = []
-        if row.kind == "agent" and thread:
+        if row.kind in BY_AGENTS and thread:
             name = msgspec.json.decode(row.payload, type=Post).username
             said = [notice(notices.not_shown(name, str(error)))]
 
@@ -278,7 +296,7 @@ def in_doubt(waiting: Iterable[OutboxRow]) -> set[int]:
     found: set[int] = set()
     agents = False
     for row in waiting:
-        if row.kind != "agent" or not agents:
+        if row.kind not in BY_AGENTS or not agents:
             found.add(row.id)
-        agents = agents or row.kind == "agent"
+        agents = agents or row.kind in BY_AGENTS
     return found

@@ -43,6 +43,7 @@ from bridge.relay.session.rating import Rater
 from bridge.relay.session.signals import Signals
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.hosted import Hosted
 from bridge.relay.shared.record import Record, notice
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import Trouble, trouble
@@ -73,6 +74,7 @@ class Session:
         "_failure",
         "_fresh",
         "_gone",
+        "_hosted",
         "_look",
         "_outage",
         "_rater",
@@ -98,6 +100,7 @@ class Session:
         self._violations = 0
         self._agents = Agents.of(row, deps)
         self.delivery = Delivery(row.id)
+        self._hosted = Hosted(deps, row.account)
         self.publisher = Publisher(
             self.record,
             deps,
@@ -105,8 +108,9 @@ class Session:
             failed=self._fail_with,
             wake=self._bell.ring,
             standing=lambda: self._conversation.standing,
+            hosted=self._hosted,
         )
-        self.poster = Poster(self.record, deps, failed=self._fail_with)
+        self.poster = Poster(self.record, deps, failed=self._fail_with, hosted=self._hosted)
         self.reader = Reader(self.record, deps, self.delivery, self._agents)
         self.signals = Signals(
             self.record, deps, self.delivery, self.poster, self._agents, wake=self._bell.ring
@@ -217,11 +221,13 @@ class Session:
                 request_timeout=self._deps.timings.request_timeout,
             ) as connection:
                 connection.on_closed(self._bell.ring)
+                self._hosted.attach(connection)
                 try:
                     await self._attach(connection)
                     await gate.aclose()
                     await self._online(connection)
                 finally:
+                    self._hosted.detach()
                     await self._detach()
                     if isinstance(self._failure, Transient):
                         self._failure = None  # it was about this connection
@@ -306,6 +312,7 @@ class Session:
             if (closed := self._conversation.closed) is not None:
                 await self.publisher.detach()
                 await self._certainty.read_to_the_end(connection)
+                await self._files_fetched(connection)
                 await ending.finish_closed(self.record, self.publisher, closed, asks=self._asks)
                 return
             if self._gone is not None:
@@ -317,6 +324,24 @@ class Session:
                 await self._certainty.read_again(connection)
             elif await self._certainty.quiet():
                 await self._conversation.look(connection)
+
+    async def _files_fetched(self, connection: Connection) -> None:
+        """Have the agent's last files shown: without a connection nobody could fetch them."""
+        while self.poster.has_files and not (connection.closed or self.poster.pump.ending):
+            self._bell.clear()
+            self.poster.pump.kick()
+            drained = asyncio.ensure_future(self.poster.pump.drained())
+            closed = asyncio.ensure_future(connection.wait_closed())
+            patience = self._deps.timings.file_patience
+            try:
+                done, _ = await asyncio.wait(
+                    {drained, closed}, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                drained.cancel()
+                closed.cancel()
+            if drained not in done or self._failure is not None:
+                return
 
     async def _look_at_refusal(self, connection: Connection) -> None:
         """After a refusal or an accepted closing: find out whether the conversation is open."""

@@ -11,6 +11,8 @@ from bridge.liveperson.catch_up import Patience
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.liveperson.site_settings import SiteSettings
+from bridge.liveperson.storage import Storage
 from bridge.relay.shared.gate import Gate
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
@@ -18,6 +20,7 @@ from bridge.relay.shared.reactions import Reactions
 from bridge.relay.shared.shown import Shown
 from bridge.relay.shared.threads import Threads
 from bridge.slack.web.directory import Directory
+from bridge.slack.web.files import SlackFiles
 from bridge.slack.web.pace import Allowance
 from bridge.slack.web.sender import Sender
 from bridge.slack.web.workspaces import Workspaces
@@ -63,6 +66,10 @@ class Timings:
     """Between two receipts of a session: what comes meanwhile goes into one."""
     rating: float = 300.0
     """A rating waits so long for the answer to the second question, and then goes alone."""
+    file_patience: float = 60.0
+    """A file of an agent's waits so long for a connection over which it can be asked for."""
+    file_shows: float = 10.0
+    """Slack shows an uploaded file soon after it has taken it: what follows waits so long."""
     handover: float = 5.0
     """When a session is handed over, a message or post under way has so long to finish."""
 
@@ -79,6 +86,9 @@ class SessionDeps:
     profiles: ProfileDirectory
     workspaces: Workspaces
     sender: Sender
+    files: SlackFiles
+    storage: Storage
+    site: SiteSettings
     names: Directory
     threads: Threads
     lease: Lease
@@ -94,5 +104,9 @@ class SessionDeps:
     """Bounds how many sessions read their rows at once, after a start."""
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
     """Bounds how many sessions prepare items (look up names) at once."""
+    fetching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
+    """Bounds how many files are fetched at once."""
+    drawing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """Bounds how many pictures are drawn anew at once: each takes up to 300 MB for a moment."""
     to_read: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when threads of this worker's sessions may have been marked to be read."""

@@ -24,7 +24,7 @@ import structlog
 from bridge.content.from_blocks import source_of
 from bridge.errors import Transient
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
-from bridge.slack.port import Reaction, Service, ThreadMessage, WriterKind
+from bridge.slack.port import AttachedFile, Reaction, Service, ThreadMessage, WriterKind
 from bridge.slack.receiver.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.receiver.requests import Body, is_clean, parse_json
 from bridge.slack.receiver.seldom_log import SeldomLog
@@ -39,6 +39,9 @@ SUBTYPES: Final = frozenset({None, "file_share", "thread_broadcast", "me_message
 """Subtypes of messages that somebody wrote; others are edits, deletions and Slack's notices."""
 KIND: Final = "event message"
 """The kind of the request in the log."""
+MOST_FILES: Final = 20
+"""Of one message; Slack's own clients attach ten."""
+LONGEST_FILE_NAME: Final = 255
 DONE: Final = Reply(200)
 FAILED: Final = Reply(500)
 
@@ -250,18 +253,21 @@ def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
         ts=MessageTs(ts),
         user=UserId(user or ""),
         text=event.text or "",
-        files=_file_names(event.files) if event.files else (),
+        files=_files(event.files) if event.files else (),
         writer=writer,
         home=TeamId(home) if home else None,
         profile=event.user_profile,
     )
 
 
-def _file_names(files: list[Any]) -> tuple[str, ...]:
+def _files(files: list[Any]) -> tuple[AttachedFile, ...]:
+    """The files of a message. In shared channels Slack may tell nothing but a file's id."""
     return tuple(
-        # In shared channels Slack may leave out a file's name and title.
-        str(file.get("name") or file.get("title") or "a file")
-        for file in files
+        AttachedFile(
+            id=found if isinstance(found := file.get("id"), str) and 0 < len(found) <= 32 else None,
+            name=str(file.get("name") or file.get("title") or "a file")[:LONGEST_FILE_NAME],
+        )
+        for file in files[:MOST_FILES]
         if isinstance(file, dict)
     )
 

@@ -275,6 +275,12 @@ def perhaps_not_delivered(remedy: str) -> Rendered:
     return _aside(f"⚠️ {_sentences(told, remedy)}")
 
 
+def file_not_delivered(name: str, reason: str, remedy: str | None) -> Rendered:
+    """A file could not be passed on; its message is marked with a reaction."""
+    subject = f"“{shorten(one_line(name), 60)}” was" if one_line(name) else "The file was"
+    return _aside(f"⚠️ {_sentences(f'{subject} not passed on.', reason, remedy)}")
+
+
 def files_not_relayed(names: Sequence[str]) -> Rendered:
     """Files were attached; only the text goes to the agent."""
     shown = [f"“{shorten(one_line(name), 60)}”" for name in names[:3] if one_line(name)]
@@ -285,7 +291,7 @@ def files_not_relayed(names: Sequence[str]) -> Rendered:
         others = f" and {more} more" if more else ""
         subject = ", ".join(shown) + others + (" was" if len(names) == 1 else " were")
     return _aside(
-        f"🟠 {subject} not passed on: only text reaches the agent. Send a link, or describe it."
+        f"🟠 {subject} not passed on: Slack does not say where to find it. Send it again."
     )
 
 

@@ -34,6 +34,18 @@ def _connector(number: int, name: str, method: str) -> Json:
     }
 
 
+def settings(call: Call) -> list[Json]:
+    """`GET …/configuration/setting/accountproperties`: the site settings that are public."""
+    found: list[Json] = [_setting("messaging.sdes", "true")]
+    if (sharing := call.account.file_sharing) is not None:
+        found.append(_setting("messaging.file.sharing.enabled", str(sharing).lower()))
+    return found
+
+
+def _setting(name: str, value: str) -> Json:
+    return {"id": name, "propertyType": 1, "propertyValue": {"value": value}}
+
+
 def profile(call: Call) -> Json:
     """`GET …/configuration/le-users/users/{public id}`."""
     agent = _agent(call)

@@ -76,6 +76,10 @@ class SandboxAccount:
     """Whether a closed conversation leaves an OPEN subscription with DELETE instead of UPSERT."""
     delay_until: int | None = None
     """Milliseconds since 1970 until which the contact centre is closed, told in `delay`."""
+    file_sharing: bool | None = True
+    """The site setting that lets consumers send files; None: it is not among the settings."""
+    documents: frozenset[str] = frozenset()
+    """What it takes besides pictures: PDF, DOCX, PPTX, XLSX."""
     survey: bool = False
     """Whether a survey follows a conversation that an agent had."""
     csat: Csat = "tolerant"
@@ -125,7 +129,13 @@ def _agents(account: str) -> tuple[SandboxAgent, ...]:
 def default_accounts() -> dict[str, SandboxAccount]:
     """The accounts of the table above, by number."""
     accounts = [
-        SandboxAccount("12345678", "Sandbox Telecom", 3050001, _agents("12345678")),
+        SandboxAccount(
+            "12345678",
+            "Sandbox Telecom",
+            3050001,
+            _agents("12345678"),
+            documents=frozenset({"PDF", "DOCX", "PPTX", "XLSX"}),
+        ),
         SandboxAccount("87654321", "Sandbox Bank", None, _agents("87654321")),
         SandboxAccount("40100000", "IDP refuses", trouble=Trouble.IDP_REFUSES),
         SandboxAccount("50300000", "IDP unavailable", trouble=Trouble.IDP_UNAVAILABLE),

@@ -24,6 +24,7 @@ from lp_sandbox.liveperson.link import Link
 from lp_sandbox.liveperson.record import Record
 from lp_sandbox.liveperson.rings import Rings
 from lp_sandbox.liveperson.rules import Rules
+from lp_sandbox.liveperson.storage import FileStorage
 from lp_sandbox.liveperson.ums_socket import UmsSocket
 
 
@@ -60,12 +61,14 @@ class AgentSocket(UmsSocket):
         conversations: Conversations,
         record: Record,
         profiles: dict[str, Json],
+        storage: FileStorage,
     ) -> None:
         super().__init__(link, session.account, Rules(), record)
         self._model = conversations
         self._agent = session.agent
         self._old_id = session.agent.old_id(session.account.number)
         self._profiles = profiles
+        self._storage = storage
         self._availability: agent_frames.Availability = "OFFLINE"
         self._state_subscription: str | None = None
         self._subscriptions: dict[str, _Subscription] = {}
@@ -85,6 +88,8 @@ class AgentSocket(UmsSocket):
             ".ams.cm.AgentRequestConversation": self._request_conversation,
             ".ams.ms.PublishEvent": self._publish,
             ".ams.ms.QueryMessages": self._query,
+            ".ams.ms.GenerateURLForUploadFile": self._upload_address,
+            ".ams.ms.GenerateURLForDownloadFile": self._download_address,
             ".ams.userprofile.GetUserProfile": self._get_profile,
         }
 
@@ -243,6 +248,16 @@ class AgentSocket(UmsSocket):
         return frames.answer(
             request.id, ".ams.ms.PublishEventResponse", {"sequence": stored.sequence}
         )
+
+    def _upload_address(self, request: Request) -> Json:
+        body = frames.body_as(request, frames.UploadAddress)
+        found = self._storage.upload_address(self._account, int(body.file_size), body.file_type)
+        return frames.answer(request.id, f".ams.{self._storage.answer_type}", found)
+
+    def _download_address(self, request: Request) -> Json:
+        body = frames.body_as(request, frames.DownloadAddress)
+        found = self._storage.download_address(body.relative_path)
+        return frames.answer(request.id, f".ams.{self._storage.answer_type}", found)
 
     def _query(self, request: Request) -> Json:
         body = frames.body_as(request, agent_frames.QueryMessages)

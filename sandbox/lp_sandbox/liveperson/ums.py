@@ -22,6 +22,7 @@ from lp_sandbox.liveperson.link import Link
 from lp_sandbox.liveperson.manners import Manners
 from lp_sandbox.liveperson.record import Record
 from lp_sandbox.liveperson.rules import Rules
+from lp_sandbox.liveperson.storage import FileStorage
 from lp_sandbox.liveperson.tokens import Identity, TokenRefused, Tokens
 from lp_sandbox.liveperson.ums_socket import UmsSocket
 
@@ -43,6 +44,7 @@ class Ums:
         logins: AgentLogin,
         idle_seconds: float,
         manners: Manners,
+        storage: FileStorage,
     ) -> None:
         self._accounts = accounts
         self._conversations = conversations
@@ -53,6 +55,7 @@ class Ums:
         self._logins = logins
         self._idle_seconds = idle_seconds
         self._manners = manners
+        self._storage = storage
         self._links: set[Link] = set()
         self.consumers: set[ConsumerSocket] = set()
         self.profiles: dict[str, Json] = {}
@@ -86,6 +89,7 @@ class Ums:
             record=self._record,
             profiles=self.profiles,
             manners=self._manners,
+            storage=self._storage,
             features=features,
         )
         if self._rules.take("half_open_next", "ums", account=account.number):
@@ -113,6 +117,7 @@ class Ums:
             conversations=self._conversations,
             record=self._record,
             profiles=self.profiles,
+            storage=self._storage,
         )
         return await self._serve(request, link, socket)
 

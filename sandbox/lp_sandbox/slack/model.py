@@ -23,6 +23,8 @@ SCOPES = frozenset(
         "reactions:write",
         "channels:read",
         "groups:read",
+        "files:read",
+        "files:write",
     }
 )
 """What the bridge's app is granted."""

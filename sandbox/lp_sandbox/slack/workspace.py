@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+from lp_sandbox.slack.files import Files
 from lp_sandbox.slack.model import (
     App,
     Change,
@@ -77,6 +78,7 @@ class Workspace:
         """Who may be shown a dialog: each is good once."""
         self.views: dict[str, dict[str, Any]] = {}
         """Dialogs that are open, by id."""
+        self.files = Files(self.team.id)
         self.changes = 0
         """How many there have been."""
 
