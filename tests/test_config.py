@@ -278,7 +278,7 @@ class TestAccounts:
             ("[account.1]", r"\[account\] is not known"),
             ("[accounts.abc]", "1 to 20 digits"),
             ("[accounts.1]\nnmae = 'x'", r"\[accounts.1\] nmae: is not known"),
-            ("[accounts.1]\nauth = 'secret'", r"\[accounts.1\] auth: must be 'auto', 'signup' or"),
+            ("[accounts.1]\nauth = 'secret'", r"\[accounts.1\] auth: must be 'auto', 'signup', "),
             ("[accounts.1]\nalias = 'two words'", "alias: must be one word"),
             ("[accounts.1]\nalias = '2nd'", "alias: must be one word"),
             ("[accounts.1]\nchannels = '#a'", "channels: must be a list"),

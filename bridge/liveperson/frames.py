@@ -121,6 +121,8 @@ class ConversationChange(msgspec.Struct, frozen=True):
     """The team that has it, by id; "-1": none in particular."""
     ttr: str | None = None
     """How soon an answer is due: NORMAL, URGENT, PRIORITIZED, CUSTOM."""
+    started_at: int | None = None
+    """When it was opened, in milliseconds since 1970."""
 
 
 class ConversationChanges(msgspec.Struct, frozen=True):
@@ -315,6 +317,7 @@ def _conversation_change(change: shapes.Conversation | None) -> ConversationChan
         ),
         skill=_person(details.skill_id),
         ttr=_word(details.ttr.get("ttrType")) if isinstance(details.ttr, dict) else None,
+        started_at=moment(details.start_ts),
     )
 
 

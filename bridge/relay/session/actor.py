@@ -22,6 +22,8 @@ from bridge.liveperson.errors import (
     LivePersonError,
     ProtocolViolation,
     RequestRefused,
+    ServerFailed,
+    Throttled,
     TokenExpired,
     Transient,
 )
@@ -53,6 +55,8 @@ log = structlog.get_logger(__name__)
 
 CLOSING_LOOKS = 10
 """How often LivePerson is asked whether a closing that it accepted has taken effect."""
+INTRODUCING = 5.0
+"""Seconds in which LivePerson should take the person's profile; it is not waited for longer."""
 STABLE_SECONDS = 30.0
 """A connection that has held for so long counts as stable."""
 
@@ -106,7 +110,12 @@ class Session:
         self.reader = Reader(self.record, deps, self.delivery, self._agents)
         account = deps.settings.account(row.account)
         self._conversation = Conversation(
-            self.record, self.reader, self.delivery, self._agents, account
+            self.record,
+            self.reader,
+            self.delivery,
+            self._agents,
+            account,
+            introduce=self._introduce,
         )
         self.reader.observe = self._observe
         self._certainty = Certainty(
@@ -201,6 +210,7 @@ class Session:
                 self._agents.account,
                 credentials,
                 on_notification=self._receive,
+                client=self._deps.client,
                 request_timeout=self._deps.timings.request_timeout,
             ) as connection:
                 connection.on_closed(self._bell.ring)
@@ -238,6 +248,16 @@ class Session:
             talk = self._conversation.talk
             self.publisher.attach(connection, talk.dialog, survey=talk.surveys)
             await self._outage.over(self._conversation.standing)
+
+    async def _introduce(self, connection: Connection) -> None:
+        """Tell LivePerson who writes. A conversation is worth having without that, too."""
+        row = self.record.row
+        profile = await self._deps.openers.profile(row.team_id, row.opener_id)
+        try:
+            async with asyncio.timeout(INTRODUCING):
+                await connection.set_profile(profile)
+        except (RequestRefused, ServerFailed, Throttled, TimeoutError) as error:
+            log.warning("session.profile_not_taken", session=self.id, detail=str(error))
 
     async def _observe(self) -> None:
         """See what has changed, and where what is written belongs now."""

@@ -8,6 +8,7 @@ from bridge.config import AccountSettings
 from bridge.liveperson.errors import IdentityExpired, IdentityLost, TokenExpired
 from bridge.liveperson.identity import Credentials
 from bridge.liveperson.ids import AccountId
+from bridge.liveperson.signing import Proof
 from bridge.relay.session.outage import Outage
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
@@ -56,19 +57,30 @@ class Consumer:
         return credentials
 
     async def _sign_in(self) -> Credentials:
+        signs = self._account.auth == "authenticated"
         return await self._deps.identity.sign_in(
             AccountId(self._record.row.account),
             mode=self._account.auth,
             connector=self._account.connector,
+            proof=await self._proof() if signs else None,
         )
 
-    async def _renew(self, held: Credentials) -> Credentials:
-        """Get a new token for the same consumer. Raises `IdentityLost` if LivePerson refuses."""
-        credentials = await self._deps.identity.renew(
+    async def _renewed(self, held: Credentials) -> Credentials:
+        signs = held.mode == "authenticated"
+        return await self._deps.identity.renew(
             AccountId(self._record.row.account),
             held,
             extend=isinstance(self.expired, IdentityExpired),
+            proof=await self._proof() if signs else None,
         )
+
+    async def _proof(self) -> Proof:
+        row = self._record.row
+        return await self._deps.openers.proof(self._account, row.team_id, row.opener_id)
+
+    async def _renew(self, held: Credentials) -> Credentials:
+        """Get a new token for the same consumer. Raises `IdentityLost` if LivePerson refuses."""
+        credentials = await self._renewed(held)
         # A sign-up token cannot be renewed, only tried again. It is tried for a while, since the
         # refusal may be LivePerson's mistake and a new consumer could not join this conversation.
         tried = self._outage.seconds >= self._deps.timings.token_patience

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 
 from bridge.config import Settings
 from bridge.ids import WorkerId
+from bridge.liveperson import requests
 from bridge.liveperson.catch_up import Patience
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.liveperson.requests import ClientProperties
 from bridge.relay.shared.gate import Gate
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
+from bridge.relay.shared.openers import Openers
 from bridge.relay.shared.threads import Threads
 from bridge.slack.web.directory import Directory
 from bridge.slack.web.sender import Sender
@@ -73,10 +76,13 @@ class SessionDeps:
     workspaces: Workspaces
     sender: Sender
     names: Directory
+    openers: Openers
     threads: Threads
     lease: Lease
     ledger: Ledger
     timings: Timings = field(default_factory=Timings)
+    client: ClientProperties = requests.BRIDGE
+    """What LivePerson is told about the program."""
     connecting: Gate = field(default_factory=Gate)
     loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     """Bounds how many sessions read their rows at once, after a start."""

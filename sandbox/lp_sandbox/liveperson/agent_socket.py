@@ -24,6 +24,7 @@ from lp_sandbox.liveperson.link import Link
 from lp_sandbox.liveperson.record import Record
 from lp_sandbox.liveperson.rings import Rings
 from lp_sandbox.liveperson.rules import Rules
+from lp_sandbox.liveperson.signed import Person, seen_of
 from lp_sandbox.liveperson.ums_socket import UmsSocket
 
 
@@ -60,12 +61,14 @@ class AgentSocket(UmsSocket):
         conversations: Conversations,
         record: Record,
         profiles: dict[str, Json],
+        people: dict[str, Person],
     ) -> None:
         super().__init__(link, session.account, Rules(), record)
         self._model = conversations
         self._agent = session.agent
         self._old_id = session.agent.old_id(session.account.number)
         self._profiles = profiles
+        self._people = people
         self._availability: agent_frames.Availability = "OFFLINE"
         self._state_subscription: str | None = None
         self._subscriptions: dict[str, _Subscription] = {}
@@ -258,7 +261,7 @@ class AgentSocket(UmsSocket):
 
     def _get_profile(self, request: Request) -> Json:
         consumer = frames.converted(request.body, str, "body")
-        profile = self._profiles.get(consumer, {})
+        profile = seen_of(self._profiles.get(consumer, {}), self._people.get(consumer))
         return frames.answer(
             request.id, ".ams.userprofile.GetUserProfile$Response", {"userId": consumer, **profile}
         )
