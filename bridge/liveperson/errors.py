@@ -94,7 +94,7 @@ class ServiceMissing(Permanent):
 
 
 class ConnectorMissing(Permanent):
-    """The account has no connector for unauthenticated messaging."""
+    """The account has no connector for unauthenticated messaging, or shows none for the issuer."""
 
     code = "connector_missing"
     remedy = "Set up an unauthenticated messaging connector, or use the mode “signup” or “auto”."
@@ -198,12 +198,12 @@ class SignInRejected(SignInUnavailable):
     def __init__(self, status: int, inner: str, *, retry_after: float | None = None) -> None:
         meaning = INNER.get(inner)
         super().__init__(
-            f"LivePerson's sign-in service answers with its error {shown(inner)} "
+            f"LivePerson's sign-in service answers with its error {inner} "
             f"(HTTP {status}){f': {meaning[0]}' if meaning else ''}.",
             remedy=meaning[1] if meaning else "Ask LivePerson what that error means.",
             retry_after=retry_after,
         )
-        self.inner = shown(inner)
+        self.inner = inner
 
 
 class Throttled(Transient):

@@ -42,6 +42,7 @@ DEFAULT_LIFE = 3600.0
 """Seconds that a token is valid if it does not say."""
 CONNECTOR_TTL = 3600.0
 
+_NUMBER = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}", re.ASCII)
 """A token that may be sent in a header and stored."""
 
@@ -58,10 +59,15 @@ class Credentials(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """The anonymous identity's own token, from which JWTs are made."""
     connector: str | None = None
 
+    @property
+    def life(self) -> float:
+        """Seconds for which the token is valid, from its making to its end."""
+        issued = _time(_claims(self.jwt).get("iat"), unknown=self.expires_at - DEFAULT_LIFE)
+        return max(self.expires_at - issued, 0.0)
+
     def due(self, share: float) -> float:
         """When this share of the token's life is over, in seconds since 1970."""
-        issued = _time(_claims(self.jwt).get("iat"), unknown=self.expires_at - DEFAULT_LIFE)
-        return self.expires_at - (1.0 - share) * max(self.expires_at - issued, 0.0)
+        return self.expires_at - (1.0 - share) * self.life
 
     def __repr__(self) -> str:
         return f"Credentials(mode={self.mode!r}, consumer_id={self.consumer_id!r}, jwt=…)"
@@ -310,19 +316,19 @@ def _inner(answer: Answer) -> str | None:
         return None
     error = told.error if isinstance(told.error, dict) else {}
     for value in (told.internal_error_code, error.get("internalCode")):
-        if isinstance(value, str | int) and not isinstance(value, bool) and str(value):
+        if isinstance(value, str | int) and _NUMBER.fullmatch(str(value)):
             return str(value)
     return None
 
 
 def _refused(status: int, inner: str | None) -> SignInRefused:
-    number = f", its error {shown(inner)}" if inner is not None else ""
+    number = f", its error {inner}" if inner is not None else ""
     known = INNER.get(inner or "")
     error = SignInRefused(
         f"LivePerson refuses to sign us in (HTTP {status}{number}).",
         remedy=known[1] if known else None,
     )
-    error.inner = shown(inner) if inner is not None else None
+    error.inner = inner
     return error
 
 

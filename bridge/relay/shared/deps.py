@@ -47,6 +47,8 @@ class Timings:
     retry_cap: float = 60.0
     opening_tries: int = 3
     """A socket that closes at once this often before there is a conversation is a refusal."""
+    refresh: tuple[float, float] = (0.8, 0.9)
+    """A token is replaced when a share of its life between these is over."""
     token_patience: float = 8.0
     """A token that cannot be renewed is given up after it has been refused for so long."""
     patience: float = 30 * 60.0
