@@ -46,20 +46,24 @@ def names_in(text: str) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(users), frozenset(channels)
 
 
-def to_plain(text: str, names: Names) -> str | None:
+def to_plain(text: str, names: Names, *, exact: bool = False) -> str | None:
     """Return what a person would read in Slack, or None while a name is not known.
 
     People become `@Ana`, channels `#support`, links `label (address)`, known short codes emoji
-    (but not within code), entities the characters that they stand for.
+    (but not within code, nor if the text is `exact`: see `bridge.content.from_blocks`), entities
+    the characters that they stand for.
     """
     text = tidy(text)
-    code = deque(found.span() for found in _CODE.finditer(text))
+    if not exact:
+        code = deque(found.span() for found in _CODE.finditer(text))
+    else:  # all of it is like code: no short code stands in it
+        code = deque([(0, len(text))])
     out: list[str] = []
     done = 0
     try:
         for found in _REFERENCE.finditer(text):
             out.append(_prose(text, done, found.start(), code))
-            out.append(_reference(found[1], names))
+            out.append(_reference(found[1], names, exact=exact))
             done = found.end()
     except _UnknownNameError:
         return None
@@ -112,9 +116,9 @@ def _prose(text: str, start: int, end: int, code: deque[tuple[int, int]]) -> str
     return "".join(out)
 
 
-def _reference(inner: str, names: Names) -> str:
+def _reference(inner: str, names: Names, *, exact: bool) -> str:
     target, _, label = inner.partition("|")
-    label = _label(label)
+    label = unescape(label if exact else replace_short_codes(label))
     kind = target[:1]
     if kind == "@":
         return "@" + _known(label or _user(target, names))
@@ -139,10 +143,6 @@ def _known(name: str | None) -> str:
     if name is None:
         raise _UnknownNameError
     return one_line(name).lstrip("@#")
-
-
-def _label(label: str) -> str:
-    return unescape(replace_short_codes(label))
 
 
 def _special(command: str, label: str) -> str:

@@ -12,8 +12,12 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-_CODE = re.compile(r":([a-z0-9_+-]{1,100})(?:::skin-tone-([2-6])(-(?:skin-tone-)?[2-6])?)?(?=:)")
-"""A short code. The closing colon is not consumed: in `12:30:smile:` the second one also opens."""
+_CODE = re.compile(
+    r"(?<![0-9A-Za-z]):([a-z0-9_+-]{1,100})(?:::skin-tone-([2-6])(-(?:skin-tone-)?[2-6])?)?"
+    r"(?=:(?![0-9A-Za-z]))"
+)
+"""A short code: no letter or digit is beside it, for `root:x:0:0` and `50:100:50` are none. The
+closing colon is not consumed: after what is no short code it may open one."""
 
 _SLACK_ONLY = {
     "simple_smile": "slightly_smiling_face",

@@ -253,7 +253,7 @@ class Conversation:
 
     async def _look(self, certain: bool) -> None:
         for dialog in self._reading.dialogs.values():
-            dialog.judge(certain=certain)
+            dialog.judge(certain=certain and self._reading.in_doubt)
         self._reading.give_out(all_there_is=certain)
         self._given()
 

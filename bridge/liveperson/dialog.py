@@ -80,8 +80,7 @@ class Replay:
     def proofs(self, gap: Gap) -> tuple[bool, bool]:
         """Whether the replay began before a gap, and whether it has passed the gap."""
         # There is nothing before the first number, and a dialog of which nothing was seen has
-        # nothing that could come back. There only time helps: four replays that are waited for in
-        # vain.
+        # nothing that could come back. There only time helps: replays that are waited for in vain.
         before = gap.first == 0 or (self.lowest is not None and self.lowest < gap.first)
         return before, self.highest > gap.last
 
@@ -369,10 +368,10 @@ class Dialog:
         }
         if replay.fresh or holes:
             self._tail = 0
-        elif replay.runs:
-            self._tail += 1 if certain else 2  # nothing shows that its end was not cut off
-        elif replay.cursor < 0:
-            self._tail += 1  # a dialog of which nothing was seen has nothing that could come back
+        elif replay.runs or replay.cursor < 0:
+            # Nothing shows that its end was not cut off. And a dialog of which nothing was seen has
+            # nothing that could come back.
+            self._tail += 1 if certain else 2
         self._asked = 0 if replay.runs else self._asked + 1
         if replay.runs:
             self._count_looks()

@@ -83,6 +83,8 @@ class UnknownEvent(msgspec.Struct, frozen=True, gc=False):
 
     type: str
     content_type: str | None
+    title: str = ""
+    """What it calls itself, if it does: a secure form has a title."""
 
     takes_sequence = True
 
@@ -132,7 +134,8 @@ def _content(event: dict[str, Any]) -> Event:
             message["relativePath"],
             _text(message.get("fileType")),
         )
-    return UnknownEvent("ContentEvent", content_type)
+    title = _text(message.get("title")) if isinstance(message, dict) else ""
+    return UnknownEvent("ContentEvent", content_type, title)
 
 
 _WORDS = ("text", "title", "caption")

@@ -92,6 +92,8 @@ class DialogInfo(msgspec.Struct, frozen=True):
     closed_cause: str | None
     channel: str | None = None
     """MESSAGING, or what no consumer can write in here: COBROWSE."""
+    mode: str | None = None
+    """Of a COBROWSE dialog: VOICE_CALL, VIDEO_CALL, or how a page is browsed together."""
 
     @property
     def is_talk(self) -> bool:
@@ -349,7 +351,9 @@ def _dialog(item: Any) -> DialogInfo | None:
         _word(item.get(name)) for name in ("dialogType", "state", "closedBy", "channelType")
     )
     cause = identifier(item.get("closedCause"), 255)
-    return DialogInfo(dialog, kind, state, closer, cause, channel)
+    told = item.get("metaData")
+    mode = _word(told.get("mode")) if isinstance(told, dict) else None
+    return DialogInfo(dialog, kind, state, closer, cause, channel, mode)
 
 
 def _loose_body(body: Raw) -> shapes.Loose:

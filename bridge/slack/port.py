@@ -135,12 +135,16 @@ class ThreadMessage:
     ts: MessageTs
     user: UserId
     text: str
-    """As Slack sent it: mrkdwn."""
+    """Mrkdwn, made from the blocks where there are any."""
+    exact: bool = False
+    """The emoji in `text` are characters already."""
     files: tuple[str, ...] = ()
     """Names of attached files."""
     writer: WriterKind = WriterKind.PERSON
     home: TeamId | None = None
     """The workspace that the writer belongs to, where Slack tells."""
+    profile: Any = None
+    """The writer's profile, which Slack's event tells of people from other companies."""
 
 
 @dataclass(frozen=True, slots=True)

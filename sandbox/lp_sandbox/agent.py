@@ -146,7 +146,8 @@ class ScriptedAgent:
         if any(event.agent for event in conversation.main.events):
             line = f"{agent.nickname} here. I have read what you wrote, let us go on."
         else:
-            line = script.greeting(agent.nickname, conversation.account.name)
+            asked = any(event.role == "CONSUMER" for event in conversation.main.events)
+            line = script.greeting(agent.nickname, conversation.account.name, asked=asked)
         await self._say(conversation, (line,))
 
     def _unanswered(self, conversation: SandboxConversation) -> str | None:

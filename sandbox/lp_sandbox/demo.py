@@ -40,8 +40,6 @@ class Demo:
         self._say = say
         self.bridge = BridgeProcess(self._env, folder, changed=self._changed)
         self.sandbox = Sandbox(bridge=self.bridge, pace=pace)
-        for account in self.sandbox.liveperson.accounts.values():
-            account.rings_at_once = True  # the scripted agent opens the talk: something happens
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, host: str = "127.0.0.1", page_port: int = PAGE_PORT) -> None:

@@ -88,7 +88,7 @@ _SCRIPT: tuple[tuple[str, Reply], ...] = (
     (r"\b(thanks|thank you|thx|great|perfect)\b", Reply(("Gladly. Anything else?",))),
     (
         r"\b(hi|hello|hey|good (morning|afternoon|evening))\b",
-        Reply(("Hello! What can I do for you?",)),
+        Reply(("What can I do for you?",)),
     ),
 )
 
@@ -99,9 +99,10 @@ _OTHERWISE = (
 )
 
 
-def greeting(name: str, brand: str) -> str:
-    """Give what the agent says first."""
-    return f"Hello, this is {name} from {brand}. How can I help you?"
+def greeting(name: str, brand: str, *, asked: bool) -> str:
+    """Give what the agent says first; `asked`: the consumer has said already what it is about."""
+    hello = f"Hello, this is {name} from {brand}."
+    return hello if asked else f"{hello} How can I help you?"
 
 
 def is_lost(text: str) -> bool:

@@ -41,5 +41,6 @@ def in_time(event: Event, *, key: str, style: Style) -> Card:
         case FileEvent():
             return Card(unsupported("file", event.caption), [])
         case UnknownEvent():
-            return Card(unsupported(event.type, None), [])
+            kind = event.content_type or event.type
+            return Card(unsupported(kind, event.title or None), [])
     return Card([], [])

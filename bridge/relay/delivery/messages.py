@@ -62,14 +62,21 @@ class Wording:
 
 
 def wording(
-    source: str, writer: UserId, deps: SessionDeps, team: TeamId, *, literal: bool = False
+    source: str,
+    writer: UserId,
+    deps: SessionDeps,
+    team: TeamId,
+    *,
+    literal: bool = False,
+    exact: bool = False,
 ) -> Wording:
     """Turn a Slack text into plain text, with the names that are known now.
 
-    `literal`: it is plain text already.
+    `literal`: it is plain text already; `exact` as for `to_plain`.
     """
     names = deps.names.names(team)
-    return Wording(source if literal else to_plain(source, names), names.user(writer))
+    plain = source if literal else to_plain(source, names, exact=exact)
+    return Wording(plain, names.user(writer))
 
 
 def not_delivered(rows: Sequence[Queued], reason: str, remedy: str) -> list[NewOutbox]:

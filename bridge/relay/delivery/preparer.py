@@ -88,7 +88,9 @@ class Preparer:
             await self._deps.names.resolve(
                 team, {*users, row.user_id}, set(channels), deadline=MESSAGE_PATIENCE
             )
-        words = wording(text.source, row.user_id, self._deps, team, literal=literal)
+        words = wording(
+            text.source, row.user_id, self._deps, team, literal=literal, exact=text.exact
+        )
         as_typed = Wording(text.source, words.writer or "")  # if names stay unknown for too long
 
         async def work(transaction: Transaction) -> list[InboxRow]:

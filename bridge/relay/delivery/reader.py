@@ -112,7 +112,7 @@ class Reader:
         self._read_to = self._cursors()
 
     async def _look(self, certain: bool) -> None:
-        self._delivery.judge(certain=certain)
+        self._delivery.judge(certain=certain and bool(self._delivery.in_doubt))
         await self.absorb()
 
     async def absorb(self) -> None:

@@ -57,6 +57,8 @@ class Intake:
         if not await self._by_person(message):
             await self._say_apps_not_relayed(thread, message)
             return
+        if message.profile is not None:
+            self._deps.names.told(message.team, message.user, message.profile)
         bot = self._deps.workspaces.bot_user_id(message.team)
         if (word := word_for_bridge(message.text, bot)) is not None:
             await self._word(thread, message, word)
@@ -64,7 +66,7 @@ class Intake:
         if message.text.lstrip().startswith(NOTE_PREFIX):
             await self._keep(thread, message, items.Note(), _constant(mark(message.ts, "lock")))
             return
-        words = wording(message.text, message.user, self._deps, message.team)
+        words = wording(message.text, message.user, self._deps, message.team, exact=message.exact)
         if is_blank(message.text) or (words.plain is not None and is_blank(words.plain)):
             files = message.files
             told = notices.files_not_relayed(files) if files else notices.nothing_to_relay()
@@ -95,7 +97,9 @@ class Intake:
                 channel=message.channel,
                 ts=message.ts,
                 user=message.user,
-                items=[packed(item) for item in text_items(message.text, texts)],
+                items=[
+                    packed(item) for item in text_items(message.text, texts, exact=message.exact)
+                ],
                 state="waiting" if held.live else "failed",
                 error=None if held.live else "The conversation was over already.",
             )

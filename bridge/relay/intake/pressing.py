@@ -175,7 +175,7 @@ class Pressing:
         if answer.sends_action:
             found.append((0, [items.Press(card.sequence, card.dialog, metadata)]))
         for number, text in enumerate(answer.texts):
-            said = items.Answer(text, None, metadata, press.message_ts)
+            said = items.Answer(text, metadata=metadata, on=press.message_ts)
             words = wording(text, click.user, self._deps, click.team, literal=True)
             texts = words.texts(named=named)
             found.append((1 + number * ROOM, [said] if texts is None else said.parts(texts)))

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from bridge.config import AccountSettings
+from bridge.content.rendered import Rendered
 from bridge.liveperson.bounds import MOST_DIALOGS
 from bridge.liveperson.connection import Connection
 from bridge.liveperson.errors import RequestRefused
@@ -49,6 +50,8 @@ CLEARING_LOOKS = 20
 CLEARING_PAUSE = 0.5
 CLOCKS_MS = 60 * 1000
 """By how much LivePerson's clock may be behind ours."""
+LONGEST_NAME = 64
+"""So much of its end the outbox keeps of the name of something that is told once."""
 LOOK_BACK_MS = 24 * 60 * 60 * 1000
 """How far before the session's creation its conversation may have changed (clocks differ)."""
 
@@ -223,13 +226,17 @@ class Conversation:
             self._skill = change.skill or self._skill
             self._record.urgent = change.ttr in URGENT
             if change.delay_until is not None and row.agent_id is None and self.closed is None:
-                await self._tell_delay(change.delay_until)
+                until = change.delay_until
+                await self._tell_once(notices.waiting_until(until), f"bridge:delay:{until}")
 
     async def _follow(self, change: ConversationChange) -> None:
         """Note new dialogs, and which one takes what is written from now on."""
         talk, row = talk_of(change), self._record.row
         for dialog in change.dialogs:
             known = self._delivery.dialogs
+            if not dialog.is_talk and dialog.state == "OPEN":
+                told = notices.invited(dialog.mode, row.agent_name)
+                await self._tell_once(told, f"bridge:invited:{dialog.dialog_id}")
             if dialog.dialog_type not in (None, MAIN):
                 self._reader.surveys.add(dialog.dialog_id)
             if dialog.dialog_id in known or not dialog.is_talk or len(known) >= MOST_DIALOGS:
@@ -273,11 +280,11 @@ class Conversation:
         )
         self._delivery.add_dialog(dialog)
 
-    async def _tell_delay(self, until: int) -> None:
-        """Say when the contact centre opens; once, since the time is part of the row's identity."""
-        told = notice(notices.waiting_until(until))
+    async def _tell_once(self, words: Rendered, name: str) -> None:
+        """Say something once in the session's life: the name is part of the row's identity."""
+        told = notice(words)
         await self._record.write(
-            NewOutbox(kind=told.kind, payload=told.payload, dialog_id=f"bridge:delay:{until}")
+            NewOutbox(kind=told.kind, payload=told.payload, dialog_id=name[-LONGEST_NAME:])
         )
 
     async def _tell(self, seen: Observed) -> None:

@@ -75,6 +75,8 @@ class Text(Item, frozen=True):
     """As Slack sent it (mrkdwn); empty in further parts."""
     text: str | None = None
     """As LivePerson gets it; None until the names in it are known."""
+    exact: bool = False
+    """The emoji in `source` are characters already."""
 
     @property
     def ready(self) -> bool:
@@ -243,8 +245,7 @@ def queued(row: InboxRow) -> Queued:
     return Queued(row.id, row.message_ts, row.user_id, row.kind, row.payload, row.order, item)
 
 
-def text_items(source: str, texts: Sequence[str] | None) -> list[Text]:
+def text_items(source: str, texts: Sequence[str] | None, *, exact: bool = False) -> list[Text]:
     """A message's parts, in order; a single item that is not ready if `texts` are not known yet."""
-    if texts is None:
-        return [Text(source)]
-    return Text(source).parts(texts)
+    whole = Text(source, exact=exact)
+    return [whole] if texts is None else whole.parts(texts)

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import msgspec
 import structlog
 
+from bridge.content.from_blocks import source_of
 from bridge.errors import Transient
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
 from bridge.slack.port import Service, ThreadMessage, WriterKind
@@ -61,6 +63,9 @@ class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
     user_team: str | None = None
     hidden: bool = False
     files: list[Any] | None = None
+    user_profile: Any = None
+    blocks: Any = None
+    attachments: Any = None
 
 
 class _Authorization(msgspec.Struct, gc=False):
@@ -164,11 +169,18 @@ class MessageFastPath:
             return DONE
         if self._service.foreign(message.team, message.channel, message.thread_ts):
             return DONE
-        return message
+        event = envelope.event
+        if not event.blocks and not event.attachments:
+            return message
+        said = source_of(message.text, event.blocks, event.attachments)
+        return replace(message, text=said.text, exact=said.exact)
 
 
 def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
-    """Read a message that a person or an app wrote in a thread; None for anything else."""
+    """Read a message that a person or an app wrote in a thread; None for anything else.
+
+    Its text is the event's: the blocks are read only once it is known to be for the bridge.
+    """
     thread_ts, ts, channel, user = event.thread_ts, event.ts, event.channel, event.user
     if not (thread_ts and ts and channel) or thread_ts == ts:
         return None  # outside any thread, or a thread's first message
@@ -191,6 +203,7 @@ def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
         files=_file_names(event.files) if event.files else (),
         writer=writer,
         home=TeamId(home) if home else None,
+        profile=event.user_profile,
     )
 
 

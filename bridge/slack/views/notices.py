@@ -73,6 +73,20 @@ def moved(team: str | None) -> Rendered:
     return _aside(f"🟡 You are being transferred to {name or 'another team'}.")
 
 
+def invited(mode: str | None, agent: str | None) -> Rendered:
+    """The agent proposes what needs LivePerson's own page: a call, or browsing together.
+
+    `mode` is LivePerson's word for it.
+    """
+    what = {"VOICE_CALL": "a voice call", "VIDEO_CALL": "a video call"}.get(
+        mode or "", "looking at a web page together"
+    )
+    return _aside(
+        f"🟠 {_agent(agent) or 'The agent'} proposes {what}. That needs the company's own website "
+        "and cannot be done from Slack: please answer here in words."
+    )
+
+
 def survey() -> Rendered:
     """The talk is over, and LivePerson's questions follow in this thread."""
     return _aside(
@@ -206,10 +220,10 @@ def not_taken(at: int) -> Rendered:
 
 
 def nothing_to_relay() -> Rendered:
-    """A message without text: something shared or forwarded."""
+    """A message without any words in it."""
     return _aside(
-        "🟠 Nothing of the marked message was passed on: only text reaches the agent, "
-        "and what is shared or forwarded is none."
+        "🟠 Nothing of the marked message was passed on: there are no words in it. Please describe "
+        "it."
     )
 
 

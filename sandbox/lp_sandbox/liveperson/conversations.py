@@ -89,6 +89,8 @@ class Dialog:
     ended_at: int | None = None
     agents: dict[str, str] = field(default_factory=dict)
     """Who is in this one alone, beside the consumer: key → role (a survey's bot)."""
+    mode: str | None = None
+    """How it meets the consumer elsewhere (VOICE_CALL, shared, …): then nobody writes in it."""
     events: list[StoredEvent] = field(default_factory=list)
 
     def since(self, sequence: int) -> Iterator[StoredEvent]:
@@ -139,7 +141,8 @@ class SandboxConversation:
     @property
     def talk(self) -> Dialog:
         """The dialog in which people write now: the open one, else the last."""
-        return next((each for each in self.dialogs if each.state == "OPEN"), self.dialogs[-1])
+        talks = [each for each in self.dialogs if each.mode is None]
+        return next((each for each in talks if each.state == "OPEN"), talks[-1])
 
     @property
     def assigned(self) -> SandboxAgent | None:
@@ -410,6 +413,15 @@ class Conversations:
         if told:
             self._changed(conversation)
 
+    def reopen(self, conversation: SandboxConversation) -> None:
+        """The talk goes on in the MAIN dialog; refuses when everything is over (400)."""
+        if conversation.stage != "OPEN":
+            raise Refused(400, "the conversation is closed")
+        main = conversation.main
+        main.state, main.closed_by, main.closed_cause, main.ended_at = "OPEN", None, None, None
+        conversation.state, conversation.closed_by = "OPEN", None
+        self._changed(conversation)
+
     def finish_survey(self, conversation: SandboxConversation, cause: str = "Completed") -> None:
         """The survey's bot has what it wanted: its dialog ends, and with it the conversation."""
         survey = conversation.survey
@@ -436,6 +448,14 @@ class Conversations:
         if dialog.state == "OPEN":
             dialog.state, dialog.closed_by, dialog.closed_cause = "CLOSE", by, cause
             dialog.ended_at = at
+
+    def invite(self, conversation: SandboxConversation, mode: str) -> Dialog:
+        """An agent proposes a call or to browse together; returns that dialog."""
+        self._require_open(conversation)
+        dialog = Dialog(str(uuid.uuid4()), "OTHER", self._now(), mode=mode)
+        conversation.dialogs.append(dialog)
+        self._changed(conversation)
+        return dialog
 
     # -- what else may be said of it -----------------------------------------------------------
 

@@ -9,6 +9,8 @@ from lp_sandbox.liveperson.conversations import Dialog, SandboxConversation, Sto
 from lp_sandbox.liveperson.manners import Originator
 
 Json = dict[str, Any]
+INVITATION_SECONDS = 120
+"""How long an invitation to a call, or to browse together, lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,15 @@ def _dialog(dialog: Dialog, participants: list[_Participant]) -> Json:
     seen: Json = {
         "dialogId": dialog.id,
         "dialogType": dialog.kind,
-        "channelType": "MESSAGING",
+        "channelType": "MESSAGING" if dialog.mode is None else "COBROWSE",
         "state": dialog.state,
         "creationTs": dialog.created_at,
         "participantsDetails": [each.seen() for each in participants],
     }
+    if dialog.mode is not None:
+        state = "INVITED" if dialog.state == "OPEN" else "CLOSED"
+        expires = dialog.created_at + INVITATION_SECONDS * 1000
+        seen["metaData"] = {"mode": dialog.mode, "sessionState": state, "expires": expires}
     if dialog.closed_by is not None:
         seen["endTs"] = dialog.ended_at
         seen["closedBy"] = dialog.closed_by

@@ -84,7 +84,7 @@ class Desk:
         self, number: int, conversation: SandboxConversation, events: list[StoredEvent]
     ) -> dict[str, Any]:
         assigned = conversation.assigned
-        state = "active" if assigned else "ringing"
+        state = "active" if assigned else "ringing" if conversation.calls else "opened"
         if conversation.state == "CLOSE":
             state = "closed"
         name = conversation.account.name
@@ -106,6 +106,8 @@ def _detail(conversation: SandboxConversation, state: str) -> str:
     short = conversation.id[:8]
     if state == "ringing":
         return f"Ringing · {short}"
+    if state == "opened":
+        return f"Nobody has written yet · {short}"
     if state == "closed":
         return f"Closed by {_closer(conversation)} · {short}"
     return f"With {conversation.assigned.nickname if conversation.assigned else '?'} · {short}"

@@ -141,6 +141,7 @@ class Message:
     icons: dict[str, str] | None = None
     client_msg_id: str | None = None
     files: list[dict[str, Any]] | None = None
+    attachments: list[dict[str, Any]] | None = None
     metadata: dict[str, Any] | None = None
     edited: dict[str, str] | None = None
     parent_user: str | None = None
@@ -179,6 +180,7 @@ class Message:
             ("client_msg_id", self.client_msg_id),
             ("blocks", self.blocks),
             ("files", self.files),
+            ("attachments", self.attachments),
             ("edited", self.edited),
             ("thread_ts", self.thread_ts),
             ("parent_user_id", self.parent_user if self.is_reply else None),

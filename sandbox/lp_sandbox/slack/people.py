@@ -119,8 +119,14 @@ class People:
         thread_ts: str | None = None,
         files: Sequence[str] = (),
         broadcast: bool = False,
+        blocks: list[dict[str, Any]] | None = None,
+        attachments: list[dict[str, Any]] | None = None,
     ) -> Message:
-        """Write a message. `text` is as Slack sends it (see `typed`); `files` are names."""
+        """Write a message. `text` is as Slack sends it (see `typed`); `files` are names.
+
+        `blocks` are those that a composer makes of the text, unless given; `attachments` hold what
+        is forwarded with it.
+        """
         self._enter(user, channel)
         shared = [_file(name, user) for name in files]
         message = Message(
@@ -129,7 +135,8 @@ class People:
             team=self._workspace.users[user].team or self._workspace.team.id,
             user=user,
             text=text,
-            blocks=[rich_text.block(text)] if text else None,
+            blocks=blocks or ([rich_text.block(text)] if text else None),
+            attachments=attachments,
             thread_ts=thread_ts,
             client_msg_id=str(uuid.uuid4()),
             files=shared or None,

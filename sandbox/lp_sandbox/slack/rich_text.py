@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import emoji
+
 _TOKEN = re.compile(r"<([^<>]+)>")
+_SHORT_CODE = re.compile(r"(?<![\w:]):([a-z0-9_+-]+):(?![\w:])")
 
 
 def escape(text: str) -> str:
@@ -48,10 +51,30 @@ def block(text: str) -> dict[str, Any]:
     for index, part in enumerate(_TOKEN.split(text)):
         if index % 2:
             elements.append(_element(part))
-        elif part:
-            elements.append({"type": "text", "text": unescape(part)})
+        else:
+            elements += _prose(unescape(part))
     section = {"type": "rich_text_section", "elements": elements}
     return {"type": "rich_text", "block_id": "rich", "elements": [section]}
+
+
+def _prose(text: str) -> list[dict[str, Any]]:
+    """Texts and emoji: a code stands alone, as Slack's composer wants it."""
+    found: list[dict[str, Any]] = []
+    for index, part in enumerate(_SHORT_CODE.split(text)):
+        if index % 2:
+            found.append(_emoji(part))
+        elif part:
+            found.append({"type": "text", "text": part})
+    return found
+
+
+def _emoji(name: str) -> dict[str, Any]:
+    """An emoji; only those of Slack's own have characters."""
+    characters = emoji.emojize(f":{name}:", language="alias")
+    if characters == f":{name}:":
+        return {"type": "emoji", "name": name}
+    codes = "-".join(f"{ord(character):x}" for character in characters)
+    return {"type": "emoji", "name": name, "unicode": codes}
 
 
 def _element(token: str) -> dict[str, Any]:

@@ -198,13 +198,22 @@ class SlackSandbox:
         *,
         broadcast: bool = False,
         wait: bool = False,
+        blocks: list[dict[str, Any]] | None = None,
+        attachments: list[dict[str, Any]] | None = None,
     ) -> str:
         """Write a message; give its ts. `text` is as Slack sends it: see `typed`.
 
         With `wait`, come back only when the app has acknowledged it (or Slack has given up).
         """
         message = self._people.say(
-            user, channel, text, thread_ts=thread_ts, files=files, broadcast=broadcast
+            user,
+            channel,
+            text,
+            thread_ts=thread_ts,
+            files=files,
+            broadcast=broadcast,
+            blocks=blocks,
+            attachments=attachments,
         )
         if wait:
             await self.delivered(message.ts, channel)

@@ -13,6 +13,7 @@ from bridge.config import AccountSettings
 from bridge.ids import UserId
 from bridge.liveperson import identity as idp
 from bridge.liveperson.identity import Credentials
+from bridge.liveperson.signing import public_line
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.openers import Openers
 from bridge.state import State
@@ -102,7 +103,7 @@ async def test_a_person_is_one_consumer_whatever_keys_are_replaced(
         first = (await it.talking()).consumer_id
         await bench.liveperson.end((await it.talking()).id)
         await it.over()
-    keys.trusting(bench.liveperson, ACCOUNT, public_key=keys.public_line(keys.key("the next")))
+    keys.trusting(bench.liveperson, ACCOUNT, public_key=public_line(keys.key("the next")))
     (tmp_path / "liveperson.pem").write_text(keys.pem(keys.key("the next")))
     fresh = Openers(bench.database, deps.names, deps.workspaces)  # as after a restart
     assert await fresh.subject(TEAM, ANA) == await deps.openers.subject(TEAM, ANA)
@@ -209,7 +210,7 @@ async def test_a_key_that_liveperson_does_not_know_is_named_and_not_tried_for_ev
     bench: Bench, deps: SessionDeps, monkeypatch: pytest.MonkeyPatch, failure: str
 ) -> None:
     monkeypatch.setattr(idp, "THROTTLE_WAIT", 0.01)
-    wrong = keys.public_line(keys.key("another's"))
+    wrong = public_line(keys.key("another's"))
     keys.trusting(bench.liveperson, ACCOUNT, public_key=wrong, failure=failure)
     async with acting(bench, deps=deps) as it:
         await it.over()
@@ -228,7 +229,7 @@ async def test_a_key_that_becomes_wrong_is_borne_while_there_is_a_conversation(
     monkeypatch.setattr(idp, "THROTTLE_WAIT", 0.01)
     async with acting(bench, deps=deps) as it:
         conversation = await it.talking()
-        wrong = keys.public_line(keys.key("another's"))
+        wrong = public_line(keys.key("another's"))
         keys.trusting(bench.liveperson, ACCOUNT, public_key=wrong)
         bench.liveperson.faults.expire_tokens()
         await it.shows("was lost")

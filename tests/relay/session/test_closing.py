@@ -15,10 +15,18 @@ pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 FIRST, SECOND = (question.text for question in QUESTIONS)
 
 
+async def talk(world: World) -> tuple[Thread, Any]:
+    """A talk in which an agent has said something. The end of an empty one is waited for."""
+    thread, conversation = await world.talking()
+    await world.liveperson.say(conversation.id, "Hello")
+    await thread.shows("Hello")
+    return thread, conversation
+
+
 async def surveyed(world: World) -> tuple[Thread, Any]:
     """A talk with an agent, at an account that has a survey."""
     world.liveperson.accounts[ACCOUNT].survey = True
-    return await world.talking()
+    return await talk(world)
 
 
 def answers(world: World, conversation: Any) -> list[str]:
@@ -94,7 +102,7 @@ async def test_an_idle_survey_lasts_until_liveperson_ends_it(world: World) -> No
 
 
 async def test_without_a_survey_the_end_is_the_end(world: World) -> None:
-    thread, conversation = await world.talking()
+    thread, conversation = await talk(world)
     await thread.press("lp_end")
     await over(thread, conversation)
     assert not any("survey" in text for text in thread.texts)
@@ -130,7 +138,7 @@ async def test_a_message_that_the_end_overtakes_is_told(world: World) -> None:
 
 
 async def test_a_talk_that_ends_without_anything_following(world: World) -> None:
-    thread, conversation = await world.talking()
+    thread, conversation = await talk(world)
     await world.liveperson.close_main(conversation.id)
     told = await thread.shows("Maria (agent) ended the conversation", timeout=30)
     assert "lp_again" in str(told["blocks"])
@@ -195,3 +203,45 @@ async def test_who_reads_along_takes_no_conversation_away(world: World) -> None:
     await thread.shows("still here")
     assert not any("passed on" in text or "left" in text for text in thread.texts)
     await thread.card_shows("Talking with Maria")
+
+
+@pytest.mark.parametrize(
+    ("mode", "words"),
+    [
+        ("VOICE_CALL", "a voice call"),
+        ("VIDEO_CALL", "a video call"),
+        ("shared", "looking at a web page"),
+    ],
+)
+async def test_what_needs_the_companys_own_page_is_told_once(
+    world: World, mode: str, words: str
+) -> None:
+    thread, conversation = await world.talking()
+    world.liveperson.model.invite(conversation, mode)
+    await thread.shows(f"Maria (agent) proposes {words}")
+    world.liveperson.faults.drop_sockets()  # the next connection is told of everything again
+    await world.liveperson.say(conversation.id, "Shall we?")
+    await thread.shows("Shall we?")
+    assert sum("proposes" in text for text in thread.texts) == 1
+    await thread.say("Rather in words")
+    await world.until(lambda: said(world, conversation) == ["Rather in words"])
+
+
+async def test_a_secure_form_is_named_by_its_title(world: World) -> None:
+    thread, conversation = await world.talking()
+    form = {"formId": "1", "invitationId": "2", "title": "Your new address"}
+    event = {"type": "ContentEvent", "contentType": "forms/secure-invitation", "message": form}
+    await world.liveperson.publish(conversation.id, event)
+    told = await thread.shows("Sent a secure form")
+    assert "Your new address" in told["text"]
+
+
+async def test_a_talk_that_is_opened_again_goes_on(world: World) -> None:
+    thread, conversation = await talk(world)
+    await world.liveperson.close_main(conversation.id)
+    await thread.card_shows("The agent has ended the conversation", timeout=30)
+    world.liveperson.model.reopen(conversation)
+    await thread.shows("The conversation goes on")
+    await thread.card_shows("Talking with Maria")
+    await thread.say("Good that you are back")
+    await world.until(lambda: said(world, conversation) == ["Good that you are back"])

@@ -60,7 +60,9 @@ async def test_people_talk_on_while_tokens_are_replaced(
         async with acting(bench, deps=dependencies(bench, way, tmp_path)) as it:
             conversation = await it.talking()
             consumer = conversation.consumer_id
-            written, answers, before = [], [], len(it.replies)
+            written: list[str] = []
+            answers: list[str] = []
+            before = len(it.replies)
             while sum(line["event"] == "session.token_refreshed" for line in logs) < 4:
                 written.append(f"question {len(written)}")
                 answers.append(f"answer {len(answers)}")
@@ -113,7 +115,7 @@ async def test_what_is_said_between_the_two_sockets_comes_once(bench: Bench) -> 
         async with acting(bench, deps=bench.timed(refresh=SOON)) as it:
             conversation = await it.talking()
             before = len(it.replies)
-            said = []
+            said: list[str] = []
             while sum(line["event"] == "session.token_refreshed" for line in logs) < 3:
                 said.append(f"number {len(said)}")
                 await bench.liveperson.say(conversation.id, said[-1])

@@ -22,7 +22,7 @@ from bridge.relay.shared.items import (
 )
 
 PRESS = Press(3, "d", '[{"type":"Answer"}]')
-ANSWER = Answer("Yes", "Yes", '[{"type":"Answer"}]', MessageTs("1.0"))
+ANSWER = Answer("Yes", "Yes", metadata='[{"type":"Answer"}]', on=MessageTs("1.0"))
 TEXTS = [Text("hi <@U1>"), Text("hi <@U1>", "hi Ana"), Text("", "part")]
 ITEMS = [*TEXTS, PRESS, ANSWER, Close(), Note(), Word()]
 

@@ -6,7 +6,7 @@ let chosen = null;
 let agent = null;
 let newest = 0; // the number of the newest conversation that has been drawn
 
-const STATES = { ringing: "Ringing", active: "Open", closed: "Closed" };
+const STATES = { ringing: "Ringing", opened: "Quiet", active: "Open", closed: "Closed" };
 const TITLES = {
   accept: "Take the conversation as the agent chosen above",
   "take-over": "The script stops answering here, you do",
@@ -14,7 +14,8 @@ const TITLES = {
   transfer: "Hand it to the account’s other agent",
   close: "Close the conversation for the consumer too",
 };
-const RANK = { ringing: 0, active: 1, closed: 2 };
+const RANK = { ringing: 0, opened: 1, active: 2, closed: 3 };
+const untaken = (conversation) => conversation.state === "ringing" || conversation.state === "opened";
 
 const conversations = () => itemsUnder("conversation/").sort((a, b) =>
   RANK[a.state] - RANK[b.state] || b.opened_at - a.opened_at);
@@ -65,7 +66,7 @@ function actions(conversation) {
   const button = (label, verb, style = "", more = {}) => h("button", {
     type: "button", class: style, title: TITLES[verb], dataset: { focus: verb, verb }, onclick: () => act(verb, more),
   }, label);
-  if (conversation.state === "ringing") return [button("Accept", "accept", "primary")];
+  if (untaken(conversation)) return [button("Accept", "accept", "primary")];
   if (conversation.state === "closed") return [];
   const cards = h("select", {
     class: "quiet", "aria-label": "Send a card", title: "Send an example as the agent chosen above", id: "card-select",
@@ -101,9 +102,10 @@ function drawTalk() {
   }
   const note = $("script-note");
   note.hidden = conversation.state === "closed" || !conversation.scripted;
-  note.textContent = conversation.state === "ringing"
-    ? "The script picks up in a moment. Accept to be quicker."
-    : "The script answers here. Type to take over.";
+  note.textContent = {
+    opened: "It rings when the consumer writes. Accept to be quicker.",
+    ringing: "The script picks up in a moment. Accept to be quicker.",
+  }[conversation.state] ?? "The script answers here. Type to take over.";
   const events = itemsUnder(`event/${chosen}/`).sort((a, b) => a.position - b.position);
   stickToEnd($("talk-scroll"), () =>
     reconcile($("talk-events"), events.map((it) => [it.position, it]), eventNode));
@@ -111,7 +113,7 @@ function drawTalk() {
   const box = $("agent-composer");
   box.disabled = !open;
   $("agent-form").hidden = !open;
-  box.placeholder = conversation.state === "ringing"
+  box.placeholder = untaken(conversation)
     ? "Answer… (accepts it as well)" : `Answer as ${agentName()}…`;
 }
 
