@@ -11,12 +11,14 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from importlib import metadata
 from pathlib import Path
 from secrets import token_hex
 from typing import IO
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 import structlog
 from aiohttp import web
 
@@ -24,9 +26,11 @@ from bridge.backoff import Backoff
 from bridge.config import Settings
 from bridge.errors import Permanent
 from bridge.ids import WorkerId
+from bridge.liveperson import requests
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.liveperson.requests import ClientProperties
 from bridge.liveperson.site_settings import SiteSettings
 from bridge.liveperson.storage import Storage
 from bridge.ops import collector, exposition, health
@@ -35,6 +39,7 @@ from bridge.relay.shared.channels import CHANNEL, channel_of
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
+from bridge.relay.shared.openers import Openers
 from bridge.relay.shared.threads import Threads
 from bridge.relay.worker.catching_up import CatchingUp
 from bridge.relay.worker.presence import Presence
@@ -218,6 +223,7 @@ def _deps(
     domains = DomainDirectory(
         http, csds_url=settings.liveperson_csds_url, allowed_hosts=settings.allowed_hosts
     )
+    names = Directory(slack)
     return SessionDeps(
         settings=settings,
         worker=WorkerId(settings.bridge_worker_id or f"{socket.gethostname()}-{token_hex(3)}"),
@@ -230,11 +236,24 @@ def _deps(
         files=SlackFiles(slack),
         storage=Storage(domains),
         site=SiteSettings(domains),
-        names=Directory(slack),
+        names=names,
+        openers=Openers(database, names, slack.workspaces),
         threads=Threads(database),
         # No other worker can take over an SQLite file: this bridge holds its lock.
         ledger=Ledger(database),
         lease=Lease(settings.bridge_lease_seconds if database.is_postgresql else math.inf),
+        client=this_client(),
+    )
+
+
+def this_client() -> ClientProperties:
+    """What LivePerson is told about this program: what it can show, and its version."""
+    try:
+        version = metadata.version("slack-liveperson-bridge")[:32]
+    except metadata.PackageNotFoundError:  # it runs from a checkout that is not installed
+        version = ""
+    return msgspec.structs.replace(
+        requests.BRIDGE, app_version=version, integration_version=version
     )
 
 

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from bridge.liveperson import frames, requests
 from bridge.liveperson.bounds import identifier, number
+from bridge.liveperson.consumer_profile import ConsumerProfile
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.errors import (
     VIOLATION,
@@ -210,12 +211,21 @@ class Connection:
         skill_id: str | None = None,
         campaign_id: str | None = None,
         engagement_id: str | None = None,
+        lang: str | None = None,
     ) -> ConversationId:
         """Open a conversation. A consumer has at most one open: look for it first if unsure."""
         request = requests.request_conversation(
-            self._account, skill_id=skill_id, campaign_id=campaign_id, engagement_id=engagement_id
+            self._account,
+            skill_id=skill_id,
+            campaign_id=campaign_id,
+            engagement_id=engagement_id,
+            lang=lang,
         )
         return ConversationId(_id(request, await self._ask(request), "conversationId"))
+
+    async def set_profile(self, profile: ConsumerProfile) -> None:
+        """Say who the consumer is; the agent sees it. Saying it again replaces it."""
+        await self._ask(requests.set_profile(profile))
 
     async def publish_text(
         self,

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from bridge.liveperson.consumer_profile import ConsumerProfile
+
 EXTERNAL_ID_LENGTH = 64
 """Characters; LivePerson takes no longer name for an event."""
 
@@ -91,8 +93,12 @@ def request_conversation(
     skill_id: str | None = None,
     campaign_id: str | None = None,
     engagement_id: str | None = None,
+    lang: str | None = None,
 ) -> Request:
-    """Open a conversation. A campaign needs both its ids; with one alone it is left out."""
+    """Open a conversation. A campaign needs both its ids; with one alone it is left out.
+
+    `lang`: the engagement's language, such as `en-US`.
+    """
     body: dict[str, Any] = {
         "ttrDefName": "NORMAL",
         "channelType": "MESSAGING",
@@ -102,7 +108,14 @@ def request_conversation(
         body["skillId"] = skill_id
     if campaign_id and engagement_id:
         body["campaignInfo"] = {"campaignId": campaign_id, "engagementId": engagement_id}
+    if lang:
+        body["conversationContext"] = {"type": "SharkContext", "lang": lang}
     return Request("cm.ConsumerRequestConversation", body)
+
+
+def set_profile(profile: ConsumerProfile) -> Request:
+    """Say who the consumer is; the agent sees it."""
+    return Request("userprofile.SetUserProfile", profile.body())
 
 
 def publish_text(

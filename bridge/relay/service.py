@@ -14,7 +14,7 @@ from bridge.relay.intake.intake import SLACK_WAITS, Intake, markable
 from bridge.relay.intake.limits import limited, over_limit
 from bridge.relay.intake.pressing import Pressing
 from bridge.relay.intake.rating import Ratings
-from bridge.relay.intake.targets import accounts_for, resolve
+from bridge.relay.intake.targets import Target, accounts_for, resolve
 from bridge.relay.shared.channels import CHANNEL, MOVED, REACTED
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
@@ -22,6 +22,7 @@ from bridge.relay.worker.presence import Presence
 from bridge.relay.worker.supervisor import Supervisor
 from bridge.slack.port import (
     Accounts,
+    AlreadyOpen,
     Click,
     ConnectCommand,
     Connecting,
@@ -46,6 +47,8 @@ from bridge.store.wakeups import notify
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+Outcome = SessionRow | AlreadyOpen | Refused | None
+
 MOVED_BEFORE_MS = 5 * 60 * 1000
 """A channel may have had its new id for so long before Slack's event says so."""
 OPEN_AGAIN = 0.2
@@ -63,8 +66,11 @@ class BridgeService:
         self._ratings = Ratings(deps, self._intake)
         self._pressing = Pressing(deps, supervisor, self._intake)
 
-    async def connect(self, command: ConnectCommand) -> Connecting | Refused:
+    async def connect(self, command: ConnectCommand) -> Connecting | AlreadyOpen | Refused:
         """Open a session, once per `request_key`. Its thread and conversation are made later.
+
+        An authenticated consumer has one conversation with an account: the session that is open is
+        named then.
 
         Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
         """
@@ -92,8 +98,11 @@ class BridgeService:
             "state": State.CONNECTING.value,
         }
         worker = self._deps.worker
+        sole = self._deps.settings.account(target.account).auth == "authenticated"
 
-        async def work(transaction: Transaction) -> tuple[SessionRow | Refused | None, bool, bool]:
+        async def work(transaction: Transaction) -> tuple[Outcome, bool, bool]:
+            if sole and (open_ := await self._sole(transaction, command, target, key)) is not None:
+                return open_, False, False
             if (refused := await self._over_limit(transaction, command, key)) is not None:
                 return refused, False, False
             added = await sessions.add_session(transaction, values, worker)
@@ -103,8 +112,8 @@ class BridgeService:
             ours = row is not None and await sessions.is_owner(transaction, row.id, worker)
             return row, False, ours
 
-        row, fresh, ours = await self._open(work)
-        if isinstance(row, Refused):
+        row, fresh, ours = await self._open(work, alone=sole or limited(self._deps.settings))
+        if isinstance(row, Refused | AlreadyOpen):
             return row
         crash_point("session.committed")
         if row is None:
@@ -117,14 +126,14 @@ class BridgeService:
             self._supervisor.adopt(row, fresh=fresh)
         return Connecting(row.id, target.label)
 
-    async def _open(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def _open(self, work: Callable[[Transaction], Awaitable[T]], *, alone: bool) -> T:
         """Run a transaction that opens a session.
 
-        Where the number of sessions is limited, openings of all workers wait for each other. They
-        then have a transaction of their own, so that no message has to wait with them.
+        Where the number of sessions is limited (`alone`), openings of all workers wait for each
+        other. They then have a transaction of their own, so that no message has to wait with them.
         """
         database, clock = self._deps.database, asyncio.get_running_loop().time
-        if not (limited(self._deps.settings) and database.is_postgresql):
+        if not (alone and database.is_postgresql):
             return await database.writer.run(work, deadline=SLACK_WAITS)
         end = clock() + SLACK_WAITS
         while True:
@@ -134,6 +143,21 @@ class BridgeService:
                 if clock() + OPEN_AGAIN > end:
                     raise
             await asyncio.sleep(OPEN_AGAIN)
+
+    async def _sole(
+        self, transaction: Transaction, command: ConnectCommand, target: Target, key: str
+    ) -> AlreadyOpen | None:
+        """The session that the person has open with the account, where one is all there can be.
+
+        Not one whose talk is over: what is left of that ends when the next conversation begins.
+        """
+        await people.open_one_at_a_time(transaction)
+        if await sessions.session_by_request(transaction, key) is not None:
+            return None  # a retry: this is the one that is open
+        row = await sessions.open_with(
+            transaction, command.team, command.user, target.account, but=State.ENDED.value
+        )
+        return None if row is None else AlreadyOpen(_summary(row))
 
     async def _over_limit(
         self, transaction: Transaction, command: ConnectCommand, key: str
@@ -269,21 +293,22 @@ class BridgeService:
         """The open sessions that this person has opened, newest first."""
         async with self._deps.database.read() as transaction:
             found = await sessions.open_of(transaction, team, user)
-        return [
-            SessionSummary(
-                session=row.id,
-                channel=row.channel_id,
-                thread_ts=row.thread_ts,
-                opener=row.opener_id,
-                account=row.account,
-                label=row.label or row.account,
-                state=State(row.state),
-                agent=row.agent_name,
-                created_at=row.created_at,
-            )
-            for row in found
-        ]
+        return [_summary(row) for row in found]
 
     def accounts(self, channel: ChannelId, channel_name: str | None) -> Accounts:
         """The accounts that may be connected to from this channel."""
         return accounts_for(self._deps.settings, channel, channel_name)
+
+
+def _summary(row: SessionRow) -> SessionSummary:
+    return SessionSummary(
+        session=row.id,
+        channel=row.channel_id,
+        thread_ts=row.thread_ts,
+        opener=row.opener_id,
+        account=row.account,
+        label=row.label or row.account,
+        state=State(row.state),
+        agent=row.agent_name,
+        created_at=row.created_at,
+    )

@@ -102,6 +102,13 @@ class Connecting:
 
 
 @dataclass(frozen=True, slots=True)
+class AlreadyOpen:
+    """The person has a conversation with this account, and may have one only."""
+
+    session: SessionSummary
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """It cannot be done; `text` (mrkdwn, escaped) tells the person why and what to do."""
 
@@ -198,7 +205,7 @@ class AccountInfo:
 class Service(Protocol):
     """Every method returns only after the commit of what it promises; a failure raises."""
 
-    async def connect(self, command: ConnectCommand) -> Connecting | Refused:
+    async def connect(self, command: ConnectCommand) -> Connecting | AlreadyOpen | Refused:
         """Start a session, but not a second one for the same `request_key`."""
 
     def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:

@@ -73,6 +73,15 @@ class Presence(Base):
     """How many gaps there were. A thread that was read before the last one counts as unread."""
 
 
+class Secret(Base):
+    """Something that the bridge has made for itself and nobody may know."""
+
+    __tablename__ = "secrets"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[str] = mapped_column(EncryptedText)
+
+
 class Session(Base):
     """One thread paired with one conversation."""
 
@@ -282,6 +291,7 @@ INBOX = Base.metadata.tables["inbox"]
 OUTBOX = Base.metadata.tables["outbox"]
 WORKERS = Base.metadata.tables["workers"]
 PRESENCE = Base.metadata.tables["presence"]
+SECRETS = Base.metadata.tables["secrets"]
 
 WANTED = sql_text("(sessions.live OR sessions.attention)")
 """Sessions that need an owner. SQLAlchemy would write `live = 1` for SQLite, whose planner then

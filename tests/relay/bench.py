@@ -33,6 +33,7 @@ from bridge.relay.shared.deps import SessionDeps, Timings
 from bridge.relay.shared.items import Item, Text, packed
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
+from bridge.relay.shared.openers import Openers
 from bridge.relay.shared.record import Record
 from bridge.relay.shared.threads import Threads
 from bridge.slack.web.api import WebApi
@@ -290,6 +291,7 @@ async def bench_of(database: Database) -> AsyncIterator[Bench]:
         domains = DomainDirectory(
             http, csds_url=settings.liveperson_csds_url, allowed_hosts=settings.allowed_hosts
         )
+        names = Directory(client)
         deps = SessionDeps(
             settings=settings,
             worker=WORKER,
@@ -302,7 +304,8 @@ async def bench_of(database: Database) -> AsyncIterator[Bench]:
             files=SlackFiles(client),
             storage=Storage(domains),
             site=SiteSettings(domains),
-            names=Directory(client),
+            names=names,
+            openers=Openers(database, names, client.workspaces),
             threads=Threads(database),
             lease=Lease(math.inf),
             ledger=Ledger(database),

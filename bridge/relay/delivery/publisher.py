@@ -77,6 +77,7 @@ class Publisher:
         "_deps",
         "_failed",
         "_failures",
+        "_pausing",
         "_preparer",
         "_receipt",
         "_record",
@@ -113,6 +114,7 @@ class Publisher:
         self._deps = deps
         self._delivery = delivery
         self._reload = False
+        self._pausing = False
         self._wait: Wait | None = None
         self._connection: Connection | None = None
         self._failures: dict[InboxId, int] = {}
@@ -173,8 +175,22 @@ class Publisher:
         """Start publishing to a dialog. Nothing may be in doubt."""
         self._delivery.attach(dialog, survey=survey)
         self._connection = connection
+        self._pausing = False
         self.pump.kick()
         self._preparer.kick()
+
+    def pauses(self) -> bool:
+        """Begin nothing more over the present connection. True: nothing is under way over it."""
+        self._pausing = True
+        return not self.pump.busy
+
+    def move(self, connection: Connection) -> None:
+        """Publish over another connection from now on. Nothing may be under way: see `pauses`."""
+        if self.pump.busy:
+            raise AssertionError("something is under way over the present connection")
+        self._connection = connection
+        self._pausing = False
+        self.pump.kick()
 
     async def detach(self) -> None:
         """Stop publishing. A message that is under way is in doubt from now on."""
@@ -226,7 +242,7 @@ class Publisher:
                 await self._receipt.over()
             elif (todo := self._delivery.next()) is None:
                 return
-            elif self.pump.ending and todo[0] is Step.SEND:
+            elif (self.pump.ending or self._pausing) and todo[0] is Step.SEND:
                 return  # but what has been answered is noted: the next owner finds no doubt
             else:
                 await self._do(*todo)

@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 
 from bridge.config import Settings
 from bridge.ids import WorkerId
+from bridge.liveperson import requests
 from bridge.liveperson.catch_up import Patience
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.liveperson.requests import ClientProperties
 from bridge.liveperson.site_settings import SiteSettings
 from bridge.liveperson.storage import Storage
 from bridge.relay.shared.gate import Gate
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
+from bridge.relay.shared.openers import Openers
 from bridge.relay.shared.reactions import Reactions
 from bridge.relay.shared.shown import Shown
 from bridge.relay.shared.threads import Threads
@@ -50,6 +53,8 @@ class Timings:
     retry_cap: float = 60.0
     opening_tries: int = 3
     """A socket that closes at once this often before there is a conversation is a refusal."""
+    refresh: tuple[float, float] = (0.8, 0.9)
+    """A token is replaced when a share of its life between these is over."""
     token_patience: float = 8.0
     """A token that cannot be renewed is given up after it has been refused for so long."""
     patience: float = 30 * 60.0
@@ -90,10 +95,13 @@ class SessionDeps:
     storage: Storage
     site: SiteSettings
     names: Directory
+    openers: Openers
     threads: Threads
     lease: Lease
     ledger: Ledger
     timings: Timings = field(default_factory=Timings)
+    client: ClientProperties = requests.BRIDGE
+    """What LivePerson is told about the program."""
     connecting: Gate = field(default_factory=Gate)
     typing_allowance: Allowance = field(default_factory=lambda: Allowance(50, 10))
     """By workspace: how often the bridge shows that somebody types. Slack takes 60 a minute."""

@@ -27,6 +27,14 @@ def ready() -> Rendered:
     return _aside("🟡 Write your first message; an agent is called then.")
 
 
+def continued() -> Rendered:
+    """The person has a conversation open there that did not begin in this thread."""
+    return _aside(
+        "🔁 You have a conversation open there already, which was not begun in this thread: it "
+        "goes on here. What agents have said in it so far follows; what you wrote does not."
+    )
+
+
 def waiting() -> Rendered:
     """The conversation is in the queue."""
     return _aside("🟡 Waiting for an agent. You can go on writing: nothing gets lost.")

@@ -60,6 +60,20 @@ class SandboxAgent:
         return f"{account}.{self.user_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class IdentityProvider:
+    """How the brand signs who its consumers are, as somebody has set it up in LivePerson."""
+
+    issuer: str
+    public_key: str
+    """One line without the PEM header, as LivePerson's form takes it."""
+    connector: int = 3050000
+    published: bool = True
+    """Whether the public list of connectors tells the issuer."""
+    failure: Literal["500", "401"] = "500"
+    """How a token that is not valid is answered: both have been seen of LivePerson."""
+
+
 @dataclass(slots=True)
 class SandboxAccount:
     """One account, with the settings that differ between LivePerson's customers."""
@@ -70,6 +84,8 @@ class SandboxAccount:
     """The id of the connector for anonymous tokens, if the brand has made one."""
     agents: tuple[SandboxAgent, ...] = ()
     trouble: Trouble | None = None
+    provider: IdentityProvider | None = None
+    """Who signs for authenticated consumers, if the brand has set that up."""
     echo_metadata: bool = False
     """Whether a request's `metadata` comes back to consumers. Nobody promises that it does."""
     delete_when_closed: bool = False

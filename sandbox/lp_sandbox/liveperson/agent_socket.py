@@ -24,6 +24,7 @@ from lp_sandbox.liveperson.link import Link
 from lp_sandbox.liveperson.record import Record
 from lp_sandbox.liveperson.rings import Rings
 from lp_sandbox.liveperson.rules import Rules
+from lp_sandbox.liveperson.signed import Person, seen_of
 from lp_sandbox.liveperson.storage import FileStorage
 from lp_sandbox.liveperson.ums_socket import UmsSocket
 
@@ -62,6 +63,7 @@ class AgentSocket(UmsSocket):
         record: Record,
         profiles: dict[str, Json],
         storage: FileStorage,
+        people: dict[str, Person],
     ) -> None:
         super().__init__(link, session.account, Rules(), record)
         self._model = conversations
@@ -69,6 +71,7 @@ class AgentSocket(UmsSocket):
         self._old_id = session.agent.old_id(session.account.number)
         self._profiles = profiles
         self._storage = storage
+        self._people = people
         self._availability: agent_frames.Availability = "OFFLINE"
         self._state_subscription: str | None = None
         self._subscriptions: dict[str, _Subscription] = {}
@@ -273,7 +276,7 @@ class AgentSocket(UmsSocket):
 
     def _get_profile(self, request: Request) -> Json:
         consumer = frames.converted(request.body, str, "body")
-        profile = self._profiles.get(consumer, {})
+        profile = seen_of(self._profiles.get(consumer, {}), self._people.get(consumer))
         return frames.answer(
             request.id, ".ams.userprofile.GetUserProfile$Response", {"userId": consumer, **profile}
         )

@@ -153,7 +153,7 @@ class LivePersonSandbox(AgentDesk):
     # -- routes --------------------------------------------------------------------------------
 
     def _app(self) -> web.Application:
-        idp = Idp(self._tokens)
+        idp = Idp(self._tokens, self._ums.people)
         app = web.Application(client_max_size=1024 * 1024)
         account = "/api/account/{account}"
         configuration = f"{account}/configuration"

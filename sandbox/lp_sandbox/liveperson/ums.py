@@ -22,6 +22,7 @@ from lp_sandbox.liveperson.link import Link
 from lp_sandbox.liveperson.manners import Manners
 from lp_sandbox.liveperson.record import Record
 from lp_sandbox.liveperson.rules import Rules
+from lp_sandbox.liveperson.signed import Person
 from lp_sandbox.liveperson.storage import FileStorage
 from lp_sandbox.liveperson.tokens import Identity, TokenRefused, Tokens
 from lp_sandbox.liveperson.ums_socket import UmsSocket
@@ -60,6 +61,8 @@ class Ums:
         self.consumers: set[ConsumerSocket] = set()
         self.profiles: dict[str, Json] = {}
         """What consumers said about themselves, by consumer id."""
+        self.people: dict[str, Person] = {}
+        """What the tokens of authenticated ones say about them."""
 
     def stop(self) -> None:
         """Cut every connection."""
@@ -118,6 +121,7 @@ class Ums:
             record=self._record,
             profiles=self.profiles,
             storage=self._storage,
+            people=self.people,
         )
         return await self._serve(request, link, socket)
 

@@ -81,10 +81,14 @@ class User:
     is_bot: bool = False
     team: str | None = None
     """The workspace of somebody from another company; None: this one."""
+    email: str | None = None
+    title: str = ""
 
-    def as_dict(self, team: str) -> dict[str, Any]:
-        """Give the user as `users.info` does (without `users:read.email`, so no address)."""
+    def as_dict(self, team: str, *, email: bool = False) -> dict[str, Any]:
+        """Give the user as `users.info` does; the address only with `users:read.email`."""
         team = self.team or team
+        first, _, last = self.real_name.partition(" ")
+        address = {"email": self.email} if email and self.email else {}
         return {
             "id": self.id,
             "team_id": team,
@@ -100,6 +104,14 @@ class User:
                 "real_name_normalized": self.real_name,
                 "display_name": self.display_name,
                 "display_name_normalized": self.display_name,
+                "first_name": first,
+                "last_name": last,
+                "title": self.title,
+                **{
+                    f"image_{size}": f"https://avatars.slack-edge.com/sandbox/{self.id}_{size}.png"
+                    for size in (24, 32, 48, 72, 192, 512)
+                },
+                **address,
                 "team": team,
             },
             "is_admin": False,

@@ -49,7 +49,7 @@ class Workspace:
         self.users = {
             user.id: user
             for user in (
-                User("U0ANA", "ana", "Ana Ruiz", "Ana"),
+                User("U0ANA", "ana", "Ana Ruiz", "Ana", email="ana@sandbox.example"),
                 User("U0BEN", "ben", "Ben Okafor", "Ben"),
                 User(bot, "lp_bridge", self.app.name, "", is_bot=True),
             )

@@ -12,7 +12,7 @@ from bridge.content.rendered import Rendered
 from bridge.ids import ChannelId, TeamId, UserId
 from bridge.slack.listeners import answers
 from bridge.slack.listeners.commands.parsing import parse
-from bridge.slack.port import ConnectCommand, Refused, Service
+from bridge.slack.port import ConnectCommand, Service
 from bridge.slack.views.accounts_list import accounts_list
 from bridge.slack.views.help import help_text
 from bridge.slack.views.sessions_list import sessions_list
@@ -63,9 +63,7 @@ async def answer_command(
                 channel_name=command.get("channel_name"),
             )
         )
-        return (
-            answers.refused(outcome) if isinstance(outcome, Refused) else answers.opening(outcome)
-        )
+        return answers.connected(outcome, workspace_url)
     if words.verb == "list":
         return sessions_list(await service.sessions(team, user), workspace_url=workspace_url)
     if words.verb == "accounts":
