@@ -9,6 +9,7 @@ from typing import TypeVar
 import structlog
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
+from bridge.relay.intake.changing import Changing
 from bridge.relay.intake.intake import SLACK_WAITS, Intake
 from bridge.relay.intake.limits import limited, over_limit
 from bridge.relay.intake.pressing import Pressing
@@ -29,6 +30,8 @@ from bridge.slack.port import (
     Pressed,
     Refused,
     SessionSummary,
+    ThreadChange,
+    ThreadDeleted,
     ThreadMessage,
 )
 from bridge.slack.views import refusals
@@ -57,6 +60,7 @@ class BridgeService:
         self._presence = presence
         self._supervisor = supervisor
         self._intake = Intake(deps, supervisor)
+        self._changing = Changing(deps, supervisor, self._intake)
         self._pressing = Pressing(deps, supervisor, self._intake)
 
     async def connect(self, command: ConnectCommand) -> Connecting | Refused:
@@ -153,6 +157,19 @@ class BridgeService:
         except Exception:
             self._presence.refused(message.team, message.channel, message.thread_ts, message.ts)
             raise
+
+    async def changed(self, change: ThreadChange) -> None:
+        """Take an edit or a deletion: committed when this returns. Raises as `message`."""
+        message = change.message
+        try:
+            await self._changing.changed(change)
+        except Exception:
+            self._presence.refused(message.team, message.channel, message.thread_ts, message.ts)
+            raise
+
+    async def thread_deleted(self, gone: ThreadDeleted) -> None:
+        """A thread's first message is deleted: see `Changing.thread_deleted`."""
+        await self._changing.thread_deleted(gone)
 
     async def tell(
         self,

@@ -22,6 +22,7 @@ METHODS: Final[dict[str, frozenset[str]]] = {
     # Names of mentioned channels; direct messages cannot be mentioned.
     "conversations.info": frozenset({"channels:read", "groups:read"}),
     "reactions.add": frozenset({"reactions:write"}),
+    "reactions.remove": frozenset({"reactions:write"}),
     "users.info": frozenset({"users:read"}),
     # A dialog, for whoever has just pressed a button.
     "views.open": frozenset(),

@@ -12,7 +12,7 @@ from bridge.store.connection import Transaction
 from bridge.store.driver_errors import unique_violation
 from bridge.store.errors import NumberTaken
 from bridge.store.models import INBOX, WAITING
-from bridge.store.rows import InboxRow, NewInbox
+from bridge.store.rows import InboxRow, NewInbox, ToldRow
 from bridge.store.sessions import now_ms, owner_of, still_owned
 from bridge.store.statement import Statement
 
@@ -49,7 +49,8 @@ async def add(
 
     `first`: the number of the first part.
 
-    Returns the new rows; none if they are known already (a redelivery). With a `state` other
+    Returns the new rows; none if the first is known already (a redelivery): then they all are, or
+    what is known in their place has been changed since. With a `state` other
     than `waiting` the rows are finished at once, and `error` says why.
     """
     now = now_ms()
@@ -74,6 +75,8 @@ async def add(
             **shared,
         )
         added += [InboxRow(id=InboxId(row[0]), **shared) for row in found]  # type: ignore[arg-type]
+        if not added:
+            break
     return added
 
 
@@ -84,6 +87,35 @@ _WAITING = Statement(lambda _: select(*_COLUMNS).where(_OF_SESSION, INBOX.c.stat
 async def waiting(transaction: Transaction, session: SessionId) -> list[InboxRow]:
     """The session's rows that wait for LivePerson, in thread order."""
     rows = await _WAITING.fetch(transaction, InboxRow, session=session)
+    return sorted(rows, key=lambda row: row.order)
+
+
+_TOLD = [INBOX.c[name] for name in ToldRow.__dataclass_fields__]
+RELAYED = ("text", "file")
+"""Kinds of rows that a message itself becomes."""
+CHANGING = ("edit", "withdrawal")
+"""Kinds of rows that are about another message than the one they stand with."""
+# By `uq_inbox_event`. No lock.
+_OF_MESSAGE = Statement(
+    lambda _: select(*_TOLD).where(INBOX.c.message_ts == bindparam("ts"), _OF_SESSION)
+)
+# By `ix_inbox_session`: as many steps as the session has had messages. No lock.
+_CHANGES = Statement(
+    lambda _: select(*_TOLD).where(
+        _OF_SESSION, INBOX.c.kind.in_([literal_column(f"'{kind}'") for kind in CHANGING])
+    )
+)
+
+
+async def of_message(transaction: Transaction, session: SessionId, ts: MessageTs) -> list[ToldRow]:
+    """What was stored of a message, whatever has become of it, in order."""
+    rows = await _OF_MESSAGE.fetch(transaction, ToldRow, session=session, ts=ts)
+    return sorted(rows, key=lambda row: row.order)
+
+
+async def changes(transaction: Transaction, session: SessionId) -> list[ToldRow]:
+    """What the session was told about messages that were relayed before, in order."""
+    rows = await _CHANGES.fetch(transaction, ToldRow, session=session)
     return sorted(rows, key=lambda row: row.order)
 
 
@@ -241,6 +273,37 @@ async def mark_failed(transaction: Transaction, rows: Sequence[InboxId], error: 
     now = now_ms()
     notes = [{"row": row, "why": error, "at": now} for row in rows]
     await _FAILED.run_many(transaction, notes)
+
+
+# By the primary key. Locks the rows. Run again, it changes nothing.
+_KEPT = Statement(
+    lambda _: (
+        update(INBOX)
+        .where(INBOX.c.id == bindparam("row"), INBOX.c.state != literal_column("'sent'"))
+        .values(state="kept", error=bindparam("why"), finished_at=bindparam("at"))
+    )
+)
+
+
+async def mark_kept(transaction: Transaction, rows: Sequence[InboxId], why: str) -> None:
+    """Mark rows as not for LivePerson any more, for this reason; not those that it has."""
+    now = now_ms()
+    await _KEPT.run_many(transaction, [{"row": row, "why": why, "at": now} for row in rows])
+
+
+# By the primary key. Locks the row. Run again, it writes the same.
+_REWRITE = Statement(
+    lambda _: (
+        update(INBOX)
+        .where(INBOX.c.id == bindparam("row"), INBOX.c.state != literal_column("'sent'"))
+        .values(payload=bindparam("after"))
+    )
+)
+
+
+async def rewrite(transaction: Transaction, row: InboxId, payload: str) -> None:
+    """Change what a row holds that LivePerson does not have; it must not be on its way there."""
+    await _REWRITE.change(transaction, row=row, after=payload)
 
 
 _SHARED = ("session_id", "team_id", "channel_id", "message_ts", "user_id", "created_at")

@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 REMEMBERED = 32
 """How many finished rows and numbers are remembered: a query of the inbox that began before a row
 was finished may still return it."""
+DROPPED = 256
+"""The same for rows that will never be sent because people took them back."""
 STRANGERS = 8
 """At most so many dialogs that are not this session's are logged."""
 PENDING_WEIGHT = 4 * 1024 * 1024
@@ -88,6 +90,8 @@ class Delivery:
         "_dialog",
         "_dialogs",
         "_doubts",
+        "_dropped",
+        "_edits",
         "_finished",
         "_late_own",
         "_left",
@@ -126,6 +130,9 @@ class Delivery:
         """Events to be shown that are not stored yet, in order."""
         self._weight = 0
         self._waiting: list[Queued] = []
+        self._edits: list[Queued] = []
+        """Those of the waiting rows that may still change what waits before them."""
+        self._dropped: deque[InboxId] = deque(maxlen=DROPPED)
         self._doubts: list[InboxId] = []
         self._confirmed: dict[InboxId, Number] = {}
         """Messages that LivePerson has, and whose rows are not marked as sent yet."""
@@ -164,8 +171,12 @@ class Delivery:
         """Queue committed rows; skip those that are queued or finished already."""
         for row in rows:
             known = row.id in self._finished or any(each.id == row.id for each in self._waiting)
-            if not known:
-                bisect.insort(self._waiting, queued(row), key=lambda each: each.order)
+            if known or row.id in self._dropped:
+                continue
+            new = queued(row)
+            bisect.insort(self._waiting, new, key=lambda each: each.order)
+            if new.item.changes is not None:
+                bisect.insort(self._edits, new, key=lambda each: each.order)
 
     @property
     def waiting(self) -> list[Queued]:
@@ -179,11 +190,33 @@ class Delivery:
 
     @property
     def unready(self) -> Queued | None:
-        """The first waiting row that has to be made ready before it can be published."""
+        """The first waiting row that has to be made ready before it can be published.
+
+        What may change others goes first, once it is known what has become of those.
+        """
+        for row in self._edits:
+            if self._can_be_settled(row):
+                return row
         for row in self._waiting:
-            if not row.item.ready:
+            if not row.item.ready and row.item.changes is None:
                 return row
         return None
+
+    @property
+    def edits(self) -> bool:
+        """Whether something waits that may change what waits before it."""
+        return bool(self._edits)
+
+    def _can_be_settled(self, edit: Queued) -> bool:
+        """Whether nothing of the message that it changes is under way."""
+        return not any(
+            row.about == edit.item.changes and (self.is_under_way(row) or self._is_sent(row.id))
+            for row in self._waiting
+        )
+
+    def _may_change(self, row: Queued) -> bool:
+        """Whether something waits that may change this row."""
+        return any(edit.item.changes == row.about and edit.id != row.id for edit in self._edits)
 
     @property
     def doubtful(self) -> bool:
@@ -241,6 +274,8 @@ class Delivery:
                     return Step.NOTE, row
         row = self._waiting[0]
         if self.in_flight is not None or not row.item.ready:
+            return None
+        if self._edits and self._may_change(row):
             return None
         if row.item.published and self._dialog is None:
             return None
@@ -317,11 +352,25 @@ class Delivery:
         gone = set(rows)
         self._waiting = [each for each in self._waiting if each.id not in gone]
         self._doubts = [each for each in self._doubts if each not in gone]
+        if self._edits:
+            self._edits = [each for each in self._edits if each.id not in gone]
         self._finished.extend(gone)
 
     def renew(self, row: InboxId, rows: Sequence[InboxRow]) -> None:
         """A row has been made ready, perhaps in several parts: queue these rows in its place."""
         self._waiting = [each for each in self._waiting if each.id != row]
+        self.add(rows)
+
+    def settle(self, edit: InboxId, rows: Sequence[InboxRow], over: Iterable[InboxId]) -> None:
+        """It is known what an edit comes to. Of all that is about its message, `rows` wait now, and
+        those in `over` do not."""
+        gone, left = set(over), {row.id for row in rows}
+        for row in [each.id for each in self._waiting if each.id in gone] + [edit]:
+            if row not in left:
+                self._dropped.append(row)
+        gone |= left | {edit}
+        self._waiting = [row for row in self._waiting if row.id not in gone]
+        self._edits = [row for row in self._edits if row.id not in gone]
         self.add(rows)
 
     def unwritten(self) -> list[Sent]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.content.from_slack import relayed, to_plain
+from bridge.content.markup import one_line, shorten
 from bridge.content.people import looks_named
 from bridge.content.rendered import Rendered
 from bridge.ids import TeamId, UserId
@@ -19,6 +20,9 @@ from bridge.store.rows import NewOutbox
 
 UNCERTAIN = "LivePerson does not tell whether it has arrived."
 """The stored reason for giving up a message whose outcome stays unknown."""
+
+FIRST_WORDS = 60
+"""So many characters of a message that was withdrawn are repeated."""
 
 TALK_OVER = (
     "The agent had ended the conversation by then.",
@@ -61,6 +65,17 @@ class Wording:
         return None if self.writer is None else relayed(self.plain, writer=self.writer)
 
 
+def corrected(words: str) -> str:
+    """Tell the agent what a message says now."""
+    return f"Correction: {words}"
+
+
+def withdrawn(words: str) -> str:
+    """Tell the agent that a message is taken back."""
+    first = shorten(one_line(words), FIRST_WORDS)
+    return f"(A message was withdrawn: “{first}”)" if first else "(A message was withdrawn.)"
+
+
 def wording(
     source: str,
     writer: UserId,
@@ -77,6 +92,28 @@ def wording(
     names = deps.names.names(team)
     plain = source if literal else to_plain(source, names, exact=exact)
     return Wording(plain, names.user(writer))
+
+
+def correction(words: Wording, *, named: bool) -> list[str] | None:
+    """What the agent gets of a message that was edited after it was relayed; None as for `texts`.
+
+    The writer is named as for a message of these words.
+    """
+    if words.plain is None:
+        return None
+    told = corrected(words.plain)
+    if not named:
+        parts = relayed(told, writer=None)
+        if not any(map(looks_named, (words.plain, *parts[1:]))):
+            return parts
+    return None if words.writer is None else relayed(told, writer=words.writer)
+
+
+def withdrawal(words: Wording, *, named: bool) -> list[str] | None:
+    """Likewise of one that was withdrawn; `words` are those of the message."""
+    if words.plain is None or (named and words.writer is None):
+        return None
+    return relayed(withdrawn(words.plain), writer=words.writer if named else None)
 
 
 def not_delivered(rows: Sequence[Queued], reason: str, remedy: str) -> list[NewOutbox]:

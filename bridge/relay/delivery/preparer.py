@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bridge.content.from_slack import names_in
+from bridge.relay.delivery import corrections
 from bridge.relay.delivery.machine import Delivery
 from bridge.relay.delivery.messages import Wording, wording
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import Answer, Queued, Text, packed
+from bridge.relay.shared.items import Answer, Edit, Queued, Text, packed
 from bridge.relay.shared.pump import Pump
 from bridge.relay.shared.record import Record
 from bridge.slack.web.directory import MESSAGE_PATIENCE
@@ -67,7 +68,11 @@ class Preparer:
 
     async def _work(self) -> None:
         while not self._pump.ending and (row := self._delivery.unready) is not None:
-            self._delivery.renew(row.id, await self._prepare(row))
+            if isinstance(row.item, Edit):
+                settled = await corrections.settle(self._record, self._deps, row)
+                self._delivery.settle(row.id, settled.rows, settled.over)
+            else:
+                self._delivery.renew(row.id, await self._prepare(row))
             self._ready()
 
     async def _prepare(self, row: Queued) -> list[InboxRow]:

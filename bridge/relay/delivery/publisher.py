@@ -206,6 +206,8 @@ class Publisher:
                     return
                 await self._receipt.over()
             elif (todo := self._delivery.next()) is None:
+                if self._delivery.edits:
+                    self._preparer.kick()  # what was under way may have had its outcome
                 return
             elif self.pump.ending and todo[0] is Step.SEND:
                 return  # but what has been answered is noted: the next owner finds no doubt

@@ -54,7 +54,7 @@ class Intake:
         thread = await self._deps.threads.find(key_of(message))
         if thread is None:
             return
-        if not await self._by_person(message):
+        if not await self.by_person(message):
             await self._say_apps_not_relayed(thread, message)
             return
         bot = self._deps.workspaces.bot_user_id(message.team)
@@ -73,7 +73,8 @@ class Intake:
             return
         await self._relay(thread, message, words)
 
-    async def _by_person(self, message: ThreadMessage) -> bool:
+    async def by_person(self, message: ThreadMessage) -> bool:
+        """Whether a person has written it, as far as Slack tells. Raises `SlackError`."""
         if message.writer is WriterKind.THROUGH_APP:
             return await self._deps.names.is_person(message.team, message.user)
         return message.writer is WriterKind.PERSON
@@ -96,7 +97,10 @@ class Intake:
                 ts=message.ts,
                 user=message.user,
                 items=[
-                    packed(item) for item in text_items(message.text, texts, exact=message.exact)
+                    packed(item)
+                    for item in text_items(
+                        message.text, texts, exact=message.exact, gesture=message.gesture
+                    )
                 ],
                 state="waiting" if held.live else "failed",
                 error=None if held.live else "The conversation was over already.",

@@ -37,6 +37,12 @@ POINTS: Final = (
 )
 """Every point, in the order of a session's life. A test runs through all of them."""
 
+EDITS: Final = (
+    "edit.committed",  # an edit is stored, Slack not yet acknowledged
+    "edit.settled",  # what it comes to is stored, and nothing of that is sent
+)
+"""The same for messages that people edit and delete."""
+
 _ARMED = os.environ.get("BRIDGE_TEST_CRASH_AT")
 _passed: Counter[str] = Counter()
 

@@ -14,7 +14,14 @@ import msgspec
 from bridge.ids import ChannelId, MessageTs, TeamId
 from bridge.slack.web.client import Check, SlackClient
 from bridge.slack.web.errors import SlackRefused, SlackUnavailable, SlackUnknown
-from bridge.slack.web.methods import ADD_REACTION, HISTORY, POST_MESSAGE, REPLIES, UPDATE
+from bridge.slack.web.methods import (
+    ADD_REACTION,
+    HISTORY,
+    POST_MESSAGE,
+    REMOVE_REACTION,
+    REPLIES,
+    UPDATE,
+)
 
 EVENT_TYPE: Final = "lp_bridge"
 """`event_type` of the metadata that every post carries; its payload is `{"key": …}`."""
@@ -227,6 +234,21 @@ class Sender:
             )
         except SlackRefused as error:
             if error.code != "already_reacted":
+                raise
+
+    async def unmark(self, team: TeamId, channel: ChannelId, mark: Mark) -> None:
+        """Take our reaction away; one that is not there is fine. Raises `SlackError`."""
+        try:
+            await self._client.call(
+                team,
+                REMOVE_REACTION,
+                patience=PATIENCE,
+                channel=channel,
+                timestamp=mark.message_ts,
+                name=mark.name,
+            )
+        except SlackRefused as error:
+            if error.code not in ("no_reaction", "message_not_found"):
                 raise
 
     async def respond(self, response_url: str, post: Post) -> None:

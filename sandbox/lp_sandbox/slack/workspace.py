@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lp_sandbox.slack.model import (
@@ -28,6 +29,16 @@ T = TypeVar("T")
 
 WATCHED = 10_000
 """How many changes wait for a watcher that does not read, before it misses some."""
+
+
+@dataclass(slots=True)
+class Manners:
+    """In what Slack may differ, where its documentation leaves it open."""
+
+    edited_in_seconds: bool = True
+    """`edited.ts` is a whole second, as it is seen to be. False: as exact as any other."""
+    tells_previous: bool = True
+    """`message_changed` tells what the message was."""
 
 
 class Workspace:
@@ -75,6 +86,7 @@ class Workspace:
         """Who may be shown a dialog: each is good once."""
         self.views: dict[str, dict[str, Any]] = {}
         """Dialogs that are open, by id."""
+        self.manners = Manners()
         self.changes = 0
         """How many there have been."""
 
