@@ -77,6 +77,7 @@ async def test_each_edit_is_told_against_the_one_before_it(
 async def test_another_person_is_named_in_a_correction(world: World) -> None:
     thread, conversation = await world.talking()
     ts = await thread.say("hello", user=BEN)
+    await hears(world, conversation, "Ben: hello")
     await edit(thread, ts, "hello there", user=BEN)
     await world.until(lambda: len(said(world, conversation)) == 2)
     await delete(thread, ts)
@@ -195,3 +196,16 @@ async def test_nothing_is_told_of_a_thread_that_is_over(world: World) -> None:
     await asyncio.sleep(0.2)
     assert [text for text in thread.texts if text in before] == thread.texts
     assert said(world, conversation) == ["hello"]
+
+
+async def test_nothing_is_posted_below_a_first_message_that_is_gone(world: World) -> None:
+    """Slack might show it in the channel itself."""
+    thread, conversation = await world.talking()
+    await world.slack.delete(CHANNEL, thread.ts, wait=True)
+    before = len(world.slack.messages(CHANNEL))
+    await world.liveperson.say(conversation.id, "are you still there?")
+    await world.until(lambda: conversation.state == "CLOSE")
+    private = [message["text"] for message in world.slack.messages("D0ANA")]
+    assert len(private) == 1
+    assert "could not go on" in private[0]
+    assert len(world.slack.messages(CHANNEL)) == before

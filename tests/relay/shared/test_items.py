@@ -10,11 +10,13 @@ from bridge.relay.shared.items import (
     KINDS,
     Answer,
     Close,
+    Edit,
     Item,
     Note,
     Press,
     Text,
     Unknown,
+    Withdrawal,
     Word,
     packed,
     text_items,
@@ -24,7 +26,8 @@ from bridge.relay.shared.items import (
 PRESS = Press(3, "d", '[{"type":"Answer"}]')
 ANSWER = Answer("Yes", "Yes", metadata='[{"type":"Answer"}]', on=MessageTs("1.0"))
 TEXTS = [Text("hi <@U1>"), Text("hi <@U1>", "hi Ana"), Text("", "part")]
-ITEMS = [*TEXTS, PRESS, ANSWER, Close(), Note(), Word()]
+EDITS = [Edit("hi", of=MessageTs("1.0")), Withdrawal(of=MessageTs("1.0"))]
+ITEMS = [*TEXTS, PRESS, ANSWER, *EDITS, Close(), Note(), Word()]
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=repr)
