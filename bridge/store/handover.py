@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from bridge.ids import SessionId
+from bridge.ids import MessageTs, SessionId
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Transaction
 from bridge.store.rows import DialogRow, InboxRow, OutboxRow
@@ -23,6 +23,8 @@ class Handover:
     dialogs: list[DialogRow]
     written: bool
     """Whether anything has ever reached a dialog."""
+    gestures: list[tuple[MessageTs, str]] = field(default_factory=list)
+    """The messages of the last minutes, and the gestures that have made them, in order."""
     own: dict[str, set[int]]
     """By dialog: sequences of our own messages that may still come (see `behind`)."""
 
@@ -42,6 +44,7 @@ async def handover_of(transaction: Transaction, session: SessionId) -> Handover:
         outgoing=await outbox.waiting(transaction, session),
         dialogs=dialogs,
         written=await inbox.any_sent(transaction, session),
+        gestures=await inbox.gestures(transaction, session),
         own={
             each.dialog_id: await inbox.known_sequences(
                 transaction, session, each.dialog_id, behind(each)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import BigInteger, bindparam, func, literal_column, select, update
 
-from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
+from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId, ts_key
 from bridge.store.connection import Transaction
 from bridge.store.driver_errors import unique_violation
 from bridge.store.errors import NumberTaken
@@ -194,6 +195,38 @@ _ANY_SENT = Statement(
 async def any_sent(connection: Transaction, session: SessionId) -> bool:
     """Whether anything of the session has ever reached a dialog."""
     return await _ANY_SENT.value(connection, session=session) is not None
+
+
+GESTURE_MS = 10 * 60 * 1000
+"""A message that one gesture has made twice comes within this time."""
+# By `ix_inbox_session`: as many steps as the session has had messages. No lock.
+_LAST_TEXTS = Statement(
+    lambda _: select(INBOX.c.message_ts, INBOX.c.payload).where(
+        _OF_SESSION,
+        INBOX.c.kind == literal_column("'text'"),
+        INBOX.c.state != literal_column("'kept'"),
+        INBOX.c.created_at >= bindparam("since"),
+    )
+)
+
+
+class _Gesture(msgspec.Struct):
+    """The one field of a text's payload that is read here."""
+
+    gesture: str | None = None
+
+
+_GESTURE = msgspec.json.Decoder(_Gesture)
+
+
+async def gestures(transaction: Transaction, session: SessionId) -> list[tuple[MessageTs, str]]:
+    """The messages of the last minutes, and the gestures that have made them, in order."""
+    since = now_ms() - GESTURE_MS
+    found = await _LAST_TEXTS.run(transaction, session=session, since=since)
+    told = [(MessageTs(ts), _GESTURE.decode(payload).gesture) for ts, payload in found]
+    return sorted(
+        {(ts, gesture) for ts, gesture in told if gesture}, key=lambda each: ts_key(each[0])
+    )
 
 
 # By the primary key. Locks the row. Run again, it writes the same; `uq_inbox_number` may refuse it.

@@ -17,6 +17,7 @@ from typing import Final
 from bridge.content.from_slack import names_in
 from bridge.ids import InboxId
 from bridge.relay.delivery.messages import (
+    TWIN,
     UNCERTAIN,
     Wording,
     correction,
@@ -72,7 +73,7 @@ def judge(edit: ToldRow, known: Sequence[ToldRow], same: Callable[[Text, Text], 
     `known` is in the order of the thread, `edit` among it, and none of it is under way. Pure.
     """
     item = edit_of(edit)
-    if edit.state != "waiting":
+    if edit.state != "waiting" or any(row.error == TWIN for row in known):
         return Verdict(Fate.OVER)
     if any(is_edit(row) and row.order > edit.order for row in known):
         return Verdict(Fate.OVER, SUPERSEDED)

@@ -23,11 +23,11 @@ from enum import Enum, auto
 
 import structlog
 
-from bridge.ids import InboxId
+from bridge.ids import InboxId, MessageTs
 from bridge.liveperson.dialog import Dialog, Gap, weight
 from bridge.liveperson.events import AcceptStatusEvent, HiddenEvent, TextEvent
 from bridge.liveperson.frames import EventChange
-from bridge.relay.shared.items import Queued, queued
+from bridge.relay.shared.items import Queued, Text, gesture_of, queued
 from bridge.relay.shared.own_words import is_marker, marker_of
 from bridge.store.handover import Handover
 from bridge.store.rows import DialogPosition, InboxRow
@@ -39,6 +39,8 @@ REMEMBERED = 32
 was finished may still return it."""
 DROPPED = 256
 """The same for rows that will never be sent because people took them back."""
+GESTURES = 16
+"""Of so many last messages it is remembered by which gesture they were written."""
 STRANGERS = 8
 """At most so many dialogs that are not this session's are logged."""
 PENDING_WEIGHT = 4 * 1024 * 1024
@@ -93,6 +95,7 @@ class Delivery:
         "_dropped",
         "_edits",
         "_finished",
+        "_gestures",
         "_late_own",
         "_left",
         "_numbers",
@@ -109,6 +112,7 @@ class Delivery:
         "pending",
         "survey",
         "turning",
+        "twins",
     )
 
     def __init__(self, session: str) -> None:
@@ -133,6 +137,10 @@ class Delivery:
         self._edits: list[Queued] = []
         """Those of the waiting rows that may still change what waits before them."""
         self._dropped: deque[InboxId] = deque(maxlen=DROPPED)
+        self._gestures: dict[str, MessageTs] = {}
+        """Which message the last gestures have made."""
+        self.twins: list[InboxId] = []
+        """Rows of messages that a gesture has made a second time: they are not sent."""
         self._doubts: list[InboxId] = []
         self._confirmed: dict[InboxId, Number] = {}
         """Messages that LivePerson has, and whose rows are not marked as sent yet."""
@@ -162,6 +170,8 @@ class Delivery:
             for sequence in numbers:
                 self._dialogs[name].ours(sequence)
         self._unnumbered = {row.id: (queued(row), row.dialog_id) for row in left.unnumbered}
+        for ts, gesture in left.gestures:
+            self._is_twin(gesture, ts)
         self.add(left.incoming)
         self._doubts = [row.id for row in self._waiting if row.item.published and row.item.ready]
 
@@ -171,12 +181,30 @@ class Delivery:
         """Queue committed rows; skip those that are queued or finished already."""
         for row in rows:
             known = row.id in self._finished or any(each.id == row.id for each in self._waiting)
-            if known or row.id in self._dropped:
+            if known or row.id in self._dropped or row.id in self.twins:
                 continue
             new = queued(row)
+            if new.kind == Text.kind and self._is_twin(gesture_of(new.item), new.message_ts):
+                self.twins.append(row.id)
+                continue
             bisect.insort(self._waiting, new, key=lambda each: each.order)
             if new.item.changes is not None:
                 bisect.insort(self._edits, new, key=lambda each: each.order)
+
+    def _is_twin(self, gesture: str | None, ts: MessageTs) -> bool:
+        """Whether another message was made by the same gesture."""
+        if gesture is None:
+            return False
+        first = self._gestures.setdefault(gesture, ts)
+        if len(self._gestures) > GESTURES:
+            del self._gestures[next(iter(self._gestures))]
+        return first != ts
+
+    def untwinned(self, rows: Iterable[InboxId]) -> None:
+        """The store says that these twins are not sent."""
+        gone = set(rows)
+        self._dropped.extend(gone)
+        self.twins = [each for each in self.twins if each not in gone]
 
     @property
     def waiting(self) -> list[Queued]:

@@ -24,6 +24,9 @@ UNCERTAIN = "LivePerson does not tell whether it has arrived."
 FIRST_WORDS = 60
 """So many characters of a message that was withdrawn are repeated."""
 
+TWIN = "It came twice."
+"""Why a message is not sent that Slack has told twice, under two times."""
+
 TALK_OVER = (
     "The agent had ended the conversation by then.",
     "To talk again, press “Start again” on the first message.",

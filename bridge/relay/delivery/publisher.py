@@ -25,6 +25,7 @@ from bridge.liveperson.errors import (
 from bridge.relay.delivery.machine import Delivery, Number, Sent, Step
 from bridge.relay.delivery.messages import (
     TALK_OVER,
+    TWIN,
     UNCERTAIN,
     Verdict,
     not_delivered,
@@ -186,6 +187,11 @@ class Publisher:
         """The waiting rows, in thread order."""
         return self._delivery.waiting
 
+    @property
+    def twins(self) -> list[InboxId]:
+        """Rows of messages that came twice, under two times: they are not sent."""
+        return self._delivery.twins
+
     def unwritten(self) -> list[Sent]:
         """Messages that are sent, and whose rows do not say so yet."""
         return self._delivery.unwritten()
@@ -201,6 +207,8 @@ class Publisher:
         while self._connection is not None:
             if self._reload and not self.pump.ending:
                 await self._read_in_turn()
+            if self._delivery.twins:
+                await self._leave_twins()
             if self._receipt.pending:
                 if not self._delivery.waiting:
                     return
@@ -213,6 +221,12 @@ class Publisher:
                 return  # but what has been answered is noted: the next owner finds no doubt
             else:
                 await self._do(*todo)
+
+    async def _leave_twins(self) -> None:
+        """What one gesture has made twice is sent once."""
+        twins = list(self._delivery.twins)
+        await self._record.commit(lambda connection: inbox.mark_kept(connection, twins, TWIN))
+        self._delivery.untwinned(twins)
 
     async def _do(self, step: Step, row: Queued) -> None:
         match step:

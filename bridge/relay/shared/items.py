@@ -287,6 +287,11 @@ def unpacked(kind: str, payload: str) -> Item:
         return _UNKNOWN
 
 
+def gesture_of(item: Item) -> str | None:
+    """What somebody did to write it, where Slack has told."""
+    return item.gesture if isinstance(item, Text) else None
+
+
 def queued(row: InboxRow) -> Queued:
     """A row with its item read."""
     item = unpacked(row.kind, row.payload)

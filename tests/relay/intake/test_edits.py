@@ -209,3 +209,33 @@ async def test_nothing_is_posted_below_a_first_message_that_is_gone(world: World
     assert len(private) == 1
     assert "could not go on" in private[0]
     assert len(world.slack.messages(CHANNEL)) == before
+
+
+async def test_what_waits_and_is_withdrawn_is_nobodys_loss_at_the_end(world: World) -> None:
+    thread, conversation = await world.talking()
+    await down(world)
+    secret = await thread.say("my password is hunter2")
+    lost = await thread.say("hello?")
+    await delete(thread, secret)
+    await world.liveperson.close(conversation.id)
+    up(world)
+    await thread.shows("was not delivered")
+    assert said(world, conversation) == []
+    await world.until(lambda: world.slack.workspace.reactions(CHANNEL, lost))
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_one_gesture_that_comes_as_two_messages_is_relayed_once(
+    at_once: bool, world: World
+) -> None:
+    thread, conversation = await world.talking()
+    first = await thread.say("hello", gesture="one")
+    if not at_once:
+        await world.until(lambda: said(world, conversation) == ["hello"])
+    second = await thread.say("hello", gesture="one")
+    await thread.say("hello", gesture="another")
+    await hears(world, conversation, "hello", "hello")
+    for ts in (second, first):
+        await edit(thread, ts, "hello you")
+    await thread.say("bye")
+    await hears(world, conversation, "hello", "hello", "Correction: hello you", "bye")
