@@ -71,7 +71,7 @@ async def test_what_was_taken_back_stays_back_wherever_the_bridge_is_killed(
     world.liveperson.faults.hold_http("ums", seconds=600, times=None)
     await world.bridge(BRIDGE_TEST_CRASH_AT=point)
     secret = await thread.say("a secret")
-    await world.slack.delete(CHANNEL, secret)
+    await world.slack.delete(CHANNEL, secret, wait=point == "edit.settled")
     if point == "edit.settled":  # that needs a connection
         world.liveperson.faults.release_http()
         world.liveperson.faults.clear()
