@@ -136,6 +136,8 @@ class ThreadMessage:
     writer: WriterKind = WriterKind.PERSON
     home: TeamId | None = None
     """The workspace that the writer belongs to, where Slack tells."""
+    profile: Any = None
+    """The writer's profile, which Slack's event tells of people from other companies."""
     gesture: str | None = None
     """Slack's `client_msg_id`: one thing that somebody did can come as two messages, which share
     it."""

@@ -70,6 +70,7 @@ class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
     user_team: str | None = None
     hidden: bool = False
     files: list[Any] | None = None
+    user_profile: Any = None
     blocks: Any = None
     attachments: Any = None
     client_msg_id: str | None = None
@@ -286,6 +287,7 @@ def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
         writer=writer,
         home=TeamId(home) if home else None,
         gesture=event.client_msg_id[:LONGEST_GESTURE] if event.client_msg_id else None,
+        profile=event.user_profile,
     )
 
 
