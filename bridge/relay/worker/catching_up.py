@@ -288,11 +288,8 @@ class CatchingUp:
                     transaction, thread, stamps[start : start + 500]
                 )
         since = (thread.since - OVERLAP_MS) // 1000
-        return [
-            message if message["ts"] not in known else changed
-            for message in messages
-            if message["ts"] not in known or (changed := edited(message, since)) is not None
-        ]
+        told = [edited(each, since) if each["ts"] in known else each for each in messages]
+        return [each for each in told if each is not None]
 
     def _refusals_of(self, thread: UnreadThread) -> int:
         later = self._postponed.get(thread.session)
