@@ -352,7 +352,7 @@ TestTwoFrames = cases(TwoFrames, 80)
 
 
 class TakenBack(LossyDialog):
-        """What the agent was told last of a message is what it says now."""
+    """Likewise, with messages that people edit and withdraw; `judge` is the real one."""
 
     @precondition(lambda self: self.store.rows)
     @rule(data=st.data(), words=st.sampled_from(["hello", "no", None]))
