@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
+from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, new_session_id
 from bridge.relay.intake.changing import Changing
 from bridge.relay.intake.intake import SLACK_WAITS, Intake
 from bridge.relay.intake.limits import limited, over_limit
@@ -194,6 +194,20 @@ class BridgeService:
         if row.live:
             await self._intake.close(row, click.user, MessageTs(click.key))
         return None
+
+    async def retry(self, rows: str, click: Click) -> Refused | None:
+        """Send messages again that were not delivered. `rows`: as the button carries them.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        row = await self._pressed(click)
+        if isinstance(row, Refused):
+            return row
+        if not row.live:
+            return Refused(refusals.conversation_over())
+        only = {InboxId(int(each)) for each in rows.split(",") if each.isdecimal()}
+        done = await self._intake.retry(row, MessageTs(click.key), only)
+        return None if done else Refused(refusals.sent_again_already())
 
     async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
         """Take a press in a card, in the card's own thread; what it says leaves in thread order.

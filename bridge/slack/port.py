@@ -219,6 +219,9 @@ class Service(Protocol):
     async def end(self, session: SessionId, click: Click) -> Refused | None:
         """End a session from its own thread; ending it again does no harm."""
 
+    async def retry(self, rows: str, click: Click) -> Refused | None:
+        """Send messages again that were not delivered, from their own thread; each only once."""
+
     async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
         """Take a press; asked again with the same identity, take no second one."""
 

@@ -94,7 +94,7 @@ async def waiting(transaction: Transaction, session: SessionId) -> list[InboxRow
 _TOLD = [INBOX.c[name] for name in ToldRow.__dataclass_fields__]
 RELAYED = ("text", "file")
 """Kinds of rows that a message itself becomes."""
-CHANGING = ("edit", "withdrawal")
+CHANGING = ("edit", "withdrawal", "retry")
 """Kinds of rows that are about another message than the one they stand with."""
 # By `uq_inbox_event`. No lock.
 _OF_MESSAGE = Statement(
@@ -337,6 +337,35 @@ _REWRITE = Statement(
 async def rewrite(transaction: Transaction, row: InboxId, payload: str) -> None:
     """Change what a row holds that LivePerson does not have; it must not be on its way there."""
     await _REWRITE.change(transaction, row=row, after=payload)
+
+
+# By `ix_inbox_session`: as many steps as the session has had messages. No lock.
+_ALL_FAILED = Statement(
+    lambda _: select(*_TOLD).where(_OF_SESSION, INBOX.c.state == literal_column("'failed'"))
+)
+# By the primary key. Locks the row. Run again, it finds none.
+_TAKE_FAILED = Statement(
+    lambda _: (
+        update(INBOX)
+        .where(
+            INBOX.c.id == bindparam("row"), _OF_SESSION, INBOX.c.state == literal_column("'failed'")
+        )
+        .values(state="kept", error=bindparam("why"))
+        .returning(INBOX.c.id)
+    )
+)
+
+
+async def failed(transaction: Transaction, session: SessionId) -> list[ToldRow]:
+    """The session's rows that could not be delivered, in order."""
+    rows = await _ALL_FAILED.fetch(transaction, ToldRow, session=session)
+    return sorted(rows, key=lambda row: row.order)
+
+
+async def take_failed(transaction: Transaction, session: SessionId, row: InboxId, why: str) -> bool:
+    """Have a failed row count as dealt with; False if it does already, or is none."""
+    found = await _TAKE_FAILED.first(transaction, row=row, session=session, why=why)
+    return found is not None
 
 
 _SHARED = ("session_id", "team_id", "channel_id", "message_ts", "user_id", "created_at")

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Final
 
 from bridge.content.from_slack import names_in
-from bridge.ids import InboxId
+from bridge.ids import InboxId, MessageTs
 from bridge.relay.delivery.messages import (
     TWIN,
     UNCERTAIN,
@@ -26,7 +26,7 @@ from bridge.relay.delivery.messages import (
 )
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import Edit, Queued, Text, Withdrawal, packed, unpacked
+from bridge.relay.shared.items import Edit, Queued, Retry, Text, Withdrawal, packed, unpacked
 from bridge.relay.shared.record import Record
 from bridge.slack.web.directory import MESSAGE_PATIENCE
 from bridge.store import inbox, people
@@ -100,7 +100,7 @@ def _unsent(others: Sequence[ToldRow], waiting: list[InboxId], *, withdrawn: boo
     if withdrawn:
         return Verdict(Fate.OVER, TAKEN_BACK, kept=[*{*waiting, *(row.id for row in own)}])
     edits = [row.id for row in others if is_edit(row) and row.id in waiting]
-    texts = [row for row in own if row.kind == Text.kind]
+    texts = [row for row in own if row.kind in (Text.kind, Retry.kind)]
     hopeful = [row for row in texts if row.state == "waiting"]
     if not texts:
         return Verdict(Fate.SAY, kept=edits)
@@ -119,6 +119,11 @@ def edit_of(row: ToldRow | Queued) -> Edit:
 def is_edit(row: InboxRow) -> bool:
     """Whether a row is about a message that was edited or withdrawn."""
     return row.kind in (Edit.kind, Withdrawal.kind)
+
+
+def about(row: ToldRow) -> MessageTs:
+    """The message that a row is, or is about."""
+    return unpacked(row.kind, row.payload).shown_on or row.message_ts
 
 
 def _beginning(row: ToldRow, known: Sequence[ToldRow]) -> ToldRow:
@@ -144,13 +149,13 @@ class Settled:
     """And what does not."""
 
 
-async def about(transaction: Transaction, session: Record, edit: Queued) -> list[ToldRow]:
+async def all_about(transaction: Transaction, session: Record, edit: Queued) -> list[ToldRow]:
     """All that is stored about an edit's message, in order."""
     name, ts = session.row.id, edit.about
     own = await inbox.of_message(transaction, name, ts)
     later = await inbox.changes(transaction, name)
     rows = [row for row in own if row.kind in inbox.RELAYED]
-    rows += [row for row in later if unpacked(row.kind, row.payload).shown_on == ts]
+    rows += [row for row in later if about(row) == ts]
     return sorted(rows, key=lambda row: row.order)
 
 
@@ -158,7 +163,7 @@ async def settle(record: Record, deps: SessionDeps, edit: Queued) -> Settled:
     """Settle an edit. Raises `FencedError`."""
     session, team = record.row, record.row.team_id
     async with deps.database.read() as transaction:
-        known = await about(transaction, record, edit)
+        known = await all_about(transaction, record, edit)
     items = [unpacked(row.kind, row.payload) for row in known]
     sources = [item.source for item in items if isinstance(item, Text)]
     users: set[str] = {edit.user_id}
@@ -179,7 +184,7 @@ async def settle(record: Record, deps: SessionDeps, edit: Queued) -> Settled:
         return bare(worded(one).plain or "") == bare(worded(other).plain or "")
 
     async def work(transaction: Transaction) -> Settled:
-        known = await about(transaction, record, edit)
+        known = await all_about(transaction, record, edit)
         mine = next((row for row in known if row.id == edit.id), None)
         item = edit_of(edit)
         if mine is not None and mine.payload == edit.payload:
@@ -205,7 +210,7 @@ async def settle(record: Record, deps: SessionDeps, edit: Queued) -> Settled:
                     before=mine.payload,
                     items=[packed(part) for part in item.parts(texts)],
                 )
-        now = await about(transaction, record, edit)
+        now = await all_about(transaction, record, edit)
         waiting = [row for row in now if row.state == "waiting"]
         return Settled(
             [_plain_row(row) for row in waiting], [row.id for row in now if row not in waiting]
@@ -221,6 +226,8 @@ async def _rewrite(
 ) -> None:
     """Give a message that has not left its new words. Its rows stay, however many it needs now."""
     session, last = record.row, rows[-1]
+    if last.kind == Retry.kind:
+        text = Retry(text.source, exact=text.exact, of=about(last))
     parts = [packed(part) for part in text.parts(texts)]
     for row, part in zip(rows, parts, strict=False):
         await inbox.rewrite(transaction, row.id, part.payload)

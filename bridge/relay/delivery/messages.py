@@ -12,7 +12,7 @@ from bridge.content.rendered import Rendered
 from bridge.ids import TeamId, UserId
 from bridge.liveperson.errors import RequestRefused, ServerFailed
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import Queued
+from bridge.relay.shared.items import Queued, Text
 from bridge.relay.shared.record import mark, notice
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import trouble
@@ -119,9 +119,12 @@ def withdrawal(words: Wording, *, named: bool) -> list[str] | None:
     return relayed(withdrawn(words.plain), writer=words.writer if named else None)
 
 
-def not_delivered(rows: Sequence[Queued], reason: str, remedy: str) -> list[NewOutbox]:
-    """A mark on each message, and one notice for all of them."""
-    return _marks_and_notice(rows, notices.not_delivered(reason, remedy))
+def not_delivered(
+    rows: Sequence[Queued], reason: str, remedy: str, *, again: bool = False
+) -> list[NewOutbox]:
+    """A mark on each message, and one notice for all of them; `again`: with a button for them."""
+    texts = [row.id for row in rows if again and isinstance(row.item, Text)]
+    return _marks_and_notice(rows, notices.not_delivered(reason, remedy, again=texts))
 
 
 def perhaps_not_delivered(rows: Sequence[Queued], remedy: str) -> list[NewOutbox]:

@@ -331,7 +331,8 @@ class Publisher:
 
     async def give_up(self, rows: Sequence[Queued], reason: str, remedy: str) -> None:
         """Say that messages will not be delivered: a mark on each, and one notice."""
-        await self._fail(rows, reason, not_delivered(rows, reason, remedy))
+        again = reason != TALK_OVER[0]  # there is nobody to send it to
+        await self._fail(rows, reason, not_delivered(rows, reason, remedy, again=again))
 
     async def leave_in_doubt(self, rows: Sequence[Queued]) -> None:
         """Say that nobody knows whether these have arrived; they are not sent again."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from bridge.content.markup import is_blank
-from bridge.ids import MessageTs, SessionId, UserId, WorkerId
+from bridge.ids import InboxId, MessageTs, SessionId, UserId, WorkerId
 from bridge.relay.delivery.messages import Wording, wording
 from bridge.relay.intake.mentions import MentionWord, word_for_bridge
+from bridge.relay.intake.retrying import send_again
 from bridge.relay.shared import items
 from bridge.relay.shared.cards import over, read_open
 from bridge.relay.shared.channels import CHANNEL, FREE, channel_of
@@ -182,9 +183,13 @@ class Intake:
 
         async def answer(transaction: Transaction) -> list[NewOutbox]:
             row = await sessions.session_by_id(transaction, thread.session)
+            if word is MentionWord.RETRY and row is not None and row.live:
+                place = message.team, message.channel
+                again = await send_again(transaction, thread.session, place, message.ts)
+                return again or [notice(notices.nothing_to_send_again())]
             if word is MentionWord.END:
                 said = notices.other_workspace()
-            elif word is MentionWord.STATUS and row is not None:
+            elif word in (MentionWord.STATUS, MentionWord.RETRY) and row is not None:
                 said = notices.status(row.label or row.account, State(row.state), row.agent_name)
             else:
                 said = notices.word_help(bot)
@@ -245,6 +250,24 @@ class Intake:
         rows = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         crash_point("close.committed")
         self._supervisor.deliver(row.id, rows)
+
+    async def retry(self, row: SessionRow, at: MessageTs, only: Collection[InboxId]) -> bool:
+        """Send these failed messages of a live session again. False: that was done before."""
+
+        async def work(transaction: Transaction) -> tuple[bool, WorkerId | None]:
+            held = await sessions.lock_live(transaction, row.id)
+            if not held.live:
+                return False, None
+            again = await send_again(transaction, row.id, (row.team_id, row.channel_id), at, only)
+            if again is None:  # unless it is a redelivery
+                known = await inbox.of_message(transaction, row.id, at)
+                return any(each.kind == items.Retry.kind for each in known), held.owner
+            return True, await self._say(transaction, row.id, again, held)
+
+        done, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+        crash_point("inbox.committed")
+        self.wake(row.id, owner)
+        return done
 
     async def _say(
         self,

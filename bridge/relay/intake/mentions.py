@@ -13,6 +13,7 @@ class MentionWord(StrEnum):
 
     STATUS = "status"
     END = "end"
+    RETRY = "retry"
     HELP = "help"
 
 

@@ -200,6 +200,20 @@ class Withdrawal(Edit, frozen=True):
         return self.text or "(a message was withdrawn)"
 
 
+class Retry(Text, frozen=True):
+    """A message that was not delivered, once more, because somebody asked for that."""
+
+    kind: ClassVar[str] = "retry"
+
+    of: MessageTs = MessageTs("")
+    """The message."""
+
+    @property
+    def shown_on(self) -> MessageTs | None:
+        """The message that is sent again."""
+        return self.of
+
+
 class Close(Item, frozen=True):
     """End the conversation. LivePerson is asked again if its answer is lost: that does no harm."""
 
@@ -245,7 +259,17 @@ class Unknown(Item, frozen=True):
         return "(unreadable)"
 
 
-KINDS: Final[tuple[type[Item], ...]] = (Text, Press, Answer, Edit, Withdrawal, Close, Note, Word)
+KINDS: Final[tuple[type[Item], ...]] = (
+    Text,
+    Press,
+    Answer,
+    Edit,
+    Withdrawal,
+    Retry,
+    Close,
+    Note,
+    Word,
+)
 """Every kind that is stored."""
 DECODERS: Final[dict[str, msgspec.json.Decoder[Item]]] = {
     each.kind: msgspec.json.Decoder(each) for each in KINDS

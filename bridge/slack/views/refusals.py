@@ -121,6 +121,11 @@ def conversation_over() -> str:
     return "This conversation is over, so nothing was sent. Start again to talk to an agent."
 
 
+def sent_again_already() -> str:
+    """The button "Retry", pressed once more."""
+    return "That has been sent again already."
+
+
 def pressed_already(*, quick: bool) -> str:
     """A button that can be pressed once; `quick`: a quick reply, and something else was said."""
     if quick:

@@ -14,6 +14,7 @@ from bridge.relay.shared.items import (
     Item,
     Note,
     Press,
+    Retry,
     Text,
     Unknown,
     Withdrawal,
@@ -26,7 +27,11 @@ from bridge.relay.shared.items import (
 PRESS = Press(3, "d", '[{"type":"Answer"}]')
 ANSWER = Answer("Yes", "Yes", metadata='[{"type":"Answer"}]', on=MessageTs("1.0"))
 TEXTS = [Text("hi <@U1>"), Text("hi <@U1>", "hi Ana"), Text("", "part")]
-EDITS = [Edit("hi", of=MessageTs("1.0")), Withdrawal(of=MessageTs("1.0"))]
+EDITS = [
+    Edit("hi", of=MessageTs("1.0")),
+    Withdrawal(of=MessageTs("1.0")),
+    Retry("hi", of=MessageTs("1.0")),
+]
 ITEMS = [*TEXTS, PRESS, ANSWER, *EDITS, Close(), Note(), Word()]
 
 

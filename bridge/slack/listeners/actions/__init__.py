@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bridge.slack.listeners.actions import again, card, end, unknown
+from bridge.slack.listeners.actions import again, card, end, retry, unknown
 from bridge.slack.port import Service
 
 
@@ -13,4 +13,5 @@ def register(app: AsyncApp, service: Service) -> None:
     end.register(app, service)
     again.register(app, service)
     card.register(app, service)
+    retry.register(app, service)
     unknown.register(app, service)
