@@ -11,12 +11,13 @@ from bridge.relay.delivery.corrections import Fate, bare, judge
 from bridge.relay.delivery.messages import UNCERTAIN, Wording, correction, withdrawal
 from bridge.relay.shared.items import Edit, Item, Text, Withdrawal, packed
 from bridge.store.rows import ToldRow
+from tests.relay.delivery.steps import fresh, ids, note, publish, row
 
-OF = MessageTs("10.0")
+OF = MessageTs("10.000000")
 
 
 def told(
-    item: Item, state: str, *, at: str = "10.0", part: int = 0, error: str | None = None
+    item: Item, state: str, *, at: str = "10.000000", part: int = 0, error: str | None = None
 ) -> ToldRow:
     return ToldRow(
         id=InboxId(next(NUMBERS)),
@@ -57,16 +58,16 @@ def test_what_has_not_left_never_leaves_once_it_is_withdrawn() -> None:
     ("state", "error"), [("sent", None), ("failed", UNCERTAIN)], ids=["sent", "perhaps"]
 )
 def test_what_the_agent_may_have_is_corrected(state: str, error: str | None) -> None:
-    row = told(Text("old"), state, error=error)
+    stored = told(Text("old"), state, error=error)
     edit, gone = told(EDIT, "waiting", at="11.0"), told(GONE, "waiting", at="11.0")
-    assert judge(edit, [row, edit], same).fate is Fate.TELL
-    verdict = judge(gone, [row, gone], same)
+    assert judge(edit, [stored, edit], same).fate is Fate.TELL
+    verdict = judge(gone, [stored, gone], same)
     assert (verdict.fate, verdict.before) == (Fate.TELL, Text("old"))
 
 
 def test_the_same_words_are_not_told_again() -> None:
-    row, edit = told(Text("new"), "sent"), told(EDIT, "waiting", at="11.0")
-    assert judge(edit, [row, edit], same).fate is Fate.OVER
+    stored, edit = told(Text("new"), "sent"), told(EDIT, "waiting", at="11.0")
+    assert judge(edit, [stored, edit], same).fate is Fate.OVER
 
 
 def test_the_rest_of_a_message_does_not_follow_its_correction() -> None:
@@ -77,32 +78,32 @@ def test_the_rest_of_a_message_does_not_follow_its_correction() -> None:
 
 
 def test_it_is_compared_with_what_was_told_last() -> None:
-    row = told(Text("new"), "sent")
+    stored = told(Text("new"), "sent")
     before = told(Edit("other", "Correction: other", of=OF), "sent", at="11.0")
     edit = told(EDIT, "waiting", at="12.0")
-    assert judge(edit, [row, before, edit], same).fate is Fate.TELL
+    assert judge(edit, [stored, before, edit], same).fate is Fate.TELL
     gone = told(Withdrawal("", "(withdrawn)", of=OF), "sent", at="11.0")
-    assert judge(edit, [row, gone, edit], same).fate is Fate.TELL
+    assert judge(edit, [stored, gone, edit], same).fate is Fate.TELL
     again = told(GONE, "waiting", at="12.0")
-    assert judge(again, [row, gone, again], same).fate is Fate.OVER
+    assert judge(again, [stored, gone, again], same).fate is Fate.OVER
 
 
 @pytest.mark.parametrize("state", ["waiting", "sent", "kept"])
 def test_an_edit_that_comes_after_a_later_one_tells_nothing(state: str) -> None:
-    row, late = told(Text("old"), "sent"), told(EDIT, "waiting", at="11.0")
+    stored, late = told(Text("old"), "sent"), told(EDIT, "waiting", at="11.0")
     later = told(Edit("newest", of=OF), state, at="12.0")
-    assert judge(late, [row, late, later], same).fate is Fate.OVER
+    assert judge(late, [stored, late, later], same).fate is Fate.OVER
 
 
 def test_what_was_withdrawn_in_time_can_be_said_after_all() -> None:
-    row = told(Text("old"), "kept")
+    stored = told(Text("old"), "kept")
     gone, edit = told(GONE, "kept", at="11.0"), told(EDIT, "waiting", at="12.0")
-    assert judge(edit, [row, gone, edit], same).fate is Fate.SAY
+    assert judge(edit, [stored, gone, edit], same).fate is Fate.SAY
 
 
 def test_what_is_settled_stays_so() -> None:
-    row, edit = told(Text("old"), "sent"), told(EDIT, "kept", at="11.0")
-    assert judge(edit, [row, edit], same).fate is Fate.OVER
+    stored, edit = told(Text("old"), "sent"), told(EDIT, "kept", at="11.0")
+    assert judge(edit, [stored, edit], same).fate is Fate.OVER
 
 
 @pytest.mark.parametrize(
@@ -126,3 +127,54 @@ def test_what_the_agent_reads() -> None:
     assert correction(Wording("Ben: yes", "Ana"), named=False) == ["Ana: Correction: Ben: yes"]
     assert withdrawal(words, named=True) == ["Ana: (A message was withdrawn: “hello”)"]
     assert withdrawal(Wording("", "Ana"), named=False) == ["(A message was withdrawn.)"]
+
+
+def test_nothing_of_a_message_leaves_before_its_edit_is_settled() -> None:
+    delivery = fresh(row(10), row(11))
+    delivery.add([row(12, EDIT)])
+    assert delivery.next() is None
+    edit = delivery.unready
+    assert edit is not None
+    delivery.settle(edit.id, [row(10, "new")], [edit.id])
+    assert publish(delivery).item.words == "new"
+
+
+def test_an_edit_waits_while_its_message_is_under_way() -> None:
+    delivery = fresh(row(10), row(11))
+    publish(delivery)
+    delivery.add([row(12, EDIT)])
+    assert delivery.unready is None, "in flight"
+    delivery.answered(0)
+    assert delivery.unready is None, "not noted"
+    note(delivery)
+    assert delivery.unready is not None
+    assert publish(delivery).id == 11, "others need not wait"
+
+
+def test_an_edit_waits_while_its_message_is_in_doubt() -> None:
+    delivery = fresh(row(10))
+    publish(delivery)
+    delivery.add([row(12, EDIT)])
+    assert delivery.unknown()
+    assert delivery.unready is None
+    delivery.resolve()
+    assert delivery.unready is not None
+
+
+def test_what_was_taken_back_does_not_come_again_from_an_old_query() -> None:
+    delivery = fresh(row(10), row(12, GONE))
+    edit = delivery.unready
+    assert edit is not None
+    delivery.settle(edit.id, [], [InboxId(10), edit.id])
+    delivery.add([row(10), row(12, GONE)])
+    assert delivery.waiting == []
+
+
+def test_of_two_messages_by_one_gesture_one_is_sent() -> None:
+    said = Text("hi", "hi", gesture="one")
+    delivery = fresh(row(1, said), row(2, said), row(3, Text("hi", "hi", gesture="two")))
+    assert ids(delivery.waiting) == [1, 3]
+    assert delivery.twins == [2]
+    delivery.untwinned([InboxId(2)])
+    delivery.add([row(2, said)])
+    assert (ids(delivery.waiting), delivery.twins) == ([1, 3], [])

@@ -403,13 +403,27 @@ class TakenBack(LossyDialog):
         super().publish()
         if self.request is not None:
             assert self.request.payload == self.store.rows[self.request.id].payload
-            assert self.request.id not in self.store.kept, "it was taken back"
+            about = self.request.about
+            edits = [queued(row).item.changes for row in self.store.waiting]
+            assert about not in edits, "it may have been taken back"
 
     @invariant()
     def nothing_is_published_twice_or_out_of_order(self) -> None:
         if hasattr(self, "server"):
             rows = self._published()
             assert rows == sorted(set(rows))
+            assert not self.store.kept.intersection(rows), "it was taken back"
+
+    @rule()
+    def a_query_begins(self) -> None:
+        self.query = self.delivery, self.store.waiting
+
+    @precondition(lambda self: getattr(self, "query", None) is not None)
+    @rule()
+    def it_tells_what_waited_when_it_began(self) -> None:
+        asked, rows = self.query
+        if asked is self.delivery:
+            self.delivery.add(rows)
 
     def teardown(self) -> None:
         """What the agent was told last of each message is what that says now."""
@@ -435,4 +449,4 @@ def _same(one: Text, other: Text) -> bool:
     return one.source == other.source
 
 
-TestTakenBack = cases(TakenBack, 150)
+TestTakenBack = cases(TakenBack, 400)
