@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import structlog
 
-from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
+from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, new_session_id
+from bridge.relay.intake.changing import Changing
 from bridge.relay.intake.intake import SLACK_WAITS, Intake, markable
 from bridge.relay.intake.limits import limited, over_limit
 from bridge.relay.intake.pressing import Pressing
@@ -33,6 +34,8 @@ from bridge.slack.port import (
     Reaction,
     Refused,
     SessionSummary,
+    ThreadChange,
+    ThreadDeleted,
     ThreadMessage,
 )
 from bridge.slack.views import refusals
@@ -64,6 +67,7 @@ class BridgeService:
         self._supervisor = supervisor
         self._intake = Intake(deps, supervisor)
         self._ratings = Ratings(deps, self._intake)
+        self._changing = Changing(deps, supervisor, self._intake)
         self._pressing = Pressing(deps, supervisor, self._intake)
 
     async def connect(self, command: ConnectCommand) -> Connecting | AlreadyOpen | Refused:
@@ -197,6 +201,19 @@ class BridgeService:
         with contextlib.suppress(StoreUnavailable):
             await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
 
+    async def changed(self, change: ThreadChange) -> None:
+        """Take an edit or a deletion: committed when this returns. Raises as `message`."""
+        message = change.message
+        try:
+            await self._changing.changed(change)
+        except Exception:
+            self._presence.refused(message.team, message.channel, message.thread_ts, message.ts)
+            raise
+
+    async def thread_deleted(self, gone: ThreadDeleted) -> None:
+        """A thread's first message is deleted: see `Changing.thread_deleted`."""
+        await self._changing.thread_deleted(gone)
+
     async def tell(
         self,
         session: SessionId,
@@ -245,6 +262,20 @@ class BridgeService:
         if isinstance(row, Refused):
             return row
         return await self._ratings.take(row, click, answer)
+
+    async def retry(self, rows: str, click: Click) -> Refused | None:
+        """Send messages again that were not delivered. `rows`: as the button carries them.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        row = await self._pressed(click)
+        if isinstance(row, Refused):
+            return row
+        if not row.live:
+            return Refused(refusals.conversation_over())
+        only = {InboxId(int(each)) for each in rows.split(",") if each.isdecimal()}
+        done = await self._intake.retry(row, MessageTs(click.key), only)
+        return None if done else Refused(refusals.sent_again_already())
 
     async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
         """Take a press in a card, in the card's own thread; what it says leaves in thread order.

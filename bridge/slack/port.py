@@ -153,6 +153,29 @@ class ThreadMessage:
     """The workspace that the writer belongs to, where Slack tells."""
     profile: Any = None
     """The writer's profile, which Slack's event tells of people from other companies."""
+    gesture: str | None = None
+    """Slack's `client_msg_id`: one thing that somebody did can come as two messages, which share
+    it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadChange:
+    """Somebody has edited or deleted a message in a thread."""
+
+    message: ThreadMessage
+    """As it is now; if it is deleted, as it was."""
+    at: MessageTs
+    """When, as Slack's event says: a redelivery says the same."""
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadDeleted:
+    """The first message of a thread is deleted; its replies may still be there."""
+
+    team: TeamId
+    channel: ChannelId
+    thread_ts: MessageTs
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +234,12 @@ class Service(Protocol):
     def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:
         """Whether this thread is known to belong to no session; False if that is not known."""
 
+    async def changed(self, change: ThreadChange) -> None:
+        """Take an edit or a deletion: it is committed when this returns. Raises as `message`."""
+
+    async def thread_deleted(self, gone: ThreadDeleted) -> None:
+        """A thread's first message is deleted: nothing may be posted there any more."""
+
     async def message(self, message: ThreadMessage) -> None:
         """Take a message, but not a second time after a redelivery."""
 
@@ -225,6 +254,9 @@ class Service(Protocol):
 
     async def rate(self, click: Click, answer: str) -> Refused | None:
         """Take how somebody rates a conversation that is over; not a second time."""
+
+    async def retry(self, rows: str, click: Click) -> Refused | None:
+        """Send messages again that were not delivered, from their own thread; each only once."""
 
     async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
         """Take a press; asked again with the same identity, take no second one."""

@@ -24,6 +24,7 @@ METHODS: Final[dict[str, frozenset[str]]] = {
     # Names of mentioned channels; direct messages cannot be mentioned.
     "conversations.info": frozenset({"channels:read", "groups:read"}),
     "reactions.add": frozenset({"reactions:write"}),
+    "reactions.remove": frozenset({"reactions:write"}),
     "users.info": frozenset({"users:read"}),
     # Files that people attach, and those of the agents.
     "files.info": frozenset({"files:read"}),

@@ -217,7 +217,7 @@ class Inbox(Base):
     payload: Mapped[str] = mapped_column(Text)
     """JSON of the item's struct."""
     state: Mapped[str] = mapped_column(String(16), default="waiting")
-    """`waiting`, `sent`, `failed`, or `kept` (not for LivePerson)."""
+    """`waiting`, `sent`, `failed`, or `kept` (not for LivePerson, or not any more)."""
     dialog_id: Mapped[str | None] = mapped_column(String(64))
     sequence: Mapped[int | None] = mapped_column(BigInteger)
     """The sequence that LivePerson gave it, once known."""
@@ -264,7 +264,8 @@ class Outbox(Base):
 
     kind: Mapped[str] = mapped_column(String(16))
     """`agent` (what the agent wrote), `notice` (what the bridge tells), `mark` (a reaction),
-    `change` (of a message of a card, after a press)."""
+    `unmark` (one that is taken away), `change` (of a message of a card, after a press), `gone`
+    (the thread's first message is deleted)."""
     payload: Mapped[str] = mapped_column(Text)
     """JSON of `Post` or `Mark` (`bridge.slack.web.sender`), or of what `relay.shared.cards` has."""
     state: Mapped[str] = mapped_column(String(16), default="waiting")

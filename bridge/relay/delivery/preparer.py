@@ -14,13 +14,14 @@ from collections.abc import Callable
 import msgspec
 
 from bridge.content.from_slack import names_in
+from bridge.relay.delivery import corrections
 from bridge.relay.delivery.files import CannotSend, FileMaker
 from bridge.relay.delivery.machine import Delivery
 from bridge.relay.delivery.messages import Wording, wording
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.hosted import Hosted
-from bridge.relay.shared.items import Answer, File, Queued, Text, packed
+from bridge.relay.shared.items import Answer, Edit, File, Queued, Text, packed
 from bridge.relay.shared.pump import Pump
 from bridge.relay.shared.record import Record, mark, notice
 from bridge.slack.views import notices
@@ -78,12 +79,16 @@ class Preparer:
 
     async def _work(self) -> None:
         while not self._pump.ending and (row := self._delivery.unready) is not None:
-            try:
-                rows = await self._prepare(row)
-            except CannotSend as reason:
-                await self._give_up(row, reason)
+            if isinstance(row.item, Edit):
+                settled = await corrections.settle(self._record, self._deps, row)
+                self._delivery.settle(row.id, settled.rows, settled.over)
             else:
-                self._delivery.renew(row.id, rows)
+                try:
+                    rows = await self._prepare(row)
+                except CannotSend as reason:
+                    await self._give_up(row, reason)
+                else:
+                    self._delivery.renew(row.id, rows)
             self._ready()
 
     async def _prepare(self, row: Queued) -> list[InboxRow]:

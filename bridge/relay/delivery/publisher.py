@@ -27,6 +27,7 @@ from bridge.liveperson.errors import (
 from bridge.relay.delivery.machine import Delivery, Number, Sent, Step
 from bridge.relay.delivery.messages import (
     TALK_OVER,
+    TWIN,
     UNCERTAIN,
     Verdict,
     not_delivered,
@@ -221,6 +222,11 @@ class Publisher:
         """The waiting rows, in thread order."""
         return self._delivery.waiting
 
+    @property
+    def twins(self) -> list[InboxId]:
+        """Rows of messages that came twice, under two times: they are not sent."""
+        return self._delivery.twins
+
     def unwritten(self) -> list[Sent]:
         """Messages that are sent, and whose rows do not say so yet."""
         return self._delivery.unwritten()
@@ -236,16 +242,26 @@ class Publisher:
         while self._connection is not None:
             if self._reload and not self.pump.ending:
                 await self._read_in_turn()
+            if self._delivery.twins:
+                await self._leave_twins()
             if self._receipt.pending:
                 if not self._delivery.waiting:
                     return
                 await self._receipt.over()
             elif (todo := self._delivery.next()) is None:
+                if self._delivery.edits:
+                    self._preparer.kick()  # what was under way may have had its outcome
                 return
             elif (self.pump.ending or self._pausing) and todo[0] is Step.SEND:
                 return  # but what has been answered is noted: the next owner finds no doubt
             else:
                 await self._do(*todo)
+
+    async def _leave_twins(self) -> None:
+        """What one gesture has made twice is sent once."""
+        twins = list(self._delivery.twins)
+        await self._record.commit(lambda connection: inbox.mark_kept(connection, twins, TWIN))
+        self._delivery.untwinned(twins)
 
     async def _do(self, step: Step, row: Queued) -> None:
         match step:
@@ -372,7 +388,8 @@ class Publisher:
 
     async def give_up(self, rows: Sequence[Queued], reason: str, remedy: str) -> None:
         """Say that messages will not be delivered: a mark on each, and one notice."""
-        await self._fail(rows, reason, not_delivered(rows, reason, remedy))
+        again = reason != TALK_OVER[0]  # there is nobody to send it to
+        await self._fail(rows, reason, not_delivered(rows, reason, remedy, again=again))
 
     async def leave_in_doubt(self, rows: Sequence[Queued]) -> None:
         """Say that nobody knows whether these have arrived; they are not sent again."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from bridge.content.markup import is_blank
-from bridge.ids import MessageTs, SessionId, UserId, WorkerId
+from bridge.ids import InboxId, MessageTs, SessionId, UserId, WorkerId
 from bridge.relay.delivery.messages import Wording, wording
 from bridge.relay.intake.mentions import MentionWord, word_for_bridge
+from bridge.relay.intake.retrying import send_again
 from bridge.relay.shared import items
 from bridge.relay.shared.cards import over, read_open
 from bridge.relay.shared.channels import CHANNEL, FREE, channel_of
@@ -58,7 +59,7 @@ class Intake:
         thread = await self._deps.threads.find(key_of(message))
         if thread is None:
             return
-        if not await self._by_person(message):
+        if not await self.by_person(message):
             await self._say_apps_not_relayed(thread, message)
             return
         if message.profile is not None:
@@ -83,7 +84,8 @@ class Intake:
             words = None
         await self._relay(thread, message, words)
 
-    async def _by_person(self, message: ThreadMessage) -> bool:
+    async def by_person(self, message: ThreadMessage) -> bool:
+        """Whether a person has written it, as far as Slack tells. Raises `SlackError`."""
         if message.writer is WriterKind.THROUGH_APP:
             return await self._deps.names.is_person(message.team, message.user)
         return message.writer is WriterKind.PERSON
@@ -104,7 +106,9 @@ class Intake:
             said_items: list[Text] = []
             if words is not None:
                 texts = words.texts(named=stranger or held.several_writers)
-                said_items = text_items(message.text, texts, exact=message.exact)
+                said_items = text_items(
+                    message.text, texts, exact=message.exact, gesture=message.gesture
+                )
             for first, given in ((0, said_items), (FILES_FROM, files)):
                 rows += await inbox.add(
                     transaction,
@@ -198,13 +202,17 @@ class Intake:
 
         async def answer(transaction: Transaction) -> list[NewOutbox]:
             row = await sessions.session_by_id(transaction, thread.session)
+            if word is MentionWord.RETRY and row is not None and row.live:
+                place = message.team, message.channel
+                again = await send_again(transaction, thread.session, place, message.ts)
+                return again or [notice(notices.nothing_to_send_again())]
             if word is MentionWord.END or (stranger and word in URGENCY_WORDS):
                 said = notices.other_workspace()
             elif word in URGENCY_WORDS:
                 able = row is not None and markable(row)
                 already = notices.marked_already(urgent=word is MentionWord.URGENT)
                 said = already if able else notices.not_markable()
-            elif word is MentionWord.STATUS and row is not None:
+            elif word in (MentionWord.STATUS, MentionWord.RETRY) and row is not None:
                 said = notices.status(row.label or row.account, State(row.state), row.agent_name)
             else:
                 said = notices.word_help(bot)
@@ -276,6 +284,24 @@ class Intake:
         rows = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         crash_point("close.committed")
         self._supervisor.deliver(row.id, rows)
+
+    async def retry(self, row: SessionRow, at: MessageTs, only: Collection[InboxId]) -> bool:
+        """Send these failed messages of a live session again. False: that was done before."""
+
+        async def work(transaction: Transaction) -> tuple[bool, WorkerId | None]:
+            held = await sessions.lock_live(transaction, row.id)
+            if not held.live:
+                return False, None
+            again = await send_again(transaction, row.id, (row.team_id, row.channel_id), at, only)
+            if again is None:  # unless it is a redelivery
+                known = await inbox.of_message(transaction, row.id, at)
+                return any(each.kind == items.Retry.kind for each in known), held.owner
+            return True, await self.say(transaction, row.id, again, held)
+
+        done, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+        crash_point("inbox.committed")
+        self.wake(row.id, owner)
+        return done
 
     async def say(
         self,

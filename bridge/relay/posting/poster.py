@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import msgspec
 import structlog
@@ -22,7 +23,7 @@ from bridge.relay.shared.hosted import FILE, Hosted
 from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.pump import Pump
 from bridge.relay.shared.ratings import QUESTION, RATED, Rated, read_rated
-from bridge.relay.shared.record import Record, notice
+from bridge.relay.shared.record import GONE, UNMARK, Record, notice
 from bridge.slack.views import notices
 from bridge.slack.web.errors import SlackError, SlackRefused
 from bridge.slack.web.sender import Mark, Post
@@ -36,6 +37,8 @@ OWN = ("bridge:", "press:")
 """How the identity of a row begins that shows no event of LivePerson's."""
 BY_AGENTS = frozenset({"agent", FILE})
 """Kinds of rows that show what an agent has sent."""
+DELETED: Final = "thread_not_found"
+"""Slack's error for a thread that does not exist."""
 REMEMBERED = 32
 """How many finished rows are remembered: a query that began before may still return them."""
 
@@ -146,6 +149,8 @@ class Poster:
             await self.card.post()
         backoff = self._posting.backoff()
         while not self.pump.ending:
+            if any(row.kind == GONE for row in self._waiting):
+                await self._thread_deleted()
             if self._reload:
                 async with self._deps.loading:  # many sessions may have been told to look at once
                     await self._read()
@@ -188,6 +193,20 @@ class Poster:
         self._finished.append(row.id)
         del self._finished[:-REMEMBERED]
 
+    async def _thread_deleted(self) -> None:
+        """Slack has told that the first message is deleted: post nothing. Raises
+        `ThreadGoneError`.
+
+        The row that says so stays for as long as the conversation is open, for the next owner.
+        """
+        error = SlackRefused("The first message of the thread was deleted.", code=DELETED)
+        gone = ThreadGoneError(error)
+        for row in list(self._waiting):
+            if row.kind != GONE or not self._record.row.live:
+                await self._not_shown(row, error, thread=False)
+                self._done(row)
+        raise gone
+
     async def _give_up(self, gone: ThreadGoneError) -> None:
         """Mark all waiting rows as failed: their thread is given up."""
         for row in list(self._waiting):
@@ -229,6 +248,8 @@ class Poster:
         """Do with a row what its kind says; gives where it stands, if it is a message."""
         if row.kind == "mark":
             await self._posting.mark(msgspec.json.decode(row.payload, type=Mark))
+        elif row.kind == UNMARK:
+            await self._posting.unmark(msgspec.json.decode(row.payload, type=Mark))
         elif row.kind == CHANGE:
             await self._change(msgspec.json.decode(row.payload, type=Change))
         elif row.kind == RATED:

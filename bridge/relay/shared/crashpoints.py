@@ -51,6 +51,12 @@ FURTHER: Final = (
 )
 """Points that not every session comes to."""
 
+EDITS: Final = (
+    "edit.committed",  # an edit is stored, Slack not yet acknowledged
+    "edit.settled",  # what it comes to is stored, and nothing of that is sent
+)
+"""The same for messages that people edit and delete."""
+
 _ARMED = os.environ.get("BRIDGE_TEST_CRASH_AT")
 _passed: Counter[str] = Counter()
 

@@ -52,6 +52,11 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
         """The message that is marked if it fails; None: it is a message itself."""
         return None
 
+    @property
+    def changes(self) -> MessageTs | None:
+        """The message that it may still change: nothing of that is sent until this is settled."""
+        return None
+
     def may_be(self, event: Event) -> bool:
         """Whether an event of ours has this item's type: LivePerson may have changed the rest."""
         return False
@@ -77,6 +82,8 @@ class Text(Item, frozen=True):
     """As LivePerson gets it; None until the names in it are known."""
     exact: bool = False
     """The emoji in `source` are characters already."""
+    gesture: str | None = None
+    """Slack's `client_msg_id`: of two messages that have the same one, one is relayed."""
 
     @property
     def ready(self) -> bool:
@@ -215,6 +222,56 @@ def _place(path: str | None) -> str:
     return (path or "").lstrip("/")
 
 
+class Edit(Text, frozen=True):
+    """Somebody has edited a message: `source` is what it says now.
+
+    It is settled first (`bridge.relay.delivery.corrections`). If nothing of the message has left,
+    the message goes out in its new words, and this never does. Else this becomes a correction.
+    """
+
+    kind: ClassVar[str] = "edit"
+
+    of: MessageTs = MessageTs("")
+    """The message."""
+
+    @property
+    def shown_on(self) -> MessageTs | None:
+        """The message that was edited."""
+        return self.of
+
+    @property
+    def changes(self) -> MessageTs | None:
+        """The message that was edited, until this is settled."""
+        return None if self.ready else self.of
+
+
+class Withdrawal(Edit, frozen=True):
+    """Likewise: somebody has deleted a message, or made a note of it that stays in Slack."""
+
+    kind: ClassVar[str] = "withdrawal"
+    fulfilled_at_end: ClassVar[bool] = True
+    told: ClassVar[bool] = False
+
+    @property
+    def words(self) -> str:
+        """What the agent is told, once that is known."""
+        return self.text or "(a message was withdrawn)"
+
+
+class Retry(Text, frozen=True):
+    """A message that was not delivered, once more, because somebody asked for that."""
+
+    kind: ClassVar[str] = "retry"
+
+    of: MessageTs = MessageTs("")
+    """The message."""
+
+    @property
+    def shown_on(self) -> MessageTs | None:
+        """The message that is sent again."""
+        return self.of
+
+
 class Close(Item, frozen=True):
     """End the conversation. LivePerson is asked again if its answer is lost: that does no harm."""
 
@@ -304,6 +361,9 @@ KINDS: Final[tuple[type[Item], ...]] = (
     Press,
     Answer,
     File,
+    Edit,
+    Withdrawal,
+    Retry,
     Close,
     Urgency,
     Rating,
@@ -336,6 +396,11 @@ class Queued(msgspec.Struct, frozen=True):
     """Its place in the thread."""
     item: Item
 
+    @property
+    def about(self) -> MessageTs:
+        """The message that it is, or that it corrects, withdraws or repeats."""
+        return self.item.shown_on or self.message_ts
+
 
 def packed(item: Item) -> NewInbox:
     """An item as the inbox keeps it."""
@@ -351,13 +416,20 @@ def unpacked(kind: str, payload: str) -> Item:
         return _UNKNOWN
 
 
+def gesture_of(item: Item) -> str | None:
+    """What somebody did to write it, where Slack has told."""
+    return item.gesture if isinstance(item, Text) else None
+
+
 def queued(row: InboxRow) -> Queued:
     """A row with its item read."""
     item = unpacked(row.kind, row.payload)
     return Queued(row.id, row.message_ts, row.user_id, row.kind, row.payload, row.order, item)
 
 
-def text_items(source: str, texts: Sequence[str] | None, *, exact: bool = False) -> list[Text]:
+def text_items(
+    source: str, texts: Sequence[str] | None, *, exact: bool = False, gesture: str | None = None
+) -> list[Text]:
     """A message's parts, in order; a single item that is not ready if `texts` are not known yet."""
-    whole = Text(source, exact=exact)
+    whole = Text(source, exact=exact, gesture=gesture)
     return [whole] if texts is None else whole.parts(texts)

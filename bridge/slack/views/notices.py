@@ -17,6 +17,7 @@ WORDS: dict[str, str] = {
     "urgent": "ask for an answer soon",
     "normal": "take that back",
     "end": "end the conversation",
+    "retry": "send again what was not delivered",
     "help": "this list",
 }
 """The words that the bridge answers to when it is mentioned in a thread."""
@@ -272,9 +273,20 @@ def other_workspace() -> Rendered:
     )
 
 
-def not_delivered(reason: str, remedy: str | None) -> Rendered:
-    """Messages, each marked with a reaction, could not be delivered."""
-    return _aside(f"⚠️ {_sentences('What is marked ⚠️ was not delivered.', reason, remedy)}")
+def not_delivered(reason: str, remedy: str | None, *, again: Sequence[int] = ()) -> Rendered:
+    """Messages, each marked with a reaction, could not be delivered.
+
+    `again`: the rows that a button sends again.
+    """
+    told = _aside(f"⚠️ {_sentences('What is marked ⚠️ was not delivered.', reason, remedy)}")
+    if not again:
+        return told
+    return Rendered(told.text, [*told.blocks, blocks.actions(blocks.retry_button(again))])
+
+
+def nothing_to_send_again() -> Rendered:
+    """Answer `retry` where nothing has failed."""
+    return _aside("🟠 There is nothing to send again: everything written here was delivered.")
 
 
 def perhaps_not_delivered(remedy: str) -> Rendered:

@@ -136,6 +136,11 @@ def rating_over() -> str:
     return "It is too late to rate this conversation."
 
 
+def sent_again_already() -> str:
+    """The button "Retry", pressed once more."""
+    return "That has been sent again already."
+
+
 def pressed_already(*, quick: bool) -> str:
     """A button that can be pressed once; `quick`: a quick reply, and something else was said."""
     if quick:

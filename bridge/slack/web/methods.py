@@ -141,6 +141,7 @@ UPDATE: Final = Method("chat.update", Answer, json=True)
 SET_STATUS: Final = Method("assistant.threads.setStatus", Answer, json=True)
 """As a form, a comma would split the status."""
 ADD_REACTION: Final = Method("reactions.add", Answer)
+REMOVE_REACTION: Final = Method("reactions.remove", Answer)
 REPLIES: Final = Method("conversations.replies", Messages)
 HISTORY: Final = Method("conversations.history", Messages)
 USER_INFO: Final = Method("users.info", UserFound)

@@ -76,6 +76,8 @@ def _message(workspace: Workspace, channel: Channel, change: Change) -> list[dic
     event = {"type": "message", "hidden": True, **place, "ts": ts, "event_ts": ts}
     if change.kind == "updated":
         event.update(subtype="message_changed", message=current)
+        if not workspace.manners.tells_previous:
+            return [event]
     else:
         event.update(subtype="message_deleted", deleted_ts=change.ts)
     return [{**event, "previous_message": change.previous}]

@@ -122,8 +122,12 @@ class People:
         broadcast: bool = False,
         blocks: list[dict[str, Any]] | None = None,
         attachments: list[dict[str, Any]] | None = None,
+        gesture: str | None = None,
     ) -> Message:
         """Write a message. `text` is as Slack sends it (see `typed`); `files` may be names only.
+
+        `gesture`: the `client_msg_id`. With one that was used before, the same thing that a person
+        did comes as a second message, as it was seen to do.
 
         `blocks` are those that a composer makes of the text, unless given; `attachments` hold what
         is forwarded with it.
@@ -140,7 +144,7 @@ class People:
             blocks=blocks or ([rich_text.block(text)] if text else None),
             attachments=attachments,
             thread_ts=thread_ts,
-            client_msg_id=str(uuid.uuid4()),
+            client_msg_id=gesture or str(uuid.uuid4()),
             files=shared or None,
             subtype="file_share" if shared else "thread_broadcast" if broadcast else None,
         )
@@ -149,9 +153,24 @@ class People:
     def edit(self, user: str, channel: str, ts: str, text: str) -> None:
         """Edit one's own message."""
         message = self._own(user, channel, ts)
-        edited = {"user": user, "ts": self._workspace.next_ts(channel)}
+        at = self._workspace.next_ts(channel)
+        if self._workspace.manners.edited_in_seconds:
+            at = f"{at.partition('.')[0]}.000000"
+        edited = {"user": user, "ts": at}
         blocks = [rich_text.block(text)]
         self._workspace.update(message, user=user, text=text, blocks=blocks, edited=edited)
+
+    def unfurl(self, channel: str, ts: str) -> None:
+        """Slack adds a link's preview to a message, which nobody has edited."""
+        message = self._workspace.message(channel, ts)
+        preview = {"id": 1, "title": "A page", "from_url": "https://example.com", "fallback": "…"}
+        attachments = [*(message.attachments or []), preview]
+        self._workspace.update(message, user=message.user or "", attachments=attachments)
+
+    def notice_language(self, channel: str, ts: str) -> None:
+        """Slack finds out in which language a message is, and tells it as a change."""
+        message = self._workspace.message(channel, ts)
+        self._workspace.update(message, user=message.user or "")
 
     def delete(self, channel: str, ts: str) -> None:
         """Delete a message; an administrator may delete anyone's."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from lp_sandbox.slack.delivery import Delivery, Post
+from lp_sandbox.slack.delivery import Delivery, Post, change_of
 from lp_sandbox.slack.faults import SlackFaults
 from lp_sandbox.slack.files import Attachment, FileDoor, Files
 from lp_sandbox.slack.model import App, Change, Team
@@ -213,6 +213,7 @@ class SlackSandbox:
         wait: bool = False,
         blocks: list[dict[str, Any]] | None = None,
         attachments: list[dict[str, Any]] | None = None,
+        gesture: str | None = None,
     ) -> str:
         """Write a message; give its ts. `text` is as Slack sends it: see `typed`.
 
@@ -227,6 +228,7 @@ class SlackSandbox:
             broadcast=broadcast,
             blocks=blocks,
             attachments=attachments,
+            gesture=gesture,
         )
         if wait:
             await self.delivered(message.ts, channel)
@@ -247,13 +249,29 @@ class SlackSandbox:
         """Turn what a person types (`@Ana`, `#general`, `a < b`) into what Slack sends."""
         return self._people.typed(text)
 
-    async def edit(self, user: str, channel: str, ts: str, text: str) -> None:
-        """Edit one's own message."""
+    async def edit(
+        self, user: str, channel: str, ts: str, text: str, *, wait: bool = False
+    ) -> None:
+        """Edit one's own message. `wait` as for `say`."""
         self._people.edit(user, channel, ts, text)
+        if wait:
+            await self.delivered(change_of(ts), channel)
 
-    async def delete(self, channel: str, ts: str) -> None:
-        """Delete a message."""
+    async def delete(self, channel: str, ts: str, *, wait: bool = False) -> None:
+        """Delete a message. `wait` as for `say`."""
         self._people.delete(channel, ts)
+        if wait:
+            await self.delivered(change_of(ts), channel)
+
+    async def unfurl(self, channel: str, ts: str) -> None:
+        """Have Slack add a link's preview to a message."""
+        self._people.unfurl(channel, ts)
+        await self.delivered(change_of(ts), channel)
+
+    async def notice_language(self, channel: str, ts: str) -> None:
+        """Have Slack tell a message again in which nothing has changed."""
+        self._people.notice_language(channel, ts)
+        await self.delivered(change_of(ts), channel)
 
     async def invite(self, channel: str, invited: str | None = None) -> None:
         """Bring someone into a channel, the app's bot unless named."""

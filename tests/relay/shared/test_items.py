@@ -10,14 +10,17 @@ from bridge.relay.shared.items import (
     KINDS,
     Answer,
     Close,
+    Edit,
     File,
     Item,
     Note,
     Press,
     Rating,
+    Retry,
     Text,
     Unknown,
     Urgency,
+    Withdrawal,
     Word,
     packed,
     text_items,
@@ -31,7 +34,13 @@ RATINGS = [Rating(5, True, at=7), Rating(3, final=False, at=7), Rating(tried=Tru
 PUT = File("F1", "a.png", "/v1/x/8a.PNG", "PNG", "Ana: a.png", "data:image/jpeg;base64,")
 LINK = File("F2", "plan", text="plan: https://docs.example/1")
 FILES = [File("F1", "a.png"), PUT, LINK]
-ITEMS = [*TEXTS, PRESS, ANSWER, *FILES, Close(), Urgency("URGENT"), *RATINGS, Note(), Word()]
+EDITS = [
+    Edit("hi", of=MessageTs("1.0")),
+    Withdrawal(of=MessageTs("1.0")),
+    Retry("hi", of=MessageTs("1.0")),
+]
+SENT = [*TEXTS, PRESS, ANSWER, *FILES, *EDITS]
+ITEMS = [*SENT, Close(), Urgency("URGENT"), *RATINGS, Note(), Word()]
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=repr)
