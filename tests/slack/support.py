@@ -24,6 +24,7 @@ from bridge.slack.port import (
     Accounts,
     ConnectCommand,
     Connecting,
+    Overview,
     Service,
     ThreadMessage,
 )
@@ -61,6 +62,8 @@ class Relay:
             "connect": Connecting(SessionId("s1"), "Account 12345678"),
             "foreign": False,
             "sessions": [],
+            "overview": Overview((), ()),
+            "quotation": "Ben wrote:\n> hello\n",
             "accounts": Accounts(
                 named=(AccountInfo("12345678", "Sandbox Telecom", "telecom"),), others=False
             ),

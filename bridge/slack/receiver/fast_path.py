@@ -24,7 +24,7 @@ import structlog
 from bridge.content.from_blocks import source_of
 from bridge.errors import Transient
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
-from bridge.slack.port import Service, ThreadMessage, WriterKind
+from bridge.slack.port import DirectMessage, Service, ThreadMessage, WriterKind
 from bridge.slack.receiver.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.receiver.requests import Body, is_clean, parse_json
 from bridge.slack.receiver.seldom_log import SeldomLog
@@ -53,6 +53,7 @@ class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
 
     subtype: str | None = None
     channel: Id | None = None
+    channel_type: str | None = None
     thread_ts: Ts | None = None
     ts: Ts | None = None
     user: Id | None = None
@@ -97,6 +98,10 @@ class Envelope(msgspec.Struct, tag_field="type", tag="event_callback"):
         return self.event.bot_id == bot or (app is not None and app == self.api_app_id)
 
 
+Written = ThreadMessage | DirectMessage
+"""What somebody wrote, and the relay takes."""
+
+
 class MessageFastPath:
     """Takes message events, and leaves everything else to `otherwise`."""
 
@@ -115,7 +120,7 @@ class MessageFastPath:
         verdict = self._classify(envelope)
         return verdict if isinstance(verdict, Reply) else await self.take(verdict)
 
-    def read(self, raw: bytes) -> Reply | Envelope | ThreadMessage | None:
+    def read(self, raw: bytes) -> Reply | Envelope | Written | None:
         """Read a verified request's bytes. Returns the answer, or what `take` has to finish.
 
         None: it is no message event. Parse it and call this object.
@@ -128,7 +133,7 @@ class MessageFastPath:
             return None
         return self._classify(envelope)
 
-    async def take(self, found: Envelope | ThreadMessage) -> Reply:
+    async def take(self, found: Envelope | Written) -> Reply:
         """Finish what `read` could not answer: 200 only after the commit."""
         try:
             if isinstance(found, Envelope):
@@ -139,7 +144,10 @@ class MessageFastPath:
                 if isinstance(verdict, Reply | Envelope):
                     return DONE
                 found = verdict
-            await self._service.message(found)
+            if isinstance(found, DirectMessage):
+                await self._service.direct(found)
+            else:
+                await self._service.message(found)
         except Exception as error:  # noqa: BLE001 - logged, and Slack delivers it again
             return _failed(error)
         return DONE
@@ -154,7 +162,7 @@ class MessageFastPath:
         # `parse_json` replaces characters that no database takes, as in a request.
         return (await self(parse_json(json.dumps(body)), {})).acknowledges
 
-    def _classify(self, envelope: Envelope) -> Reply | Envelope | ThreadMessage:
+    def _classify(self, envelope: Envelope) -> Reply | Envelope | Written:
         """Sort an envelope: the answer if it is not for the bridge, a message for the relay, or the
         envelope itself if its workspace is not known, or not yet."""
         team = envelope.team
@@ -162,7 +170,10 @@ class MessageFastPath:
         if identity is None:
             return envelope
         message = thread_message(envelope.event, identity.team)
-        if message is None or message.user == identity.bot_user:
+        if message is None:
+            direct = direct_message(envelope.event, identity.team)
+            return DONE if direct is None or direct.user == identity.bot_user else direct
+        if message.user == identity.bot_user:
             return DONE
         if message.writer is not WriterKind.PERSON and envelope.is_ours(identity.bot):
             return DONE
@@ -203,6 +214,16 @@ def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
         writer=writer,
         home=TeamId(home) if home else None,
     )
+
+
+def direct_message(event: MessageEvent, team: TeamId) -> DirectMessage | None:
+    """Read what a person wrote to the bridge itself outside of any thread; None: anything else."""
+    ts, channel, user = event.ts, event.channel, event.user
+    if event.channel_type != "im" or not (ts and channel and user) or event.thread_ts:
+        return None
+    if event.hidden or event.bot_id or user == SLACKBOT or event.subtype not in SUBTYPES:
+        return None
+    return DirectMessage(team, ChannelId(channel), UserId(user), MessageTs(ts))
 
 
 def _file_names(files: list[Any]) -> tuple[str, ...]:

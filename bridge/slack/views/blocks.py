@@ -20,6 +20,8 @@ END = "lp_end"
 """The card's button; its value is the session's id."""
 AGAIN = "lp_again"
 """Opens another conversation; its value is the account."""
+NEW = "lp_new"
+"""Opens the dialog that starts a conversation; its value is the place, or an account."""
 
 
 def plain_text(text: str, limit: int = TEXT) -> Element:

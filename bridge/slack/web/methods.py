@@ -98,6 +98,12 @@ class ChannelFound(Answer, gc=False):
     channel: Any = None
 
 
+class ConversationOpened(Answer, gc=False):
+    """A direct message, as Slack describes it."""
+
+    channel: Any = None
+
+
 class SocketOpened(Answer, gc=False):
     """The address of a Socket Mode connection: good for one connection, and a secret."""
 
@@ -113,6 +119,8 @@ HISTORY: Final = Method("conversations.history", Messages)
 USER_INFO: Final = Method("users.info", UserFound)
 CHANNEL_INFO: Final = Method("conversations.info", ChannelFound)
 OPEN_VIEW: Final = Method("views.open", Answer, json=True)
+PUBLISH_VIEW: Final = Method("views.publish", Answer, json=True)
+OPEN_CONVERSATION: Final = Method("conversations.open", ConversationOpened, json=True)
 OPEN_CONNECTION: Final = Method("apps.connections.open", SocketOpened)
 """Called with the app token."""
 

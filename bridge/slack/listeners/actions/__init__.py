@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bridge.slack.listeners.actions import again, card, end, unknown
+from bridge.slack.listeners.actions import again, card, end, end_own, new, unknown
 from bridge.slack.port import Service
 
 
@@ -13,4 +13,6 @@ def register(app: AsyncApp, service: Service) -> None:
     end.register(app, service)
     again.register(app, service)
     card.register(app, service)
+    end_own.register(app, service)
+    new.register(app, service)
     unknown.register(app, service)
