@@ -63,7 +63,7 @@ class Relay:
             "foreign": False,
             "sessions": [],
             "overview": Overview((), ()),
-            "quotation": "Ben wrote:\n> hello\n",
+            "quotation": "> hello\n— Ben\n",
             "accounts": Accounts(
                 named=(AccountInfo("12345678", "Sandbox Telecom", "telecom"),), others=False
             ),

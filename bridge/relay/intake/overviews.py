@@ -87,7 +87,7 @@ class Overviews:
         lines = plain.strip("\n").split("\n") if plain.strip() else []
         lines += [f"(with the file “{shorten(one_line(name), 80)}”)" for name in quoted.files]
         said = "\n".join(f"> {line}" for line in lines or ["(a message without words)"])
-        return f"{shorten(who, 80)} wrote:\n{said}\n"
+        return f"{said}\n— {shorten(who, 80)}\n"
 
 
 def summary(row: SessionRow) -> SessionSummary:

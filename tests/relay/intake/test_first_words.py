@@ -226,11 +226,11 @@ async def test_an_answer_that_slack_does_not_take_fails_nothing(bench: Bench) ->
 async def test_a_quotation_names_people_and_files(bench: Bench) -> None:
     quoted = Quoted(TEAM, UserId(BEN), None, "see <@U0ANA> &amp; :tada:\nnow", files=("a.txt",))
     assert await Overviews(bench.deps).quotation(quoted) == (
-        "Ben wrote:\n> see @Ana & 🎉\n> now\n> (with the file “a.txt”)\n"
+        "> see @Ana & 🎉\n> now\n> (with the file “a.txt”)\n— Ben\n"
     )
     of_app = Quoted(TEAM, None, "Alerts", "")
     assert await Overviews(bench.deps).quotation(of_app) == (
-        "Alerts wrote:\n> (a message without words)\n"
+        "> (a message without words)\n— Alerts\n"
     )
 
 
@@ -238,7 +238,7 @@ async def test_a_quotation_does_not_wait_for_names_for_long(bench: Bench) -> Non
     bench.slack.faults.apply("server_error", method="users.info", times=50)
     quoted = Quoted(TEAM, UserId(BEN), None, "see <@U0ANA>")
     words = await Overviews(bench.deps).quotation(quoted)
-    assert words.endswith("> see @someone\n")
+    assert words == "> see @someone\n— someone\n"
 
 
 # The whole way
@@ -255,7 +255,7 @@ async def test_the_first_message_is_sent_and_everybody_sees_it(world: World) -> 
     assert "My order is late" in str(shown["blocks"])
     assert not any(
         "Write your first message" in str(each["text"])
-        for each in world.slack.messages("C0SUPPORT")
+        for each in world.slack.thread("C0SUPPORT", card["ts"])[1:]
     )
     await world.slack.say("U0ANA", "C0SUPPORT", "and so", thread_ts=card["ts"], wait=True)
     await world.until(lambda: len(said(world, conversation)) == 2)

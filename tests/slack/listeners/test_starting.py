@@ -194,10 +194,10 @@ async def test_a_message_is_asked_about(slack: SlackSandbox, relay: Relay) -> No
     assert (quoted.author, quoted.text, quoted.exact) == (BEN, "root:x:0 &amp; co", True)
     assert quoted.files == ("log.txt",)
     view = slack.view(ANA)
-    assert "Ben wrote" in json.dumps(view)
+    assert "— Ben" in json.dumps(view, ensure_ascii=False)
     await submit(slack)
     [command] = relay.commands
-    assert command.first == "Ben wrote:\n&gt; hello\n"
+    assert command.first == "&gt; hello\n— Ben\n"
     assert command.channel == SUPPORT
 
 
