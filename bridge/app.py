@@ -27,7 +27,7 @@ from bridge.ids import WorkerId
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
-from bridge.ops import collector, health
+from bridge.ops import collector, exposition, health
 from bridge.relay.service import BridgeService
 from bridge.relay.shared.channels import CHANNEL, channel_of
 from bridge.relay.shared.deps import SessionDeps
@@ -129,9 +129,8 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         if socket_mode is not None:
             presence.reachable_by(lambda: socket_mode.connected_since)
             socket_mode.on_connected(presence.to_judge.set)
-        runner = await _listen(
-            settings, fast_path, _probes(database, slack.workspaces, socket_mode, supervisor)
-        )
+        probes = _probes(database, slack.workspaces, socket_mode, supervisor)
+        runner = await _listen(settings, fast_path, probes, deps, supervisor)
         stack.push_async_callback(runner.cleanup)
         if not await _introduce(slack.workspaces, stop):
             yield runner
@@ -155,6 +154,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             stack.push_async_callback(socket_mode.stop)
         stack.push_async_callback(_stop_sites, runner)
         await stack.enter_async_context(_settled(supervisor))
+        stack.enter_context(exposition.loop_watched())
         log.info(
             "bridge.ready",
             worker=deps.worker,
@@ -262,12 +262,21 @@ async def _listen(
     settings: Settings,
     fast_path: MessageFastPath,
     probes: Mapping[str, health.Probe],
+    deps: SessionDeps,
+    supervisor: Supervisor,
 ) -> web.AppRunner:
     app = web.Application()
     if settings.slack_signing_secret:
         ingress = Ingress(fast_path, Verifier(settings.slack_signing_secret), fast_path=fast_path)
         ingress.add_routes(app)
     health.add_routes(app, probes)
+    exposition.add_route(
+        app,
+        database=deps.database,
+        states=supervisor.states,
+        lease_valid=lambda: deps.lease.valid,
+        probes=probes,
+    )
     runner = BoundedRunner(app, handle_signals=False, shutdown_timeout=5.0)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port, reuse_address=True).start()

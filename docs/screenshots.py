@@ -43,6 +43,35 @@ async def say(page: Page, text: str) -> None:
     await page.press("#thread-composer", "Enter")
 
 
+async def gallery(page: Page) -> None:
+    """Have the agent send every example, and picture the thread from its first card on."""
+    messages = page.locator("#thread-messages .message")
+    await page.set_viewport_size({"width": 1500, "height": 1500})
+    await page.click("text=Take over")
+    first = await messages.count()
+    cards = await page.eval_on_selector_all("#card-select option", "all => all.map(it => it.value)")
+    for card in filter(None, cards):
+        before = await messages.count()
+        await page.select_option("#card-select", card)
+        await expect(messages.nth(before)).to_be_attached(timeout=15_000)
+    await asyncio.sleep(2)  # longer ones come in several messages
+    thread = page.locator("#thread-scroll")
+    shown, number = first, 0
+    while shown < await messages.count():
+        number += 1
+        await messages.nth(shown).evaluate("it => it.scrollIntoView({block: 'start'})")
+        await settled(page)
+        await thread.screenshot(path=IMAGES / f"gallery-{number}.png")
+        frame = await thread.bounding_box()
+        end = frame["y"] + frame["height"] if frame else 0.0
+        shown += 1
+        while shown < await messages.count():
+            box = await messages.nth(shown).bounding_box()
+            if box is None or box["y"] + box["height"] > end:
+                break
+            shown += 1
+
+
 async def settled(page: Page) -> None:
     """Wait until nothing moves any more."""
     await page.evaluate(
@@ -76,6 +105,7 @@ async def take(folder: Path) -> None:
         await page.screenshot(path=IMAGES / "demo-broken.png")
         healed = page.locator("#break-line[data-state=healed]")
         await expect(healed).to_be_visible(timeout=30_000)
+        await gallery(page)
         await browser.close()
 
 

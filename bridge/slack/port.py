@@ -144,6 +144,8 @@ class ThreadMessage:
     writer: WriterKind = WriterKind.PERSON
     home: TeamId | None = None
     """The workspace that the writer belongs to, where Slack tells."""
+    profile: Any = None
+    """The writer's profile, which Slack's event tells of people from other companies."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ class Delivery:
         "_dialog",
         "_dialogs",
         "_doubts",
+        "_elsewhere",
         "_finished",
         "_late_own",
         "_left",
@@ -139,6 +140,9 @@ class Delivery:
         self._attached = False
         self._dialog: str | None = None
         self._dialogs: dict[str, Dialog] = {}
+        self._elsewhere: deque[int] = deque(maxlen=REMEMBERED)
+        """Events of our consumer that are no message of ours, to be logged with the next batch: a
+        worker that has lost the session without knowing it yet cannot tell, and stores none."""
         self._late_own: list[tuple[str, EventChange]] = []
         self._strangers: set[str] = set()
         self._stored: dict[str, DialogPosition] = {}
@@ -398,6 +402,12 @@ class Delivery:
 
     def stored(self, batch: Batch) -> None:
         """The batch is committed."""
+        while self._elsewhere:
+            log.warning(
+                "delivery.own_message_of_elsewhere",
+                session=self._session,
+                sequence=self._elsewhere.popleft(),
+            )
         del self.pending[: len(batch.events)]
         self._weight -= sum(weight(heard.change) for heard in batch.events)
         self._stored.update(batch.positions)
@@ -499,11 +509,7 @@ class Delivery:
         if found:
             self._number(found[0].id, dialog, change.sequence)
         else:
-            log.warning(
-                "delivery.own_message_of_elsewhere",
-                session=self._session,
-                sequence=change.sequence,
-            )
+            self._elsewhere.append(change.sequence)
         return True
 
     def _candidates(self, dialog: str, sequence: int) -> list[Queued]:

@@ -8,10 +8,12 @@ publishes anything else. Items that are not ready yet are prepared meanwhile by 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from bridge import metrics
 from bridge.backoff import Backoff
 from bridge.ids import OPERATOR, InboxId, UserId
 from bridge.liveperson.connection import Connection, Wait
@@ -296,6 +298,8 @@ class Publisher:
         crash_point("publish.answered")
         number = self._delivery.begin_note(row)
         self._receipt.begin()
+        metrics.SENT.inc()
+        metrics.UP_SECONDS.observe(max(time.time() - float(row.message_ts), 0.0))
         self._deps.ledger.sent(
             self._record.row, row.id, *number, lambda ours: self._noted(row, number, ours)
         )
@@ -327,6 +331,7 @@ class Publisher:
             return await outbox.add(connection, self._record.row.id, said)
 
         added = await self._record.commit(work)
+        metrics.NOT_SENT.inc(len(rows))
         self._delivery.remove([row.id for row in rows])
         self._record.changed(added)
 

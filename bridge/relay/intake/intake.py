@@ -57,6 +57,8 @@ class Intake:
         if not await self._by_person(message):
             await self._say_apps_not_relayed(thread, message)
             return
+        if message.profile is not None:
+            self._deps.names.told(message.team, message.user, message.profile)
         bot = self._deps.workspaces.bot_user_id(message.team)
         if (word := word_for_bridge(message.text, bot)) is not None:
             await self._word(thread, message, word)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 import structlog
 
+from bridge import metrics
 from bridge.backoff import Backoff
 from bridge.ids import MessageTs
 from bridge.relay.posting.card import Card
@@ -27,7 +28,7 @@ from bridge.store import outbox
 from bridge.store.connection import Transaction
 from bridge.store.handover import Handover
 from bridge.store.rows import OutboxRow
-from bridge.store.sessions import FencedError
+from bridge.store.sessions import FencedError, now_ms
 
 REMEMBERED = 32
 """How many finished rows are remembered: a query that began before may still return them."""
@@ -181,6 +182,8 @@ class Poster:
             await self._not_shown(row, error, thread=True)
             return
         self._receipt.begin()
+        metrics.POSTED.inc()
+        metrics.DOWN_SECONDS.observe(max(now_ms() - row.created_at, 0) / 1000)
         self._deps.ledger.posted(self._record.row, row.id, ts, self._noted)
         await self._hold.over()
 
@@ -242,6 +245,7 @@ class Poster:
             return await outbox.add(transaction, self._record.row.id, said)
 
         self._record.changed(await self._record.commit(work))
+        metrics.NOT_POSTED.inc()
 
 
 def in_doubt(waiting: Iterable[OutboxRow]) -> set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
@@ -46,6 +47,10 @@ class Crew:
     def __contains__(self, session: object) -> bool:
         """Whether a session runs here."""
         return session in self._running
+
+    def states(self) -> dict[str, int]:
+        """How many sessions are in which state."""
+        return Counter(session.record.row.state for session, _ in self._running.values())
 
     @property
     def ids(self) -> list[SessionId]:

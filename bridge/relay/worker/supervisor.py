@@ -81,6 +81,10 @@ class Supervisor:
         """How many sessions this worker runs."""
         return len(self._crew)
 
+    def states(self) -> dict[str, int]:
+        """How many of them are in which state."""
+        return self._crew.states()
+
     @property
     def trouble(self) -> str | None:
         """What keeps this worker from claiming sessions, for /readyz; None: nothing does."""

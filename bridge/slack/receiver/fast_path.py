@@ -64,6 +64,7 @@ class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
     user_team: str | None = None
     hidden: bool = False
     files: list[Any] | None = None
+    user_profile: Any = None
     blocks: Any = None
     attachments: Any = None
 
@@ -213,6 +214,7 @@ def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
         files=_file_names(event.files) if event.files else (),
         writer=writer,
         home=TeamId(home) if home else None,
+        profile=event.user_profile,
     )
 
 

@@ -98,6 +98,18 @@ class Directory:
         """The channel's name if it is known now."""
         return self._cached(("channel", team, channel_id))
 
+    def told(self, team: TeamId, user_id: str, profile: Any) -> None:
+        """An event has told a person's name (`user_profile`), as Slack does of other companies'.
+
+        It is used while no other name is known: `users.info` may not show such people.
+        """
+        name = _user_name({"profile": profile})
+        known = self._known(("user", team, user_id))
+        if name is None or (known is not None and known.name != PLACEHOLDERS["user"]):
+            return
+        person = None if known is None else known.person
+        self._remember(("user", team, user_id), name, self._ttl, person=person)
+
     async def user(self, team: TeamId, user_id: str) -> str:
         """The person's name, which Slack is asked for if it is not known; never fails."""
         return await self._name(("user", team, user_id))

@@ -191,8 +191,9 @@ class Content(Struct, tag_field="type", tag="ContentEvent", rename="camel"):
 
 
 class Rich(Struct, tag_field="type", tag="RichContentEvent", rename="camel"):
-    content: Json | None = None
-    message: Json | None = None
+    content: Json | str | None = None
+    """An object; as LivePerson's history and some agents' tools have it, JSON in a string."""
+    message: Json | str | None = None
     quick_replies: Json | None = None
 
 

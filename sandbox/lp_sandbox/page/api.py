@@ -115,6 +115,7 @@ class Api:
             need(body, "message_ts"),
             need(body, "action_id"),
             body.get("value"),
+            values=body.get("values"),
         )
         if not 200 <= result.status < 300:
             return {"error": "The bridge did not answer. Is it running?"}

@@ -127,6 +127,8 @@ def test_another_devices_words_pass_for_no_message_in_doubt() -> None:
         delivery.heard([own(0, "from my phone")])
         delivery.dialogs["d"].barrier(1)
         delivery.resolve()
+        assert logs == [], "whoever has lost the session cannot tell, and never stores a batch"
+        delivery.stored(delivery.batch([]))
     assert ids(delivery.unsent) == [1]
     assert [entry["event"] for entry in logs] == ["delivery.own_message_of_elsewhere"]
 

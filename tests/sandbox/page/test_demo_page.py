@@ -255,3 +255,24 @@ async def test_a_card_is_sent_from_the_desk_and_pressed_in_the_thread(
     await expect(talk(page)).to_contain_text('"questionId": "q-17"')
     await expect(thread(page)).to_contain_text("chose")
     await expect(thread(page).get_by_role("button", name="Unlikely")).to_have_count(0)
+
+
+async def test_a_checklist_is_ticked_and_sent_and_every_card_can_be_drawn(
+    demo: Demo, open_page: OpenPage, keep: Keep
+) -> None:
+    page = await open_page(demo.sandbox.page_url)
+    await connect(page)
+    await page.click("text=Take over")
+    cards = await page.eval_on_selector_all("#card-select option", "all => all.map(it => it.value)")
+    for card in filter(None, cards):
+        before = await thread(page).locator(".message").count()
+        await page.select_option("#card-select", card)
+        await expect(thread(page).locator(".message").nth(before)).to_be_attached(timeout=15_000)
+        if card == "checklist":
+            await thread(page).get_by_label("Tomato").check()
+            await thread(page).get_by_label("Sweet pepper").check()
+            await thread(page).get_by_role("button", name="Order", exact=True).click()
+            await expect(talk(page)).to_contain_text("tomato,")
+    await keep(page, "gallery")
+    await expect(thread(page).locator(".unknown")).to_have_count(0)
+    assert await page.locator("#agent-error").inner_text() == ""

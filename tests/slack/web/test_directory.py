@@ -183,3 +183,18 @@ async def test_memory_is_bounded_and_the_longest_unused_goes(client: SlackClient
     await directory.channel(TEAM, "C0SUPPORT")
     assert directory.cached_user(TEAM, "U0ANA") == "Ana"
     assert directory.cached_user(TEAM, "U0BEN") is None
+
+
+async def test_a_name_that_an_event_tells_serves_where_slack_shows_nobody(
+    directory: Directory,
+) -> None:
+    """People of other companies: `users.info` may not show them, but their messages do."""
+    await directory.resolve(TEAM, {"U0EXTERN"})
+    assert directory.names(TEAM).user("U0EXTERN") == "someone"
+    directory.told(TEAM, "U0EXTERN", {"display_name": " Eve ", "real_name": "Eve Extern"})
+    assert directory.names(TEAM).user("U0EXTERN") == "Eve"
+    directory.told(TEAM, "U0EXTERN", {"display_name": "Mallory"})
+    assert directory.names(TEAM).user("U0EXTERN") == "Eve", "a known name stays"
+    for nothing in (None, "Eve", {}, {"display_name": 3}):
+        directory.told(TEAM, "U0NOBODY", nothing)
+    assert directory.names(TEAM).user("U0NOBODY") is None

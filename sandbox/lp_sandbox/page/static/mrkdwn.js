@@ -135,12 +135,15 @@ export function mrkdwn(text) {
   return parts;
 }
 
+/** The characters of a `plain_text` object. */
+export const plainText = (object) => unescape(object?.text ?? "").replace(/:([a-z0-9_+'-]+):/g,
+  (whole, name) => (object.emoji === false ? whole : emojiCharacter(name) ?? whole));
+
 /** A text object of Block Kit: `{type: "mrkdwn"|"plain_text", text}`. */
 export function textObject(object) {
   if (!object) return [];
   if (object.type === "mrkdwn") return mrkdwn(object.text ?? "");
-  return lit((object.text ?? "").replace(/:([a-z0-9_+'-]+):/g,
-    (whole, name) => emojiCharacter(name) ?? whole));
+  return lit(plainText(object));
 }
 
 export const botName = () => item("meta")?.bot_name ?? "LP Bridge";

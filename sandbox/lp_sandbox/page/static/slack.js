@@ -11,6 +11,7 @@ let user = null;
 let thread = null; // ts of the open thread's root
 let awaited = null; // after a command: open the thread of the next card that appears
 const threadListeners = new Set();
+const choices = new Map(); // ts of a message → what is chosen in it
 
 export const openedThread = () => (thread ? { channel, ts: thread } : null);
 export const onThread = (listener) => threadListeners.add(listener);
@@ -30,11 +31,16 @@ async function click(message, element, button) {
   button.disabled = true;
   const answer = await post("api/slack/click", {
     user, channel, message_ts: message.ts, action_id: element.action_id, value: element.value ?? null,
-    block_id: element.block_id ?? null,
+    block_id: element.block_id ?? null, values: choices.get(message.ts) ?? {},
   });
   button.disabled = false;
   if (element.action_id === "lp_again" && !answer.error) expectCard();
   $(thread ? "thread-error" : "channel-error").textContent = answer.error ?? "";
+}
+
+function choicesOf(message) {
+  if (!choices.has(message.ts)) choices.set(message.ts, {});
+  return choices.get(message.ts);
 }
 
 function reactions(message) {
@@ -59,7 +65,7 @@ function messageNode({ message, replies, inThread }) {
       h("time", { datetime: new Date(message.at * 1000).toISOString() }, clock(message.at)),
       message.edited ? h("small", {}, "(edited)") : null),
     message.ephemeral ? h("div", { class: "only-you" }, "Only visible to you") : null,
-    body(message, (element, button) => click(message, element, button)),
+    body(message, (element, button) => click(message, element, button), choicesOf(message)),
     message.files.length
       ? h("div", { class: "files" }, message.files.map((file) => h("span", {}, file))) : null,
     reactions(message),
