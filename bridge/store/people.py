@@ -86,19 +86,20 @@ async def count_open_in(transaction: Transaction, team: TeamId, channel: Channel
     return int(await _OPEN_IN.value(transaction, team=team, channel=channel))
 
 
-# By `ix_sessions_open`: as many steps as are open there. No lock.
+# By `ix_sessions_open`: as many steps as are open there. No lock. Ordered by `created_at`, it would
+# be answered by `ix_sessions_team`, which has all that the channel ever had.
 _ROWS_IN = Statement(
     lambda _: (
         select(*_COLUMNS)
         .where(_OF_TEAM, SESSIONS.c.channel_id == bindparam("channel"), OPEN)
-        .order_by(SESSIONS.c.created_at.desc())
+        .order_by(SESSIONS.c.active_at.desc())
         .limit(50)
     )
 )
 
 
 async def open_in(transaction: Transaction, team: TeamId, channel: ChannelId) -> list[SessionRow]:
-    """The open sessions of a channel, newest first, 50 at most."""
+    """The open sessions of a channel, the one with the latest news first, 50 at most."""
     return await _ROWS_IN.fetch(transaction, SessionRow, team=team, channel=channel)
 
 

@@ -73,6 +73,10 @@ class Relay:
         """Have a verb answered so from now on: `relay.answer(Service.end)(Refused("No."))`."""
         return lambda answer: self._answers.update({verb.__name__: answer})
 
+    def reachable(self, accounts: Accounts) -> None:
+        """Have these accounts be reachable from now on, from wherever that is asked."""
+        self._answers["accounts"] = accounts
+
     def asked(self, verb: Callable[[Service, *Given], object]) -> list[tuple[*Given]]:
         """What `verb` was called with, each time that it was committed."""
         return [given for name, given in self._calls if name == verb.__name__]

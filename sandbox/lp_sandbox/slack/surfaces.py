@@ -40,7 +40,12 @@ class Surfaces:
             for each in self._workspace.channels.values()
             if each.kind == "im" and each.members == pair
         )
-        event = {"type": "app_home_opened", "user": user, "channel": channel, "tab": tab}
+        event: dict[str, Any] = {
+            "type": "app_home_opened",
+            "user": user,
+            "channel": channel,
+            "tab": tab,
+        }
         if shown is not None and tab == "home":
             event["view"] = {name: value for name, value in shown.items() if name != "user"}
         await self._delivery.tell({**event, "event_ts": self._workspace.next_ts(channel)})
@@ -82,20 +87,18 @@ class Surfaces:
         block_id, button = button_of(shown["blocks"], action_id, value)
         trigger = self._people.trigger(user)
         view = {name: each for name, each in shown.items() if name != "user"}
-        payload = self._payload(user, "block_actions", trigger) | {
-            "container": {"type": "view", "view_id": view["id"]},
-            "view": {**view, "state": {"values": {}}},
-            "actions": [
-                {
-                    "type": "button",
-                    "action_id": action_id,
-                    "block_id": block_id,
-                    "text": button["text"],
-                    "action_ts": self._people.moment(),
-                    **{name: button[name] for name in ("value", "url", "style") if name in button},
-                }
-            ],
+        action: dict[str, Any] = {
+            "type": "button",
+            "action_id": action_id,
+            "block_id": block_id,
+            "text": button["text"],
+            "action_ts": self._people.moment(),
+            **{name: button[name] for name in ("value", "url", "style") if name in button},
         }
+        payload = self._payload(user, "block_actions", trigger)
+        payload["container"] = {"type": "view", "view_id": view["id"]}
+        payload["view"] = {**view, "state": {"values": {}}}
+        payload["actions"] = [action]
         answer = await self._delivery.interaction(payload, None)
         return ClickResult(answer.status, trigger)
 

@@ -82,6 +82,7 @@ async def test_it_is_stored_with_its_session_and_not_again(counter: Counter) -> 
         answer = await counter.service.connect(command)
         assert isinstance(answer, Connecting)
         assert answer.first == "My <order> 🎉 is late (https://a.example)"
+    assert isinstance(answer, Connecting)
     row = await counter.bench.stored(answer.session)
     [told] = await counter.bench.inbox(row)
     assert (told.kind, told.message_ts, told.user_id, told.state) == (

@@ -95,7 +95,7 @@ async def test_a_direct_message_is_opened_if_there_is_none(
 
 
 async def test_what_is_wrong_is_told_in_the_dialog(slack: SlackSandbox, relay: Relay) -> None:
-    relay.answer(Service.accounts)(Accounts((), others=True))
+    relay.reachable(Accounts((), others=True))
     await slack.command(ANA, SUPPORT, "connect")
     relay.answer(Service.connect)(Refused("`5` &lt;no&gt;: see `/lp accounts`."))
     result = await submit(slack, lp_number="5")
@@ -109,7 +109,7 @@ async def test_a_number_that_is_typed_counts_and_one_is_needed(
     slack: SlackSandbox, relay: Relay
 ) -> None:
     named = (AccountInfo("1", "One", None), AccountInfo("2", "Two", None))
-    relay.answer(Service.accounts)(Accounts(named, others=True))
+    relay.reachable(Accounts(named, others=True))
     await slack.command(ANA, SUPPORT, "connect")
     result = await submit(slack)
     assert "choose an account" in result.errors["lp_account"]
@@ -176,7 +176,7 @@ async def test_a_dialog_that_does_not_open_is_told(slack: SlackSandbox, relay: R
     slack.faults.refuse("views.open", "expired_trigger_id")
     result = await slack.command(ANA, SUPPORT, "connect")
     assert "did not open the dialog" in str(result.response)
-    relay.answer(Service.accounts)(Accounts((), others=False))
+    relay.reachable(Accounts((), others=False))
     result = await slack.command(ANA, SUPPORT, "connect")
     assert "No account can be reached" in str(result.response)
 
@@ -228,7 +228,7 @@ async def test_the_shortcut_works_from_anywhere_and_offers_channels(
 async def test_if_nothing_can_be_reached_the_shortcut_says_so(
     slack: SlackSandbox, relay: Relay
 ) -> None:
-    relay.answer(Service.accounts)(Accounts((), others=False))
+    relay.reachable(Accounts((), others=False))
     await slack.shortcut(ANA, "lp_talk")
     assert "No account can be reached" in str(slack.view(ANA))
     ts = await slack.say(BEN, SUPPORT, "hi")
@@ -279,7 +279,7 @@ async def test_start_again_in_the_home_has_the_account_chosen(
     slack: SlackSandbox, relay: Relay
 ) -> None:
     named = tuple(AccountInfo(number, number, None) for number in ("5", "12345678"))
-    relay.answer(Service.accounts)(Accounts(named, others=False))
+    relay.reachable(Accounts(named, others=False))
     relay.answer(Service.overview)(overview(State.FAILED))
     await slack.open_home(ANA)
     await slack.press_home(ANA, "lp_new", "12345678")

@@ -37,7 +37,8 @@ SESSION = SessionSummary(
 
 
 def start(*named: AccountInfo, others: bool = False, **more: Any) -> Start:
-    return Start(**{"accounts": Accounts(named, others), "here": True, "metadata": "[]"} | more)
+    given: dict[str, Any] = {"accounts": Accounts(named, others), "here": True, "metadata": "[]"}
+    return Start(**given | more)
 
 
 def fields(view: dict[str, Any]) -> dict[str, dict[str, Any]]:
