@@ -11,12 +11,14 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from importlib import metadata
 from pathlib import Path
 from secrets import token_hex
 from typing import IO
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 import structlog
 from aiohttp import web
 
@@ -24,15 +26,20 @@ from bridge.backoff import Backoff
 from bridge.config import Settings
 from bridge.errors import Permanent
 from bridge.ids import WorkerId
+from bridge.liveperson import requests
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.liveperson.requests import ClientProperties
+from bridge.liveperson.site_settings import SiteSettings
+from bridge.liveperson.storage import Storage
 from bridge.ops import collector, exposition, health
 from bridge.relay.service import BridgeService
 from bridge.relay.shared.channels import CHANNEL, channel_of
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
+from bridge.relay.shared.openers import Openers
 from bridge.relay.shared.threads import Threads
 from bridge.relay.worker.catching_up import CatchingUp
 from bridge.relay.worker.presence import Presence
@@ -48,6 +55,7 @@ from bridge.slack.web.api import WebApi, slack_session
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.directory import Directory
 from bridge.slack.web.errors import SlackError, SlackRefused
+from bridge.slack.web.files import SlackFiles
 from bridge.slack.web.sender import Sender
 from bridge.slack.web.workspaces import Workspaces
 from bridge.store.database import Database, open_database
@@ -142,6 +150,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         for channel in (CHANNEL, channel_of(supervisor.worker)):
             wakeups.subscribe(channel, supervisor.notified)
         wakeups.on_gap(supervisor.notifications_lost)
+        stack.push_async_callback(deps.reactions.stop)
         stack.push_async_callback(deps.ledger.written, 5.0)
         stack.push_async_callback(supervisor.stop)
         await supervisor.start()
@@ -214,6 +223,7 @@ def _deps(
     domains = DomainDirectory(
         http, csds_url=settings.liveperson_csds_url, allowed_hosts=settings.allowed_hosts
     )
+    names = Directory(slack)
     return SessionDeps(
         settings=settings,
         worker=WorkerId(settings.bridge_worker_id or f"{socket.gethostname()}-{token_hex(3)}"),
@@ -223,11 +233,27 @@ def _deps(
         profiles=ProfileDirectory(domains),
         workspaces=slack.workspaces,
         sender=Sender(slack),
-        names=Directory(slack),
+        files=SlackFiles(slack),
+        storage=Storage(domains),
+        site=SiteSettings(domains),
+        names=names,
+        openers=Openers(database, names, slack.workspaces),
         threads=Threads(database),
         # No other worker can take over an SQLite file: this bridge holds its lock.
         ledger=Ledger(database),
         lease=Lease(settings.bridge_lease_seconds if database.is_postgresql else math.inf),
+        client=this_client(),
+    )
+
+
+def this_client() -> ClientProperties:
+    """What LivePerson is told about this program: what it can show, and its version."""
+    try:
+        version = metadata.version("slack-liveperson-bridge")[:32]
+    except metadata.PackageNotFoundError:  # it runs from a checkout that is not installed
+        version = ""
+    return msgspec.structs.replace(
+        requests.BRIDGE, app_version=version, integration_version=version
     )
 
 

@@ -40,6 +40,7 @@ async def _examine(settings: Settings, account: str | None) -> list[Check]:
         account=None if account is None else known.number,
         mode=known.auth,
         connector=known.connector,
+        signs=(known.issuer, known.private_key),
         configuration=configuration,
         database=database,
         slack_token=settings.slack_bot_token,
@@ -47,6 +48,9 @@ async def _examine(settings: Settings, account: str | None) -> list[Check]:
         slack_api_url=settings.slack_api_url,
         slack_scopes=scopes.required(),
     )
+    if is_account(known.number) and bool(known.campaign) != bool(known.engagement):
+        said = f"Of `campaign` and `engagement` only one is set for {known.number}."
+        checks.append(Check("Routing", False, said, "Set both: LivePerson takes neither alone."))
     if is_account(known.number) and found is None:
         said = f"The bridge refuses {known.number}: it is not among BRIDGE_ACCOUNTS."
         checks.append(

@@ -196,7 +196,10 @@ def _shown(row: Any) -> tuple[str, str]:
     if row.kind == "mark":
         return "bridge", f"(marks {payload.get('message_ts')} with :{payload.get('name')}:)"
     text = html.unescape(str(payload.get("text", "")))  # mrkdwn escapes what HTML does
-    return str(payload.get("username") or row.kind if row.kind == "agent" else "bridge"), text
+    if row.kind == "file":
+        text = f"(a file) {text}".strip()
+    by_agent = row.kind in {"agent", "file"}
+    return str(payload.get("username") or "agent" if by_agent else "bridge"), text
 
 
 def _mark(row: Any) -> str:

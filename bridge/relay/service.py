@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -10,23 +11,26 @@ import structlog
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
 from bridge.relay.intake.first_words import first_words, meant, store
-from bridge.relay.intake.intake import SLACK_WAITS, Intake
+from bridge.relay.intake.intake import SLACK_WAITS, Intake, markable
 from bridge.relay.intake.limits import limited, over_limit
-from bridge.relay.intake.overviews import Overviews
+from bridge.relay.intake.overviews import Overviews, summary
 from bridge.relay.intake.pressing import Pressing
+from bridge.relay.intake.rating import Ratings
 from bridge.relay.intake.targets import (
+    Target,
     accounts_for,
     resolve,
     unknown_to_liveperson,
     with_channel_name,
 )
-from bridge.relay.shared.channels import CHANNEL, MOVED
+from bridge.relay.shared.channels import CHANNEL, MOVED, REACTED
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.worker.presence import Presence
 from bridge.relay.worker.supervisor import Supervisor
 from bridge.slack.port import (
     Accounts,
+    AlreadyOpen,
     Click,
     ConnectCommand,
     Connecting,
@@ -37,6 +41,7 @@ from bridge.slack.port import (
     Press,
     Pressed,
     Quoted,
+    Reaction,
     Refused,
     SessionSummary,
     ThreadMessage,
@@ -53,6 +58,8 @@ from bridge.store.wakeups import notify
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+Outcome = SessionRow | AlreadyOpen | Refused | None
+
 MOVED_BEFORE_MS = 5 * 60 * 1000
 """A channel may have had its new id for so long before Slack's event says so."""
 OPEN_AGAIN = 0.2
@@ -67,11 +74,15 @@ class BridgeService:
         self._presence = presence
         self._supervisor = supervisor
         self._intake = Intake(deps, supervisor)
+        self._ratings = Ratings(deps, self._intake)
         self._pressing = Pressing(deps, supervisor, self._intake)
         self._overviews = Overviews(deps)
 
-    async def connect(self, command: ConnectCommand) -> Connecting | Refused:
+    async def connect(self, command: ConnectCommand) -> Connecting | AlreadyOpen | Refused:
         """Open a session, once per `request_key`. Its thread and conversation are made later.
+
+        An authenticated consumer has one conversation with an account: the session that is open is
+        named then.
 
         Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
         """
@@ -105,11 +116,14 @@ class BridgeService:
             "state": State.CONNECTING.value,
         }
         worker = self._deps.worker
+        sole = self._deps.settings.account(target.account).auth == "authenticated"
 
         said: list[InboxRow] = []
 
-        async def work(transaction: Transaction) -> tuple[SessionRow | Refused | None, bool, bool]:
+        async def work(transaction: Transaction) -> tuple[Outcome, bool, bool]:
             said.clear()
+            if sole and (open_ := await self._sole(transaction, command, target, key)) is not None:
+                return open_, False, False
             if (refused := await self._over_limit(transaction, command, key)) is not None:
                 return refused, False, False
             added = await sessions.add_session(transaction, values, worker)
@@ -120,8 +134,8 @@ class BridgeService:
             ours = row is not None and await sessions.is_owner(transaction, row.id, worker)
             return row, False, ours
 
-        row, fresh, ours = await self._open(work)
-        if isinstance(row, Refused):
+        row, fresh, ours = await self._open(work, alone=sole or limited(self._deps.settings))
+        if isinstance(row, Refused | AlreadyOpen):
             return row
         crash_point("session.committed")
         if row is None:
@@ -137,14 +151,14 @@ class BridgeService:
                 self._supervisor.look(row.id)  # the post that shows it waits in the outbox
         return Connecting(row.id, target.label, words.plain if words is not None else None)
 
-    async def _open(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def _open(self, work: Callable[[Transaction], Awaitable[T]], *, alone: bool) -> T:
         """Run a transaction that opens a session.
 
-        Where the number of sessions is limited, openings of all workers wait for each other. They
-        then have a transaction of their own, so that no message has to wait with them.
+        Where the number of sessions is limited (`alone`), openings of all workers wait for each
+        other. They then have a transaction of their own, so that no message has to wait with them.
         """
         database, clock = self._deps.database, asyncio.get_running_loop().time
-        if not (limited(self._deps.settings) and database.is_postgresql):
+        if not (alone and database.is_postgresql):
             return await database.writer.run(work, deadline=SLACK_WAITS)
         end = clock() + SLACK_WAITS
         while True:
@@ -154,6 +168,21 @@ class BridgeService:
                 if clock() + OPEN_AGAIN > end:
                     raise
             await asyncio.sleep(OPEN_AGAIN)
+
+    async def _sole(
+        self, transaction: Transaction, command: ConnectCommand, target: Target, key: str
+    ) -> AlreadyOpen | None:
+        """The session that the person has open with the account, where one is all there can be.
+
+        Not one whose talk is over: what is left of that ends when the next conversation begins.
+        """
+        await people.open_one_at_a_time(transaction)
+        if await sessions.session_by_request(transaction, key) is not None:
+            return None  # a retry: this is the one that is open
+        row = await sessions.open_with(
+            transaction, command.team, command.user, target.account, but=State.ENDED.value
+        )
+        return None if row is None else AlreadyOpen(summary(row))
 
     async def _over_limit(
         self, transaction: Transaction, command: ConnectCommand, key: str
@@ -177,6 +206,21 @@ class BridgeService:
         except Exception:
             self._presence.refused(message.team, message.channel, message.thread_ts, message.ts)
             raise
+
+    async def reacted(self, reaction: Reaction) -> None:
+        """Somebody has put a reaction on a message of an app: it was seen.
+
+        Who has posted it is known to the worker that did. Not stored: it may be lost.
+        """
+        channel, ts, at = reaction.channel, reaction.ts, reaction.at
+        if self._supervisor.reacted(channel, ts, at) or self._supervisor.alone:
+            return
+
+        async def work(transaction: Transaction) -> None:
+            await notify(transaction, CHANNEL, f"{REACTED}{channel} {ts} {at}")
+
+        with contextlib.suppress(StoreUnavailable):
+            await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
 
     async def tell(
         self,
@@ -216,6 +260,31 @@ class BridgeService:
         if row.live:
             await self._intake.close(row, user, key)
         return None
+
+    async def mark(self, session: SessionId, click: Click, *, urgent: bool) -> Refused | None:
+        """Say how soon an answer is wanted, by a button of the card. Twice does no harm.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        row = await self._pressed(click)
+        if isinstance(row, Refused):
+            return row
+        if row.id != session:
+            return Refused(refusals.no_such_session())
+        if not markable(row):
+            return Refused(refusals.not_markable())
+        await self._intake.mark(row, click.user, MessageTs(click.key), urgent=urgent)
+        return None
+
+    async def rate(self, click: Click, answer: str) -> Refused | None:
+        """Take the answer to the question how a conversation was, in its own thread; once.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        row = await self._pressed(click)
+        if isinstance(row, Refused):
+            return row
+        return await self._ratings.take(row, click, answer)
 
     async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
         """Take a press in a card, in the card's own thread; what it says leaves in thread order.

@@ -110,6 +110,13 @@ class Connecting:
 
 
 @dataclass(frozen=True, slots=True)
+class AlreadyOpen:
+    """The person has a conversation with this account, and may have one only."""
+
+    session: SessionSummary
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """It cannot be done; `text` (mrkdwn, escaped) tells the person why and what to do."""
 
@@ -127,6 +134,15 @@ class WriterKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file that a message has."""
+
+    id: str | None
+    """None: Slack does not tell."""
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class ThreadMessage:
     """A message in a thread (a Slack `message` event with a `thread_ts`)."""
 
@@ -139,8 +155,7 @@ class ThreadMessage:
     """Mrkdwn, made from the blocks where there are any."""
     exact: bool = False
     """The emoji in `text` are characters already."""
-    files: tuple[str, ...] = ()
-    """Names of attached files."""
+    files: tuple[AttachedFile, ...] = ()
     writer: WriterKind = WriterKind.PERSON
     home: TeamId | None = None
     """The workspace that the writer belongs to, where Slack tells."""
@@ -173,6 +188,18 @@ class Quoted:
     """The emoji in `text` are characters already."""
     files: tuple[str, ...] = ()
     """Names of attached files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """Somebody has put a reaction on a message that an app has posted."""
+
+    team: TeamId
+    channel: ChannelId
+    ts: MessageTs
+    """The message's."""
+    at: MessageTs
+    """When it was put there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +255,7 @@ class AccountInfo:
 class Service(Protocol):
     """Every method returns only after the commit of what it promises; a failure raises."""
 
-    async def connect(self, command: ConnectCommand) -> Connecting | Refused:
+    async def connect(self, command: ConnectCommand) -> Connecting | AlreadyOpen | Refused:
         """Start a session, but not a second one for the same `request_key`."""
 
     def foreign(self, team: TeamId, channel: ChannelId, thread_ts: MessageTs) -> bool:
@@ -240,6 +267,9 @@ class Service(Protocol):
     async def direct(self, message: DirectMessage) -> None:
         """Answer what somebody wrote outside of any thread: where it belongs, or how to begin."""
 
+    async def reacted(self, reaction: Reaction) -> None:
+        """Somebody has seen what stands there. Nothing is promised: it may be lost."""
+
     async def end(self, session: SessionId, click: Click) -> Refused | None:
         """End a session from its own thread; ending it again does no harm."""
 
@@ -247,6 +277,12 @@ class Service(Protocol):
         self, session: SessionId, team: TeamId, user: UserId, key: MessageTs
     ) -> Refused | None:
         """End a session that this person has opened, from their home; `key`: the click's."""
+
+    async def mark(self, session: SessionId, click: Click, *, urgent: bool) -> Refused | None:
+        """Say how soon an answer is wanted, from the session's own thread."""
+
+    async def rate(self, click: Click, answer: str) -> Refused | None:
+        """Take how somebody rates a conversation that is over; not a second time."""
 
     async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
         """Take a press; asked again with the same identity, take no second one."""

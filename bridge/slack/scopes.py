@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from typing import Final
 
 METHODS: Final[dict[str, frozenset[str]]] = {
+    # In a thread that is no assistant's: with chat:write since 2026-03-05.
+    "assistant.threads.setStatus": frozenset({"chat:write", "chat:write.customize"}),
     "auth.test": frozenset(),
     "chat.postMessage": frozenset({"chat:write", "chat:write.customize"}),
     "chat.update": frozenset({"chat:write"}),
@@ -25,6 +27,10 @@ METHODS: Final[dict[str, frozenset[str]]] = {
     "users.info": frozenset({"users:read"}),
     # The direct message with somebody who wants to talk there.
     "conversations.open": frozenset({"im:write"}),
+    # Files that people attach, and those of the agents.
+    "files.info": frozenset({"files:read"}),
+    "files.getUploadURLExternal": frozenset({"files:write"}),
+    "files.completeUploadExternal": frozenset({"files:write"}),
     # A dialog, for whoever has just pressed a button, used a shortcut or typed a command.
     "views.open": frozenset(),
     # A person's home.
@@ -43,6 +49,8 @@ EVENTS: Final[dict[str, frozenset[str]]] = {
     "message.groups": frozenset({"groups:history"}),
     "message.im": frozenset({"im:history"}),
     "message.mpim": frozenset({"mpim:history"}),
+    # Who reacts to what an agent has said has read it.
+    "reaction_added": frozenset({"reactions:read"}),
     "tokens_revoked": frozenset(),
 }
 """Events that the app subscribes to, with the bot scopes that they need."""

@@ -15,7 +15,7 @@ import structlog
 
 from bridge import metrics
 from bridge.backoff import Backoff
-from bridge.ids import OPERATOR, InboxId, UserId
+from bridge.ids import OPERATOR, InboxId, MessageTs, UserId
 from bridge.liveperson.connection import Connection, Wait
 from bridge.liveperson.errors import (
     OutcomeUnknown,
@@ -36,7 +36,8 @@ from bridge.relay.delivery.messages import (
 from bridge.relay.delivery.preparer import Preparer
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import Answer, Close, Press, Queued, Text
+from bridge.relay.shared.hosted import Hosted
+from bridge.relay.shared.items import Answer, Close, File, Press, Queued, Text, Urgency
 from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.own_words import marker_of
 from bridge.relay.shared.pump import Pump
@@ -55,6 +56,10 @@ FAILURES = 5
 """After so many failures of LivePerson a message is given up, so that the others can go on."""
 ECHOED_PATIENCE = 0.2
 """Seconds that the answer to a message may still take once its echo has come."""
+URGENT_SECONDS = 300
+"""In how many seconds an answer is asked for when a conversation is urgent (LivePerson's own)."""
+NORMAL_SECONDS = 3_600
+"""The same when it is not, where LivePerson has not told what the account has."""
 UNAUTHORISED = 401
 """LivePerson's code for a request with a token that it no longer takes."""
 
@@ -72,6 +77,7 @@ class Publisher:
         "_deps",
         "_failed",
         "_failures",
+        "_pausing",
         "_preparer",
         "_receipt",
         "_record",
@@ -79,7 +85,9 @@ class Publisher:
         "_standing",
         "_wait",
         "_wake",
+        "acted",
         "closer",
+        "has_set",
         "pump",
         "refusal",
         "said",
@@ -94,19 +102,25 @@ class Publisher:
         failed: Callable[[Exception], None],
         wake: Callable[[], None],
         standing: Callable[[], State],
+        hosted: Hosted | None = None,
     ) -> None:
         """`standing` tells how the conversation stands, for when it was not ended after all."""
         self._standing = standing
         self.said = False
         """Whether LivePerson has got anything that was written, since this owner runs it."""
+        self.acted: Callable[[MessageTs], None] = lambda ts: None
+        """Called with the time of what somebody has written or pressed in the thread."""
         self._record = record
         self._deps = deps
         self._delivery = delivery
         self._reload = False
+        self._pausing = False
         self._wait: Wait | None = None
         self._connection: Connection | None = None
         self._failures: dict[InboxId, int] = {}
         self._backoff = Backoff(first=1.5, cap=12.0, jitter=0.5)
+        self.has_set = False
+        """Whether LivePerson has set how soon an answer is wanted, and its change is to come."""
         self.closer: UserId | None = None
         """Who asked to end the conversation."""
         self.refusal: Verdict | None = None
@@ -116,7 +130,10 @@ class Publisher:
         self._failed = failed
         self._receipt = PendingReceipt(deps.ledger)
         self.pump = Pump(f"publisher {record.row.id}", self._work, failed)
-        self._preparer = Preparer(record, deps, delivery, failed=failed, ready=self.pump.kick)
+        hosted = hosted or Hosted(deps, record.row.account)
+        self._preparer = Preparer(
+            record, deps, delivery, hosted=hosted, failed=failed, ready=self.pump.kick
+        )
 
     async def refresh(self) -> None:
         """Look for rows that somebody else has committed."""
@@ -138,6 +155,8 @@ class Publisher:
     def add(self, rows: Sequence[InboxRow]) -> None:
         """Queue committed rows; skip those that are known already."""
         self._delivery.add(rows)
+        for row in rows:
+            self.acted(row.message_ts)
         if self._connection is not None:
             self.pump.kick()
             self._preparer.kick()
@@ -156,8 +175,22 @@ class Publisher:
         """Start publishing to a dialog. Nothing may be in doubt."""
         self._delivery.attach(dialog, survey=survey)
         self._connection = connection
+        self._pausing = False
         self.pump.kick()
         self._preparer.kick()
+
+    def pauses(self) -> bool:
+        """Begin nothing more over the present connection. True: nothing is under way over it."""
+        self._pausing = True
+        return not self.pump.busy
+
+    def move(self, connection: Connection) -> None:
+        """Publish over another connection from now on. Nothing may be under way: see `pauses`."""
+        if self.pump.busy:
+            raise AssertionError("something is under way over the present connection")
+        self._connection = connection
+        self._pausing = False
+        self.pump.kick()
 
     async def detach(self) -> None:
         """Stop publishing. A message that is under way is in doubt from now on."""
@@ -209,7 +242,7 @@ class Publisher:
                 await self._receipt.over()
             elif (todo := self._delivery.next()) is None:
                 return
-            elif self.pump.ending and todo[0] is Step.SEND:
+            elif (self.pump.ending or self._pausing) and todo[0] is Step.SEND:
                 return  # but what has been answered is noted: the next owner finds no doubt
             else:
                 await self._do(*todo)
@@ -240,8 +273,32 @@ class Publisher:
                         dialog, text, external_id=marker, metadata=along, wait=wait
                     ),
                 )
+            case File(path=str() as path) as file:
+                named = marker_of(row.id)
+                await self._publish(
+                    row,
+                    lambda connection, dialog, wait: connection.publish_file(
+                        dialog,
+                        path,
+                        file.file_type,
+                        caption=file.caption,
+                        preview=file.preview,
+                        external_id=named,
+                        wait=wait,
+                    ),
+                )
+            case File(text=str() as link):
+                named = marker_of(row.id)
+                await self._publish(
+                    row,
+                    lambda connection, dialog, wait: connection.publish_text(
+                        dialog, link, external_id=named, wait=wait
+                    ),
+                )
             case Close():
                 await self._close(row)
+            case Urgency(ttr=ttr):
+                await self._set_ttr(row, ttr)
             case _:
                 log.error("publisher.unknown_item", session=self._record.row.id, kind=row.kind)
                 await self.give_up([row], "This version of the bridge cannot send it.", "")
@@ -367,6 +424,30 @@ class Publisher:
         crash_point("close.answered")
         self._give_verdict(Verdict(row, error, talk))
 
+    async def _set_ttr(self, row: Queued, ttr: str) -> None:
+        """Say how soon an answer is wanted. The thread is told when LivePerson shows the change."""
+        connection, conversation = self._connection, self._record.row.conversation_id
+        if connection is None or conversation is None:
+            return
+        self._record.check_lease()
+        seconds = URGENT_SECONDS if ttr == "URGENT" else self._record.normal_ttr or NORMAL_SECONDS
+        try:
+            await connection.set_ttr(conversation, ttr, seconds)
+        except Throttled as throttled:
+            await asyncio.sleep(throttled.retry_after or 1.0)
+        except RequestRefused as refused:
+            self._refused(row, refused, "")
+        except ServerFailed as failed:
+            if self._failed_once_more(row) < FAILURES:
+                await asyncio.sleep(self._backoff.next())
+            else:
+                self._give_verdict(Verdict(row, failed))
+        else:
+            crash_point("ttr.answered")
+            self._delivery.done(row)
+            self.has_set = True
+            self._wake()
+
     def _waits(self, row: Queued) -> bool:
         return any(each.id == row.id for each in self._delivery.waiting)
 
@@ -407,6 +488,10 @@ class Publisher:
                 pass  # the talk has ended; no survey has come, so what is left is ended, too
             case Close(), error:
                 await self._not_closed(row, error)
+            case Urgency(), error if error is not None:
+                await self._fail(
+                    [row], error.code, [notice(notices.not_marked(error_words(error)))]
+                )
             case _, ServerFailed() as failed:
                 if any(each.id == row.id for each in self._delivery.unsent):
                     await self._failed_again(row, failed)
@@ -433,7 +518,7 @@ class Publisher:
 
     async def _not_closed(self, row: Queued, error: RequestRefused | ServerFailed | None) -> None:
         """LivePerson did not end the conversation: say so, and let it go on."""
-        reason = trouble("request_refused" if error is None else error.code).what
+        reason = error_words(error)
         said = notice(notices.not_ended(reason))
         state = self._standing()
 
@@ -447,3 +532,8 @@ class Publisher:
         added = await self._record.commit(work)
         self._delivery.remove([row.id])
         self._record.changed(added, state=state.value)
+
+
+def error_words(error: RequestRefused | ServerFailed | None) -> str:
+    """Why LivePerson has not done something, in a sentence; None: it has only not shown it."""
+    return trouble("request_refused" if error is None else error.code).what

@@ -14,7 +14,7 @@ from bridge.relay.shared.cards import over, read_open
 from bridge.relay.shared.channels import CHANNEL, FREE, channel_of
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import packed, text_items
+from bridge.relay.shared.items import FILES_FROM, File, Text, packed, text_items
 from bridge.relay.shared.record import mark, notice
 from bridge.relay.shared.threads import Thread, key_of
 from bridge.relay.worker.supervisor import Supervisor
@@ -34,6 +34,10 @@ CLOSED_WORDS_MS = 60_000
 """A closed thread gets the notice at most this often; every message gets the mark."""
 APPS = "bridge:apps"
 """The `dialog_id` of a thread's only notice about messages by apps: it makes the row unique."""
+
+URGENCY_WORDS = (MentionWord.URGENT, MentionWord.NORMAL)
+MARKABLE = frozenset({State.READY, State.WAITING, State.ACTIVE, State.RECONNECTING})
+"""States in which it can be said how soon an answer is wanted."""
 
 Answer = Callable[[Transaction], Awaitable[list[NewOutbox]]]
 
@@ -66,13 +70,17 @@ class Intake:
         if message.text.lstrip().startswith(NOTE_PREFIX):
             await self._keep(thread, message, items.Note(), _constant(mark(message.ts, "lock")))
             return
-        words = wording(message.text, message.user, self._deps, message.team, exact=message.exact)
-        if is_blank(message.text) or (words.plain is not None and is_blank(words.plain)):
-            files = message.files
-            told = notices.files_not_relayed(files) if files else notices.nothing_to_relay()
-            answer = _constant(mark(message.ts), notice(told))
-            await self._keep(thread, message, items.Note(), answer)
-            return
+        words: Wording | None = wording(
+            message.text, message.user, self._deps, message.team, exact=message.exact
+        )
+        if is_blank(message.text) or (words and words.plain is not None and is_blank(words.plain)):
+            if not any(file.id for file in message.files):
+                lost = _unfindable(message)
+                told = notices.files_not_relayed(lost) if lost else notices.nothing_to_relay()
+                answer = _constant(mark(message.ts), notice(told))
+                await self._keep(thread, message, items.Note(), answer)
+                return
+            words = None
         await self._relay(thread, message, words)
 
     async def _by_person(self, message: ThreadMessage) -> bool:
@@ -80,8 +88,11 @@ class Intake:
             return await self._deps.names.is_person(message.team, message.user)
         return message.writer is WriterKind.PERSON
 
-    async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording) -> None:
+    async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording | None) -> None:
+        """Store a message's text (`words`; None: it has none) and its files, in this order."""
         session = thread.session
+        files = [File(file.id, file.name) for file in message.files if file.id is not None]
+        lost = _unfindable(message)
         stranger = message.user != thread.opener
 
         async def work(transaction: Transaction) -> tuple[Locked, list[InboxRow], bool]:
@@ -89,28 +100,32 @@ class Intake:
             if stranger and not thread.several_writers:
                 await people.another_writes(transaction, session)
             held = await sessions.lock_live(transaction, session)
-            texts = words.texts(named=stranger or held.several_writers)
-            rows = await inbox.add(
-                transaction,
-                session=session,
-                team=message.team,
-                channel=message.channel,
-                ts=message.ts,
-                user=message.user,
-                items=[
-                    packed(item) for item in text_items(message.text, texts, exact=message.exact)
-                ],
-                state="waiting" if held.live else "failed",
-                error=None if held.live else "The conversation was over already.",
-            )
+            rows: list[InboxRow] = []
+            said_items: list[Text] = []
+            if words is not None:
+                texts = words.texts(named=stranger or held.several_writers)
+                said_items = text_items(message.text, texts, exact=message.exact)
+            for first, given in ((0, said_items), (FILES_FROM, files)):
+                rows += await inbox.add(
+                    transaction,
+                    session=session,
+                    team=message.team,
+                    channel=message.channel,
+                    ts=message.ts,
+                    user=message.user,
+                    items=[packed(item) for item in given],
+                    first=first,
+                    state="waiting" if held.live else "failed",
+                    error=None if held.live else "The conversation was over already.",
+                )
             if rows and not held.live:
                 said = await self._closed_answer(transaction, session, message.ts)
-            elif rows and message.files:
-                said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
+            elif rows and lost:
+                said = [mark(message.ts), notice(notices.files_not_relayed(lost))]
             if rows and held.live and held.quick_replies != thread.quick_replies_over:
                 said += over(read_open(held.quick_replies))
             if said:
-                await self._say(transaction, session, said, held)
+                await self.say(transaction, session, said, held)
             else:
                 await self.wake_owner(transaction, session, held.owner)
             if rows and held.live and self._supervisor.shares(session):
@@ -159,7 +174,7 @@ class Intake:
             held = await sessions.lock_live(transaction, session)
             if not held.live or not await outbox.add(transaction, session, [told]):
                 return held.live, None
-            return True, await self._say(transaction, session, [], held)
+            return True, await self.say(transaction, session, [], held)
 
         live, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         if live:
@@ -174,12 +189,21 @@ class Intake:
                 await self.close(row, message.user, message.ts)
                 return
             word = MentionWord.STATUS  # the status says that the conversation has ended
+        if word in (MentionWord.URGENT, MentionWord.NORMAL) and not stranger:
+            row = await self._session(thread.session)
+            if row is not None and markable(row) and urgent(row) != (word is MentionWord.URGENT):
+                await self.mark(row, message.user, message.ts, urgent=word is MentionWord.URGENT)
+                return
         bot = self._deps.workspaces.bot_user_id(message.team)
 
         async def answer(transaction: Transaction) -> list[NewOutbox]:
             row = await sessions.session_by_id(transaction, thread.session)
-            if word is MentionWord.END:
+            if word is MentionWord.END or (stranger and word in URGENCY_WORDS):
                 said = notices.other_workspace()
+            elif word in URGENCY_WORDS:
+                able = row is not None and markable(row)
+                already = notices.marked_already(urgent=word is MentionWord.URGENT)
+                said = already if able else notices.not_markable()
             elif word is MentionWord.STATUS and row is not None:
                 said = notices.status(row.label or row.account, State(row.state), row.agent_name)
             else:
@@ -214,13 +238,24 @@ class Intake:
             )
             if not rows:
                 return None
-            return await self._say(transaction, thread.session, await answer(transaction))
+            return await self.say(transaction, thread.session, await answer(transaction))
 
         owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+        self._supervisor.acted(thread.session, message.ts)
         self.wake(thread.session, owner)
 
     async def close(self, row: SessionRow, user: UserId, ts: MessageTs) -> None:
         """Have a conversation ended after the messages that were written before `ts`."""
+        await self._ask(row, user, ts, items.Close())
+
+    async def mark(self, row: SessionRow, user: UserId, ts: MessageTs, *, urgent: bool) -> None:
+        """Have LivePerson told how soon an answer is wanted."""
+        await self._ask(row, user, ts, items.Urgency("URGENT" if urgent else "NORMAL"))
+
+    async def _ask(
+        self, row: SessionRow, user: UserId, ts: MessageTs, item: items.Close | items.Urgency
+    ) -> None:
+        """Ask LivePerson for something, once for this `ts`."""
 
         async def work(transaction: Transaction) -> list[InboxRow]:
             held = await sessions.lock_live(transaction, row.id)
@@ -233,7 +268,7 @@ class Intake:
                 channel=row.channel_id,
                 ts=ts,
                 user=user,
-                items=[packed(items.Close())],
+                items=[packed(item)],
             )
             await self.wake_owner(transaction, row.id, held.owner)
             return rows
@@ -242,7 +277,7 @@ class Intake:
         crash_point("close.committed")
         self._supervisor.deliver(row.id, rows)
 
-    async def _say(
+    async def say(
         self,
         transaction: Transaction,
         session: SessionId,
@@ -277,7 +312,7 @@ class Intake:
         async def work(transaction: Transaction) -> tuple[bool, WorkerId | None]:
             if not await first(transaction):
                 return False, None
-            return True, await self._say(transaction, session, items)
+            return True, await self.say(transaction, session, items)
 
         told, owner = await self._deps.database.writer.run(work)
         if told:
@@ -297,6 +332,21 @@ class Intake:
         """Have the session's actor look, if it runs here; if nobody runs the session, claim it."""
         if not self._supervisor.look(session) and owner is None:
             self._supervisor.claim_soon()
+
+
+def markable(row: SessionRow) -> bool:
+    """Whether it can be said of a session how soon an answer is wanted."""
+    return row.live and row.state in MARKABLE
+
+
+def urgent(row: SessionRow) -> bool:
+    """Whether an answer is wanted soon, as LivePerson has told."""
+    return row.ttr in ("URGENT", "PRIORITIZED")
+
+
+def _unfindable(message: ThreadMessage) -> list[str]:
+    """The names of files that Slack gives no id of."""
+    return [file.name for file in message.files if file.id is None]
 
 
 def _constant(*items: NewOutbox) -> Answer:

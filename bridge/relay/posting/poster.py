@@ -11,6 +11,7 @@ from bridge import metrics
 from bridge.backoff import Backoff
 from bridge.ids import MessageTs
 from bridge.relay.posting.card import Card
+from bridge.relay.posting.files import FilePosting
 from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.posting import Posting
 from bridge.relay.shared import first
@@ -18,8 +19,10 @@ from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.cards import CHANGE, Change, changes_of, updates
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.hosted import FILE, Hosted
 from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.pump import Pump
+from bridge.relay.shared.ratings import QUESTION, RATED, Rated, read_rated
 from bridge.relay.shared.record import Record, notice
 from bridge.slack.views import notices
 from bridge.slack.web.errors import SlackError, SlackRefused
@@ -30,6 +33,10 @@ from bridge.store.handover import Handover
 from bridge.store.rows import OutboxRow
 from bridge.store.sessions import FencedError, now_ms
 
+OWN = ("bridge:", "press:")
+"""How the identity of a row begins that shows no event of LivePerson's."""
+BY_AGENTS = frozenset({"agent", FILE})
+"""Kinds of rows that show what an agent has sent."""
 REMEMBERED = 32
 """How many finished rows are remembered: a query that began before may still return them."""
 
@@ -44,6 +51,7 @@ class Poster:
         "_deps",
         "_doubtful",
         "_failed",
+        "_files",
         "_finished",
         "_hold",
         "_posting",
@@ -53,14 +61,21 @@ class Poster:
         "_waiting",
         "card",
         "pump",
+        "shown",
     )
 
     def __init__(
-        self, record: Record, deps: SessionDeps, failed: Callable[[Exception], None]
+        self,
+        record: Record,
+        deps: SessionDeps,
+        failed: Callable[[Exception], None],
+        hosted: Hosted | None = None,
     ) -> None:
         self._record = record
         self._deps = deps
         self._posting = Posting(record, deps)
+        hosted = hosted or Hosted(deps, record.row.account)
+        self._files = FilePosting(record, deps, self._posting, hosted)
         self.card = Card(record, deps, self._posting)
         self._waiting: list[OutboxRow] = []
         self._doubtful: frozenset[int] = frozenset()
@@ -68,6 +83,9 @@ class Poster:
         self._bell = Bell()
         self._finished: list[int] = []
         self._failed = failed
+        self.shown: Callable[[OutboxRow, MessageTs, bool], None] = lambda row, ts, whole: None
+        """Called when a row's message was posted. Its last argument: whether it shows an event of
+        LivePerson's, which now stands in the thread as a whole."""
         self._receipt = PendingReceipt(deps.ledger)
         self._hold = self._posting.hold
         self.pump = Pump(
@@ -106,6 +124,11 @@ class Poster:
     def waiting(self) -> bool:
         """Whether something is still to be posted."""
         return bool(self._waiting)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether a file is still to be shown."""
+        return any(row.kind == FILE for row in self._waiting)
 
     def _added(self, rows: Sequence[OutboxRow]) -> None:
         self._take(rows)
@@ -185,7 +208,17 @@ class Poster:
         metrics.POSTED.inc()
         metrics.DOWN_SECONDS.observe(max(now_ms() - row.created_at, 0) / 1000)
         self._deps.ledger.posted(self._record.row, row.id, ts, self._noted)
+        if ts is not None:
+            self.shown(row, ts, is_event(row) and not self._goes_on(row))
         await self._hold.over()
+
+    def _goes_on(self, row: OutboxRow) -> bool:
+        """Whether another part of the same event follows: they stand next to each other."""
+        after = self._waiting[1] if len(self._waiting) > 1 else None
+        return after is not None and (after.dialog_id, after.sequence) == (
+            row.dialog_id,
+            row.sequence,
+        )
 
     def _noted(self, ours: bool) -> None:
         crash_point("post.noted")
@@ -201,6 +234,10 @@ class Poster:
             )
         elif row.kind == CHANGE:
             await self._change(msgspec.json.decode(row.payload, type=Change))
+        elif row.kind == RATED:
+            await self._rated(read_rated(row.payload))
+        elif row.kind == FILE:
+            return await self._files.post(row, doubtful=row.id in self._doubtful)
         else:
             return await self._post(row)
         return None
@@ -223,6 +260,14 @@ class Poster:
         for ts, post in updates(change, parts, history):
             await self._posting.update(ts, post)
 
+    async def _rated(self, rated: Rated) -> None:
+        """Have the question how it was show the answer. The same twice does no harm."""
+        async with self._deps.database.read() as connection:
+            asked = await outbox.of_event(connection, self._record.row.id, QUESTION, 0)
+        for each in asked:
+            if each.slack_ts is not None:
+                await self._posting.update(each.slack_ts, Post(rated.text, rated.blocks))
+
     async def _post(self, row: OutboxRow) -> MessageTs:
         return await self._posting.post_once(
             msgspec.json.decode(row.payload, type=Post),
@@ -236,7 +281,7 @@ class Poster:
         """Mark a row as failed. `thread`: say so in the thread if it was an agent's message."""
         log.warning("outbox.refused", session=self._record.row.id, outbox=row.id, error=error.code)
         said = []
-        if row.kind == "agent" and thread:
+        if row.kind in BY_AGENTS and thread:
             name = msgspec.json.decode(row.payload, type=Post).username
             said = [notice(notices.not_shown(name, str(error)))]
 
@@ -246,6 +291,11 @@ class Poster:
 
         self._record.changed(await self._record.commit(work))
         metrics.NOT_POSTED.inc()
+
+
+def is_event(row: OutboxRow) -> bool:
+    """Whether a row shows something that LivePerson has told, and that has a number there."""
+    return bool(row.dialog_id) and not row.dialog_id.startswith(OWN)
 
 
 def in_doubt(waiting: Iterable[OutboxRow]) -> set[int]:
@@ -258,7 +308,7 @@ def in_doubt(waiting: Iterable[OutboxRow]) -> set[int]:
     found: set[int] = set()
     agents = False
     for row in waiting:
-        if row.kind != "agent" or not agents:
+        if row.kind not in BY_AGENTS or not agents:
             found.add(row.id)
-        agents = agents or row.kind == "agent"
+        agents = agents or row.kind in BY_AGENTS
     return found

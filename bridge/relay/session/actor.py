@@ -22,6 +22,7 @@ from bridge.liveperson.errors import (
     LivePersonError,
     ProtocolViolation,
     RequestRefused,
+    SignInRejected,
     TokenExpired,
     Transient,
 )
@@ -35,12 +36,16 @@ from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.poster import Poster
 from bridge.relay.session import ending
 from bridge.relay.session.certainty import Certainty
+from bridge.relay.session.connections import LOOK_AGAIN, Connections
 from bridge.relay.session.consumer import Consumer
 from bridge.relay.session.conversation import Conversation
 from bridge.relay.session.decisions import MAIN, Happening, Observed
 from bridge.relay.session.outage import Outage
+from bridge.relay.session.rating import Rater
+from bridge.relay.session.signals import Signals
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.hosted import Hosted
 from bridge.relay.shared.record import Record, notice
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import Trouble, trouble
@@ -71,14 +76,18 @@ class Session:
         "_failure",
         "_fresh",
         "_gone",
+        "_hosted",
         "_look",
         "_outage",
+        "_rater",
+        "_rejected",
         "_violations",
         "delivery",
         "poster",
         "publisher",
         "reader",
         "record",
+        "signals",
     )
 
     def __init__(self, row: SessionRow, deps: SessionDeps, *, fresh: bool) -> None:
@@ -92,8 +101,10 @@ class Session:
         self._look = False
         self._cut_at_once = 0
         self._violations = 0
+        self._rejected = 0
         self._agents = Agents.of(row, deps)
         self.delivery = Delivery(row.id)
+        self._hosted = Hosted(deps, row.account)
         self.publisher = Publisher(
             self.record,
             deps,
@@ -101,19 +112,31 @@ class Session:
             failed=self._fail_with,
             wake=self._bell.ring,
             standing=lambda: self._conversation.standing,
+            hosted=self._hosted,
         )
-        self.poster = Poster(self.record, deps, failed=self._fail_with)
+        self.poster = Poster(self.record, deps, failed=self._fail_with, hosted=self._hosted)
         self.reader = Reader(self.record, deps, self.delivery, self._agents)
+        self.signals = Signals(
+            self.record, deps, self.delivery, self.poster, self._agents, wake=self._bell.ring
+        )
+        self.publisher.acted = self.signals.acted
+        self.reader.typing = self.signals.typing
         account = deps.settings.account(row.account)
+        self._outage = Outage(self.record, deps.timings)
+        self._consumer = Consumer(self.record, deps, account, self._outage)
         self._conversation = Conversation(
-            self.record, self.reader, self.delivery, self._agents, account
+            self.record,
+            self.reader,
+            self.delivery,
+            self._agents,
+            account,
+            introduce=self._consumer.introduce,
         )
         self.reader.observe = self._observe
         self._certainty = Certainty(
             self.delivery, self.reader, self.publisher, self._bell, deps.timings
         )
-        self._outage = Outage(self.record, deps.timings)
-        self._consumer = Consumer(self.record, deps, account, self._outage)
+        self._rater: Rater | None = None
 
     @property
     def id(self) -> SessionId:
@@ -130,9 +153,10 @@ class Session:
             await self._drain()
         finally:
             try:
-                await self.publisher.detach()
+                await self._detach()
             finally:
                 await self.poster.pump.stop()
+                await self.signals.stop()
 
     async def _take_over(self) -> None:
         """Continue from the store, read in one transaction: after a restart every session does."""
@@ -144,6 +168,8 @@ class Session:
         self.delivery.take_over(left)
         self.reader.surveys |= {each.dialog_id for each in left.dialogs if each.dialog_type != MAIN}
         self._conversation.take_over(left)
+        if self.record.row.live:
+            self.signals.take_over(left)
 
     async def finish(self) -> None:
         """Finish the message and the post under way, and begin no other: another owner follows."""
@@ -170,7 +196,7 @@ class Session:
             if isinstance(error, Transient) or self._bears(error):
                 await self._lost(error)
             else:
-                await self._fail(error, trouble(error.code))
+                await self._fail(error, trouble(error.code, error.inner))
 
     def _bears(self, error: LivePersonError) -> bool:
         """Whether to wait out a refusal: one that concerns an existing conversation may pass."""
@@ -193,25 +219,53 @@ class Session:
             by_us = Observed(Happening.CLOSED, by="CONSUMER")
             await ending.finish_closed(self.record, self.publisher, by_us)
             return
-        async with AsyncExitStack() as gate:
+        async with AsyncExitStack() as gate, self._connections() as connections:
             await gate.enter_async_context(self._deps.connecting.enter(self.record.row.account))
-            credentials = await self._consumer.credentials()
-            async with Connection.open(
-                self._deps.domains,
-                self._agents.account,
-                credentials,
-                on_notification=self._receive,
-                request_timeout=self._deps.timings.request_timeout,
-            ) as connection:
-                connection.on_closed(self._bell.ring)
-                try:
-                    await self._attach(connection)
-                    await gate.aclose()
-                    await self._online(connection)
-                finally:
-                    await self.publisher.detach()
-                    if isinstance(self._failure, Transient):
-                        self._failure = None  # it was about this connection
+            connection = await connections.first()
+            self._hosted.attach(connection)
+            try:
+                await self._attach(connection)
+                await gate.aclose()
+                await self._online(connection, connections)
+            finally:
+                self._hosted.detach()
+                await self._detach()
+                if isinstance(self._failure, Transient):
+                    self._failure = None  # it was about this connection
+
+    def _connections(self) -> Connections:
+        return Connections(
+            self._consumer,
+            self._deps,
+            self._agents.account,
+            receive=self._receive,
+            ring=self._bell.ring,
+            failed=self._fail_with,
+        )
+
+    async def _go_over(self, connections: Connections, following: Connection) -> bool:
+        """Go over to the next connection, once nothing is under way over the present one.
+
+        Until then both are subscribed to, and what either tells counts once. So nothing is missed,
+        no message is in doubt, and the person notices nothing.
+        """
+        if not connections.introduced:
+            await self._conversation.attach(following)
+            await self.reader.subscribe(following)
+            await self._observe()
+            connections.introduced = True
+        if self._conversation.closed is not None:
+            return False  # the present one will do to read the rest
+        self.publisher.pauses()
+        await asyncio.sleep(0)  # a pump that was only kicked ends at once
+        if not self.publisher.pauses():
+            asyncio.get_running_loop().call_later(LOOK_AGAIN, self._bell.ring)
+            return False
+        self.publisher.move(following)
+        self.signals.attach(following)
+        self._hosted.attach(following)
+        connections.go_over()
+        return True
 
     def _cancelled_early(self) -> bool:
         """Whether the person ended the session before LivePerson was asked for a conversation."""
@@ -225,7 +279,7 @@ class Session:
     async def _attach(self, connection: Connection) -> None:
         """On a new connection: find the conversation, its dialogs, and any message in doubt."""
         await self._conversation.attach(connection)
-        self._cut_at_once = 0
+        self._cut_at_once = self._rejected = 0
         if self._conversation.closed is not None:
             return  # `_online` reads the rest and ends the session
         if self.delivery.doubtful:
@@ -237,6 +291,7 @@ class Session:
             await self._strand()
             talk = self._conversation.talk
             self.publisher.attach(connection, talk.dialog, survey=talk.surveys)
+            self.signals.attach(connection)
             await self._outage.over(self._conversation.standing)
 
     async def _observe(self) -> None:
@@ -269,7 +324,7 @@ class Session:
             [each for each in lost if not self.delivery.is_under_way(each)], *TALK_OVER
         )
 
-    async def _online(self, connection: Connection) -> None:
+    async def _online(self, connection: Connection, connections: Connections) -> None:
         since = time.monotonic()
         while True:
             self._bell.clear()
@@ -283,22 +338,48 @@ class Session:
             await self.reader.absorb()
             if self.publisher.said:
                 await self._conversation.written()
+            if self.publisher.has_set:  # if its change does not come, the card would not know
+                self.publisher.has_set = False
+                await self._conversation.look(connection)
+                await self._observe()
             if self.publisher.refusal is not None:
                 await self._look_at_refusal(connection)
             if (closed := self._conversation.closed) is not None:
                 await self.publisher.detach()
                 await self._certainty.read_to_the_end(connection)
-                await ending.finish_closed(self.record, self.publisher, closed)
+                await self._files_fetched(connection)
+                await ending.finish_closed(self.record, self.publisher, closed, asks=self._asks)
                 return
             if self._gone is not None:
                 await self._leave(connection, self._gone)
                 return
             if self._conversation.talk.dialog is None:
                 await self._alone()
+            following = connections.following
+            if following is not None and await self._go_over(connections, following):
+                connection = following
             if self.delivery.gap or self.reader.stale:
                 await self._certainty.read_again(connection)
             elif await self._certainty.quiet():
                 await self._conversation.look(connection)
+
+    async def _files_fetched(self, connection: Connection) -> None:
+        """Have the agent's last files shown: without a connection nobody could fetch them."""
+        while self.poster.has_files and not (connection.closed or self.poster.pump.ending):
+            self._bell.clear()
+            self.poster.pump.kick()
+            drained = asyncio.ensure_future(self.poster.pump.drained())
+            closed = asyncio.ensure_future(connection.wait_closed())
+            patience = self._deps.timings.file_patience
+            try:
+                done, _ = await asyncio.wait(
+                    {drained, closed}, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                drained.cancel()
+                closed.cancel()
+            if drained not in done or self._failure is not None:
+                return
 
     async def _look_at_refusal(self, connection: Connection) -> None:
         """After a refusal or an accepted closing: find out whether the conversation is open."""
@@ -324,11 +405,24 @@ class Session:
         if self.delivery.echoed:
             self.publisher.echoed()
 
+    async def _detach(self) -> None:
+        """Publish nothing more over this connection."""
+        try:
+            await self.signals.detach()
+        finally:
+            await self.publisher.detach()
+
     async def _refresh(self) -> None:
         if self._look:
             self._look = False
             self.poster.refresh()
             await self.publisher.refresh()
+
+    @property
+    def _asks(self) -> bool:
+        """Whether to ask how it was: not where LivePerson has asked itself."""
+        account = self._deps.settings.account(self.record.row.account)
+        return account.satisfaction and not self.reader.surveys
 
     # Trouble
 
@@ -369,6 +463,9 @@ class Session:
             if self._violations >= self._deps.timings.opening_tries:
                 await self._fail(error, trouble(error.code))
                 return
+        if isinstance(error, SignInRejected) and self._gives_up_signing_in():
+            await self._fail(error, trouble(error.code, error.inner))
+            return
         if self._outage.lasting:
             self._deps.domains.forget(self._agents.account)  # its hosts may have changed
         again, tell_at = self._outage.begin(error)
@@ -376,6 +473,16 @@ class Session:
             await self._pause_until(tell_at)
             await self._outage.tell(error)
         await self._pause_until(again)
+
+    def _gives_up_signing_in(self) -> bool:
+        """Whether LivePerson has named what is wrong often enough: it does not pass by itself.
+
+        An existing conversation is worth more patience, for somebody may set it right.
+        """
+        self._rejected += 1
+        if self.record.row.conversation_id is not None:
+            return self._outage.seconds >= self._deps.timings.patience
+        return self._rejected >= self._deps.timings.opening_tries
 
     async def _pause_until(self, deadline: float) -> None:
         """Wait, unless meanwhile the thread is gone or the person ends the session."""
@@ -410,6 +517,14 @@ class Session:
 
     # The end
 
+    async def _rated(self) -> float | None:
+        """Pass on how the conversation was rated; returns what `Rater.pass_on` does."""
+        self._bell.clear()
+        await self._refresh()
+        if self._rater is None:
+            self._rater = Rater(self.record, self._deps, self.delivery, self._consumer)
+        return await self._rater.pass_on()
+
     async def _drain(self) -> None:
         """Post what is left, then give the session up."""
         while self.record.row.thread_ts is not None or self._gone is None:
@@ -424,7 +539,12 @@ class Session:
                     continue
             elif failure is not None:
                 raise failure
+            if (wait := await self._rated()) is not None:
+                if wait > 0:
+                    await self._bell.heard(wait)
+                continue
             if await ending.let_go(self.record, self._deps.worker):
                 return
+            self._look = True
             self.poster.refresh()
         await ending.let_go(self.record, self._deps.worker)

@@ -10,12 +10,12 @@ transcript shows. Pure: no I/O.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 import msgspec
 
 from bridge.ids import InboxId, MessageTs, UserId
-from bridge.liveperson.events import AcceptStatusEvent, Event, TextEvent
+from bridge.liveperson.events import AcceptStatusEvent, Event, FileEvent, TextEvent
 from bridge.relay.shared.own_words import resembles
 from bridge.store.rows import InboxRow, NewInbox
 
@@ -157,6 +157,64 @@ class Answer(Text, frozen=True):
         return self.on
 
 
+class File(Item, frozen=True):
+    """A file. Once it is in LivePerson's storage, an event says where; of what lies elsewhere the
+    link leaves, as a text.
+    """
+
+    kind: ClassVar[str] = "file"
+    published: ClassVar[bool] = True
+
+    file: str
+    """Slack's id."""
+    name: str = ""
+    path: str | None = None
+    """Where it is in LivePerson's storage; None: not there yet."""
+    file_type: str = ""
+    """As LivePerson writes it: JPG, PDF, …"""
+    caption: str = ""
+    preview: str | None = None
+    """A small picture, as a `data:` URL."""
+    text: str | None = None
+    """What leaves in its place."""
+
+    @property
+    def ready(self) -> bool:
+        """It is in the storage, or its link is known."""
+        return self.path is not None or self.text is not None
+
+    @property
+    def words(self) -> str:
+        """Its name."""
+        return self.text if self.text is not None else f"(a file: {self.name})"
+
+    def may_be(self, event: Event) -> bool:
+        """Any file; or any text, where a text leaves in its place."""
+        return isinstance(event, FileEvent if self.text is None else TextEvent)
+
+    def equals(self, event: Event) -> bool:
+        """It is the same place in the storage: no two files have one."""
+        if isinstance(event, TextEvent):
+            return event.message == self.text
+        return isinstance(event, FileEvent) and _place(event.relative_path) == _place(self.path)
+
+    def looks_like(self, event: Event) -> bool:
+        """A text that was masked; or the same file, by the last part of its path."""
+        if isinstance(event, TextEvent):
+            return self.text is not None and resembles(event.message, self.text)
+        return (
+            isinstance(event, FileEvent)
+            and bool(self.path)
+            and _place(event.relative_path).rpartition("/")[2]
+            == _place(self.path).rpartition("/")[2]
+        )
+
+
+def _place(path: str | None) -> str:
+    """A path in the storage, whether it is written with a slash before it or not."""
+    return (path or "").lstrip("/")
+
+
 class Close(Item, frozen=True):
     """End the conversation. LivePerson is asked again if its answer is lost: that does no harm."""
 
@@ -167,6 +225,45 @@ class Close(Item, frozen=True):
     def words(self) -> str:
         """What was asked for."""
         return "(end the conversation)"
+
+
+class Urgency(Item, frozen=True):
+    """Say how soon an answer is wanted. Asked again if the answer is lost: that does no harm."""
+
+    kind: ClassVar[str] = "ttr"
+    fulfilled_at_end: ClassVar[bool] = True
+
+    ttr: Literal["URGENT", "NORMAL"]
+
+    @property
+    def words(self) -> str:
+        """What was asked for."""
+        return f"(mark as {self.ttr.lower()})"
+
+
+class Rating(Item, frozen=True):
+    """How somebody rates a conversation that is over. Said again if the answer is lost."""
+
+    kind: ClassVar[str] = "rating"
+
+    rate: int | None = None
+    """1 to 5; None: whoever was asked would rather not say."""
+    resolved: bool | None = None
+    """Whether the question was resolved; None: that is not known yet."""
+    tried: bool = False
+    """It may have been sent."""
+    final: bool = True
+    """Nothing follows that would complete it."""
+    at: int = 0
+    """When it was pressed: milliseconds since 1970."""
+
+    @property
+    def words(self) -> str:
+        """What was pressed."""
+        if self.rate is None:
+            return "(does not rate it)"
+        resolved = {True: ", resolved", False: ", not resolved", None: ""}[self.resolved]
+        return f"(rates it {self.rate} of 5{resolved})"
 
 
 class Note(Item, frozen=True):
@@ -202,13 +299,28 @@ class Unknown(Item, frozen=True):
         return "(unreadable)"
 
 
-KINDS: Final[tuple[type[Item], ...]] = (Text, Press, Answer, Close, Note, Word)
+KINDS: Final[tuple[type[Item], ...]] = (
+    Text,
+    Press,
+    Answer,
+    File,
+    Close,
+    Urgency,
+    Rating,
+    Note,
+    Word,
+)
 """Every kind that is stored."""
 DECODERS: Final[dict[str, msgspec.json.Decoder[Item]]] = {
     each.kind: msgspec.json.Decoder(each) for each in KINDS
 }
 _ENCODER = msgspec.json.Encoder()
 _UNKNOWN: Final = Unknown()
+
+
+FILES_FROM: Final = 1_000
+"""Parts of a message from this number on are its files: they follow its text, however many parts
+that has."""
 
 
 class Queued(msgspec.Struct, frozen=True):

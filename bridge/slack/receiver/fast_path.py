@@ -24,7 +24,14 @@ import structlog
 from bridge.content.from_blocks import source_of
 from bridge.errors import Transient
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
-from bridge.slack.port import DirectMessage, Service, ThreadMessage, WriterKind
+from bridge.slack.port import (
+    AttachedFile,
+    DirectMessage,
+    Reaction,
+    Service,
+    ThreadMessage,
+    WriterKind,
+)
 from bridge.slack.receiver.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.receiver.requests import Body, is_clean, parse_json
 from bridge.slack.receiver.seldom_log import SeldomLog
@@ -39,6 +46,9 @@ SUBTYPES: Final = frozenset({None, "file_share", "thread_broadcast", "me_message
 """Subtypes of messages that somebody wrote; others are edits, deletions and Slack's notices."""
 KIND: Final = "event message"
 """The kind of the request in the log."""
+MOST_FILES: Final = 20
+"""Of one message; Slack's own clients attach ten."""
+LONGEST_FILE_NAME: Final = 255
 DONE: Final = Reply(200)
 FAILED: Final = Reply(500)
 
@@ -73,10 +83,7 @@ class _Authorization(msgspec.Struct, gc=False):
     team_id: str | None = None
 
 
-class Envelope(msgspec.Struct, tag_field="type", tag="event_callback"):
-    """An event as Slack wraps it."""
-
-    event: MessageEvent
+class _Addressed(msgspec.Struct):
     team_id: str | None = None
     api_app_id: str | None = None
     authorizations: list[_Authorization] | None = None
@@ -93,10 +100,36 @@ class Envelope(msgspec.Struct, tag_field="type", tag="event_callback"):
         team = authorized or self.team_id
         return TeamId(team) if team else None
 
+
+class Envelope(_Addressed, tag_field="type", tag="event_callback", kw_only=True):
+    """An event as Slack wraps it."""
+
+    event: MessageEvent
+
     def is_ours(self, bot: str) -> bool:
         """Whether our own app posted it, under whatever name."""
         app = self.event.app_id
         return self.event.bot_id == bot or (app is not None and app == self.api_app_id)
+
+
+class _Item(msgspec.Struct, gc=False):
+    channel: Id | None = None
+    ts: Ts | None = None
+
+
+class ReactionEvent(msgspec.Struct, tag_field="type", tag="reaction_added", gc=False):
+    """The fields of a `reaction_added` event that the bridge uses."""
+
+    item: _Item
+    user: Id | None = None
+    item_user: Id | None = None
+    event_ts: Ts | None = None
+
+
+class ReactionEnvelope(_Addressed, tag_field="type", tag="event_callback", kw_only=True):
+    """A reaction as Slack wraps it."""
+
+    event: ReactionEvent
 
 
 Written = ThreadMessage | DirectMessage
@@ -117,26 +150,53 @@ class MessageFastPath:
         try:
             envelope = msgspec.convert(body, Envelope)
         except msgspec.ValidationError:
-            return await self._otherwise(body, headers)
+            try:
+                reaction = msgspec.convert(body, ReactionEnvelope)
+            except msgspec.ValidationError:
+                return await self._otherwise(body, headers)
+            seen = self._reaction(reaction)
+            return seen if isinstance(seen, Reply) else await self.take(seen)
         verdict = self._classify(envelope)
         return verdict if isinstance(verdict, Reply) else await self.take(verdict)
 
-    def read(self, raw: bytes) -> Reply | Envelope | Written | None:
+    def read(self, raw: bytes) -> Reply | Envelope | Written | Reaction | None:
         """Read a verified request's bytes. Returns the answer, or what `take` has to finish.
 
-        None: it is no message event. Parse it and call this object.
+        None: it is neither a message event nor a reaction. Parse it and call this object.
         """
         if not is_clean(raw):
             return None
         try:
             envelope = _decoder.decode(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return None
+            return self._read_reaction(raw)
         return self._classify(envelope)
 
-    async def take(self, found: Envelope | Written) -> Reply:
+    def _read_reaction(self, raw: bytes) -> Reply | Reaction | None:
+        if b"reaction_added" not in raw:
+            return None
+        try:
+            return self._reaction(_reactions.decode(raw))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return None
+
+    def _reaction(self, envelope: ReactionEnvelope) -> Reply | Reaction:
+        """What the relay is told of a reaction: that a person has seen what an app has posted."""
+        event, team = envelope.event, envelope.team
+        identity = self._workspaces.known(team) if team is not None else None
+        channel, ts, at = event.item.channel, event.item.ts, event.event_ts
+        if identity is None or not (channel and ts and at):
+            return DONE
+        if event.user == identity.bot_user or event.item_user not in (None, identity.bot_user):
+            return DONE
+        return Reaction(identity.team, ChannelId(channel), MessageTs(ts), MessageTs(at))
+
+    async def take(self, found: Envelope | Written | Reaction) -> Reply:
         """Finish what `read` could not answer: 200 only after the commit."""
         try:
+            if isinstance(found, Reaction):
+                await self._service.reacted(found)
+                return DONE
             if isinstance(found, Envelope):
                 if found.team is None or not await self._workspaces.is_installed(found.team):
                     self._seldom.warning("slack_request_ignored", reason=FOREIGN, kind=KIND)
@@ -211,7 +271,7 @@ def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
         ts=MessageTs(ts),
         user=UserId(user or ""),
         text=event.text or "",
-        files=_file_names(event.files) if event.files else (),
+        files=_files(event.files) if event.files else (),
         writer=writer,
         home=TeamId(home) if home else None,
         profile=event.user_profile,
@@ -228,11 +288,14 @@ def direct_message(event: MessageEvent, team: TeamId) -> DirectMessage | None:
     return DirectMessage(team, ChannelId(channel), UserId(user), MessageTs(ts))
 
 
-def _file_names(files: list[Any]) -> tuple[str, ...]:
+def _files(files: list[Any]) -> tuple[AttachedFile, ...]:
+    """The files of a message. In shared channels Slack may tell nothing but a file's id."""
     return tuple(
-        # In shared channels Slack may leave out a file's name and title.
-        str(file.get("name") or file.get("title") or "a file")
-        for file in files
+        AttachedFile(
+            id=found if isinstance(found := file.get("id"), str) and 0 < len(found) <= 32 else None,
+            name=str(file.get("name") or file.get("title") or "a file")[:LONGEST_FILE_NAME],
+        )
+        for file in files[:MOST_FILES]
         if isinstance(file, dict)
     )
 
@@ -245,4 +308,5 @@ def _failed(error: Exception) -> Reply:
     return FAILED
 
 
+_reactions = msgspec.json.Decoder(ReactionEnvelope)
 _decoder = msgspec.json.Decoder(Envelope)

@@ -14,6 +14,8 @@ from bridge.state import State
 
 WORDS: dict[str, str] = {
     "status": "how the conversation stands",
+    "urgent": "ask for an answer soon",
+    "normal": "take that back",
     "end": "end the conversation",
     "help": "this list",
 }
@@ -23,6 +25,14 @@ WORDS: dict[str, str] = {
 def ready() -> Rendered:
     """The conversation is open, and nobody has written: LivePerson calls nobody before."""
     return _aside("🟡 Write your first message; an agent is called then.")
+
+
+def continued() -> Rendered:
+    """The person has a conversation open there that did not begin in this thread."""
+    return _aside(
+        "🔁 You have a conversation open there already, which was not begun in this thread: it "
+        "goes on here. What agents have said in it so far follows; what you wrote does not."
+    )
 
 
 def waiting() -> Rendered:
@@ -180,6 +190,33 @@ def not_ended(reason: str) -> Rendered:
     return _aside(f"🟠 {told} It goes on; you can try again.")
 
 
+def urgency(ttr: str | None) -> Rendered:
+    """Somebody has said how soon an answer is wanted; None: no sooner than as a rule."""
+    if ttr is None:
+        return _aside(
+            "The conversation is back to normal: no answer is asked for sooner than usual."
+        )
+    what = "urgent" if ttr == "URGENT" else "prioritized"
+    return _aside(f"⏫ The conversation is marked as {what}: an answer is asked for soon.")
+
+
+def marked_already(*, urgent: bool) -> Rendered:
+    """It was to be marked as what it is."""
+    what = "is marked as urgent already" if urgent else "is not marked as urgent"
+    return _aside(f"The conversation {what}.")
+
+
+def not_markable() -> Rendered:
+    """The conversation is over, or has not begun."""
+    return _aside("🟠 Only an open conversation can be marked as urgent or normal.")
+
+
+def not_marked(reason: str) -> Rendered:
+    """LivePerson did not take it."""
+    told = _sentences("How urgent the conversation is could not be changed.", reason)
+    return _aside(f"🟠 {told} You can try again.")
+
+
 def not_shown(name: str | None, reason: str) -> Rendered:
     """Slack refused a message of the agent's."""
     whose = _agent(name) or "the agent"
@@ -246,6 +283,12 @@ def perhaps_not_delivered(remedy: str) -> Rendered:
     return _aside(f"⚠️ {_sentences(told, remedy)}")
 
 
+def file_not_delivered(name: str, reason: str, remedy: str | None) -> Rendered:
+    """A file could not be passed on; its message is marked with a reaction."""
+    subject = f"“{shorten(one_line(name), 60)}” was" if one_line(name) else "The file was"
+    return _aside(f"⚠️ {_sentences(f'{subject} not passed on.', reason, remedy)}")
+
+
 def files_not_relayed(names: Sequence[str]) -> Rendered:
     """Files were attached; only the text goes to the agent."""
     shown = [f"“{shorten(one_line(name), 60)}”" for name in names[:3] if one_line(name)]
@@ -256,7 +299,7 @@ def files_not_relayed(names: Sequence[str]) -> Rendered:
         others = f" and {more} more" if more else ""
         subject = ", ".join(shown) + others + (" was" if len(names) == 1 else " were")
     return _aside(
-        f"🟠 {subject} not passed on: only text reaches the agent. Send a link, or describe it."
+        f"🟠 {subject} not passed on: Slack does not say where to find it. Send it again."
     )
 
 

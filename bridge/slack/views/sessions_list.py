@@ -51,6 +51,32 @@ def sessions_list(
     return Rendered(text=escaped_within(" ".join(said), blocks.TEXT), blocks=shown)
 
 
+def already_open(session: SessionSummary, *, workspace_url: str | None = None) -> Rendered:
+    """Say that the person has a conversation with the account already, and where it is."""
+    label = _label(session)
+    url = thread_url(workspace_url, session.channel, session.thread_ts)
+    line = [
+        blocks.words("You have a conversation with "),
+        blocks.words(label, bold=True),
+        blocks.words(" open already: "),
+    ]
+    if url:
+        line.append(link_element(url, "go to its thread"))
+        line.append(blocks.words(", in "))
+    else:
+        line.append(blocks.words("its thread is in "))
+    line += [
+        blocks.channel(session.channel),
+        blocks.words(
+            ". With this account you can have one at a time: end that one to start another."
+        ),
+    ]
+    said = f"You have a conversation with {label} open already. With this account you can have one "
+    told = escaped_within(f"{said}at a time: end that one to start another.", blocks.TEXT)
+    text = f"{told} {url}" if url else told
+    return Rendered(text=text, blocks=[blocks.rich_text(blocks.rich_section(*line))])
+
+
 def _line(session: SessionSummary, workspace_url: str | None) -> blocks.Element:
     label = _label(session)
     url = thread_url(workspace_url, session.channel, session.thread_ts)

@@ -6,9 +6,9 @@ Socket Mode's websockets. It knows tokens, but no workspaces: `client` does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -29,6 +29,11 @@ CONNECTING: Final = 0.7
 """The part of a deadline within which the connection must be open. If it is not, it is certain that
 nothing was sent."""
 USER_AGENT: Final = "lp-bridge"
+REDIRECTS: Final = 3
+"""How often a download may be sent on."""
+_CHUNK: Final = 64 * 1024
+_TRANSFER: Final = aiohttp.ClientTimeout(total=120.0, connect=10.0, sock_read=20.0)
+"""Seconds for a file: in all, and without a byte."""
 REMEMBERED: Final = 256
 """Most tokens whose headers are kept."""
 
@@ -156,6 +161,60 @@ class WebApi:
         if (failure := from_status(status, headers)) is not None:
             raise failure
 
+    async def fetch(self, token: str, url: str, into: IO[bytes], *, longest: int) -> int:
+        """Write a file of at most `longest` bytes into `into`; returns how many it has.
+
+        Slack may send the request on to another of its hosts. The token goes to no other host, and
+        an answer in HTML is Slack's page to sign in, not the file. Raises `SlackError`.
+        """
+        headers = {"Authorization": f"Bearer {token}", "User-Agent": USER_AGENT}
+        for _ in range(1 + REDIRECTS):
+            if not self.is_slacks(url):
+                raise SlackRefused("The file is not at Slack's.", code="foreign_address")
+            address = URL(url)
+            try:
+                async with self._http.get(
+                    address,
+                    headers=headers,
+                    proxy=self._proxy(address),
+                    timeout=_TRANSFER,
+                    allow_redirects=False,
+                ) as answer:
+                    if answer.status in {301, 302, 303, 307, 308}:
+                        onwards = URL(answer.headers.get("Location", ""))
+                        url = str(address.join(onwards))
+                        continue
+                    return await _read_file(answer, into, longest)
+            except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                raise from_transport(error) from None
+        raise SlackRefused("Slack sends us around in circles.", code="too_many_redirects")
+
+    async def upload(self, url: str, data: IO[bytes], size: int) -> None:
+        """Send a file of `size` bytes to where Slack said. Raises `SlackError`; never the address,
+        which is a secret."""
+        if not self.is_slacks(url):
+            raise SlackRefused("The address for a file is not Slack's.", code="foreign_address")
+        address = URL(url)
+        data.seek(0)
+        try:
+            async with self._http.post(
+                address,
+                data=_pieces(data),
+                headers={
+                    "Content-Type": "application/octet-stream",
+                    "Content-Length": str(size),
+                    "User-Agent": USER_AGENT,
+                },
+                proxy=self._proxy(address),
+                timeout=_TRANSFER,
+                allow_redirects=False,
+            ) as answer:
+                status, headers = answer.status, answer.headers
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise from_transport(error) from None
+        if (failure := from_status(status, headers)) is not None:
+            raise failure
+
     async def websocket(
         self, address: str, *, heartbeat: float, longest: int
     ) -> aiohttp.ClientWebSocketResponse:
@@ -200,6 +259,27 @@ class WebApi:
 
     def _proxy(self, url: URL) -> str | None:
         return proxy_for(url.scheme, url.host or "") if self._proxies else None
+
+
+async def _read_file(answer: aiohttp.ClientResponse, into: IO[bytes], longest: int) -> int:
+    if answer.status in {401, 403, 404, 410}:
+        raise SlackRefused("Slack does not give the file out.", code="file_not_found")
+    if (failure := from_status(answer.status, answer.headers)) is not None:
+        raise failure
+    if answer.content_type == "text/html":
+        raise SlackRefused("Slack wants a person to sign in first.", code="sign_in_page")
+    size = 0
+    async for chunk in answer.content.iter_chunked(_CHUNK):
+        size += len(chunk)
+        if size > longest:
+            raise SlackRefused("The file is too large.", code="file_too_large")
+        into.write(chunk)
+    return size
+
+
+async def _pieces(data: IO[bytes]) -> AsyncIterator[bytes]:
+    while piece := data.read(_CHUNK):
+        yield piece
 
 
 def proxy_for(scheme: str, host: str) -> str | None:

@@ -110,14 +110,50 @@ class SocketOpened(Answer, gc=False):
     url: str = ""
 
 
+class SharedFile(msgspec.Struct, gc=False):
+    """A file, as Slack describes it; anything of it may be missing."""
+
+    id: str = ""
+    name: str | None = None
+    title: str | None = None
+    mimetype: str | None = None
+    mode: str | None = None
+    """hosted, external, snippet, post, space, tombstone, hidden_by_limit, file_access, …"""
+    file_access: str | None = None
+    is_external: bool | None = None
+    size: int | None = None
+    url_private: str | None = None
+    url_private_download: str | None = None
+    shares: dict[str, dict[str, list[dict[str, Any]]]] | None = None
+    """By `public` or `private`, then by channel: where it stands."""
+
+
+class FileFound(Answer, gc=False):
+    """A file."""
+
+    file: SharedFile | None = None
+
+
+class UploadOpened(Answer, gc=False):
+    """Where the bytes of a file may be put; the address is a secret."""
+
+    upload_url: str = ""
+    file_id: str = ""
+
+
 AUTH_TEST: Final = Method("auth.test", Identified)
 POST_MESSAGE: Final = Method("chat.postMessage", Posted, json=True, per_channel=True)
 UPDATE: Final = Method("chat.update", Answer, json=True)
+SET_STATUS: Final = Method("assistant.threads.setStatus", Answer, json=True)
+"""As a form, a comma would split the status."""
 ADD_REACTION: Final = Method("reactions.add", Answer)
 REPLIES: Final = Method("conversations.replies", Messages)
 HISTORY: Final = Method("conversations.history", Messages)
 USER_INFO: Final = Method("users.info", UserFound)
 CHANNEL_INFO: Final = Method("conversations.info", ChannelFound)
+FILE_INFO: Final = Method("files.info", FileFound)
+OPEN_UPLOAD: Final = Method("files.getUploadURLExternal", UploadOpened)
+COMPLETE_UPLOAD: Final = Method("files.completeUploadExternal", Answer)
 OPEN_VIEW: Final = Method("views.open", Answer, json=True)
 PUBLISH_VIEW: Final = Method("views.publish", Answer, json=True)
 OPEN_CONVERSATION: Final = Method("conversations.open", ConversationOpened, json=True)

@@ -10,8 +10,11 @@ from typing import Any
 from lp_sandbox.agent import ScriptedAgent
 from lp_sandbox.liveperson import LivePersonSandbox
 from lp_sandbox.liveperson.conversations import Change, SandboxConversation, StoredEvent
+from lp_sandbox.page import shared_files
 from lp_sandbox.page.stream import Items
 
+URGENT = ("URGENT", "PRIORITIZED")
+MARKS = {"ACCEPT": "delivered", "READ": "read"}
 SHOWN_CONVERSATIONS = 40
 SHOWN_EVENTS = 300
 """Most events that the page shows; the stand-in keeps them all."""
@@ -74,11 +77,24 @@ class Desk:
             item = self._conversation(number, conversation, events)
             item["thread"] = threads.get(conversation.id)
             items[f"conversation/{conversation.id}"] = item
+            marks = _marks(conversation)
             for event in events:
-                items[f"event/{conversation.id}/{event.sequence}"] = _event(event)
+                shown = _event(event) | {"mark": marks.get(event.sequence)}
+                shown["file"] = self._file(event)
+                items[f"event/{conversation.id}/{event.sequence}"] = shown
             for position, note in enumerate(self._notes[conversation.id]):
                 items[f"event/{conversation.id}/note-{position}"] = _note(note)
         return items
+
+    def _file(self, event: StoredEvent) -> dict[str, Any] | None:
+        """A file as the agent sees it: a picture, or something to save."""
+        if event.event.get("contentType") != "hosted/file":
+            return None
+        message, storage = event.event["message"], self._liveperson.storage
+        path = message["relativePath"]
+        data = storage.read(path) if storage.has(path) else None
+        label = message["caption"] or path.rpartition("/")[2]
+        return shared_files.item("liveperson", path, label, data)
 
     def _conversation(
         self, number: int, conversation: SandboxConversation, events: list[StoredEvent]
@@ -99,7 +115,32 @@ class Desk:
             "opened_at": conversation.started_at,
             "scripted": self._agent.serves(conversation.id),
             "last": _text(events[-1]) if events else "",
+            "urgent": conversation.ttr if conversation.ttr in URGENT else None,
+            "rated": _rated(conversation.csat),
         }
+
+
+def _marks(conversation: SandboxConversation) -> dict[int, str]:
+    """How far each event has come on the other side, by its number: `delivered`, or `read`."""
+    found: dict[int, str] = {}
+    for event in conversation.main.events:
+        status = MARKS.get(str(event.event.get("status")))
+        for number in event.event.get("sequenceList", ()) if status else ():
+            if status and found.get(number) != "read":
+                found[number] = status
+    return found
+
+
+def _rated(csat: dict[str, Any] | None) -> str | None:
+    """The consumer's rating in words."""
+    if csat is None:
+        return None
+    if "csatRate" not in csat:
+        return "The consumer would not rate it"
+    resolved = ""
+    if "csatResolutionConfirmation" in csat:
+        resolved = ", resolved" if csat["csatResolutionConfirmation"] else ", not resolved"
+    return f"Rated {csat['csatRate']} of 5{resolved}"
 
 
 def _detail(conversation: SandboxConversation, state: str) -> str:
@@ -125,6 +166,8 @@ def _text(event: StoredEvent) -> str:
     if event.event.get("status") == "ACTION":
         numbers = ", ".join(f"#{number}" for number in event.event.get("sequenceList", ()))
         return f"[pressed a button of {numbers}]"
+    if event.event.get("contentType") == "hosted/file":
+        return str(event.event["message"]["caption"]) or "[a file]"
     return f"[{event.event.get('contentType') or event.event.get('type')}]"
 
 

@@ -20,9 +20,12 @@ SCOPES = frozenset(
         "im:write",
         "mpim:history",
         "users:read",
+        "reactions:read",
         "reactions:write",
         "channels:read",
         "groups:read",
+        "files:read",
+        "files:write",
     }
 )
 """What the bridge's app is granted."""
@@ -36,6 +39,7 @@ SUBSCRIPTIONS = frozenset(
         "message.groups",
         "message.im",
         "message.mpim",
+        "reaction_added",
         "tokens_revoked",
     }
 )
@@ -84,10 +88,14 @@ class User:
     is_bot: bool = False
     team: str | None = None
     """The workspace of somebody from another company; None: this one."""
+    email: str | None = None
+    title: str = ""
 
-    def as_dict(self, team: str) -> dict[str, Any]:
-        """Give the user as `users.info` does (without `users:read.email`, so no address)."""
+    def as_dict(self, team: str, *, email: bool = False) -> dict[str, Any]:
+        """Give the user as `users.info` does; the address only with `users:read.email`."""
         team = self.team or team
+        first, _, last = self.real_name.partition(" ")
+        address = {"email": self.email} if email and self.email else {}
         return {
             "id": self.id,
             "team_id": team,
@@ -103,6 +111,14 @@ class User:
                 "real_name_normalized": self.real_name,
                 "display_name": self.display_name,
                 "display_name_normalized": self.display_name,
+                "first_name": first,
+                "last_name": last,
+                "title": self.title,
+                **{
+                    f"image_{size}": f"https://avatars.slack-edge.com/sandbox/{self.id}_{size}.png"
+                    for size in (24, 32, 48, 72, 192, 512)
+                },
+                **address,
                 "team": team,
             },
             "is_admin": False,
@@ -284,8 +300,20 @@ class Ephemeral:
         return shape
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an app shows below a thread: somebody is busy."""
+
+    words: str
+    username: str
+    icon_url: str | None
+    until: float
+    """Seconds since 1970."""
+
+
 ChangeKind = Literal[
     "posted",
+    "status",
     "updated",
     "deleted",
     "reaction_added",

@@ -12,6 +12,7 @@ from typing import Any
 from lp_sandbox.slack import rich_text
 from lp_sandbox.slack.delivery import Answer, Delivery
 from lp_sandbox.slack.events import VERIFICATION_TOKEN
+from lp_sandbox.slack.files import Attachment
 from lp_sandbox.slack.model import Channel, Ephemeral, Message, Refusal
 from lp_sandbox.slack.responses import Occasion, Responses
 from lp_sandbox.slack.workspace import Workspace
@@ -117,18 +118,19 @@ class People:
         text: str,
         *,
         thread_ts: str | None = None,
-        files: Sequence[str] = (),
+        files: Sequence[str | Attachment] = (),
         broadcast: bool = False,
         blocks: list[dict[str, Any]] | None = None,
         attachments: list[dict[str, Any]] | None = None,
     ) -> Message:
-        """Write a message. `text` is as Slack sends it (see `typed`); `files` are names.
+        """Write a message. `text` is as Slack sends it (see `typed`); `files` may be names only.
 
         `blocks` are those that a composer makes of the text, unless given; `attachments` hold what
         is forwarded with it.
         """
         self.enter(user, channel)
-        shared = [_file(name, user) for name in files]
+        house = self._workspace.files
+        shared = [house.told(house.attach(each, user)) for each in files]
         message = Message(
             ts=self._workspace.next_ts(channel),
             channel=channel,
@@ -331,18 +333,3 @@ def button_of(
 def channel_name(channel: Channel) -> str:
     """Give a channel's name as commands and clicks have it."""
     return {"im": "directmessage", "group": "privategroup"}.get(channel.kind, channel.name)
-
-
-def _file(name: str, user: str) -> dict[str, Any]:
-    file_id = f"F{secrets.token_hex(5).upper()}"
-    address = f"https://files.slack.com/files-pri/T0SANDBOX-{file_id}/{name}"
-    return {
-        "id": file_id,
-        "name": name,
-        "title": name,
-        "user": user,
-        "mode": "hosted",
-        "size": 1024,
-        "url_private": address,
-        "url_private_download": address,
-    }

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from lp_sandbox.slack.delivery import Delivery, Post
 from lp_sandbox.slack.faults import SlackFaults
+from lp_sandbox.slack.files import Attachment, FileDoor, Files
 from lp_sandbox.slack.model import App, Change, Team
 from lp_sandbox.slack.people import ClickResult, CommandResult, People, SubmitResult
 from lp_sandbox.slack.responses import Responses
@@ -88,6 +89,7 @@ class SlackSandbox:
         app.router.add_route("*", "/api/{method}", self._call)
         app.router.add_post("/response/{team}/{key}", self._respond)
         app.router.add_get("/link/", self.sockets.handle)
+        app.router.add_routes(FileDoor(self._wire, self._files_of).routes())
         # Cancel a handler when its caller has gone: calls that are never answered end then.
         self._runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0
@@ -97,6 +99,7 @@ class SlackSandbox:
         await site.start()
         name = self._runner.addresses[0]
         self._base_url = f"http://{host}:{name[1]}"
+        self.files.base_url = self._base_url
         self._delivery.start()
 
     def add_team(self, team: Team, *, bot_token: str, app: App | None = None) -> SlackSandbox:
@@ -114,6 +117,7 @@ class SlackSandbox:
             team=team,
         )
         other._base_url, other.events_url = self.base_url, self.events_url
+        other.files.base_url = self.base_url
         other._delivery.start()
         self._others.append(other)
         return other
@@ -123,6 +127,10 @@ class SlackSandbox:
         token = request.headers.get("Authorization", "").partition(" ")[2]
         asked = next((other for other in self._others if other.bot_token == token), self)
         return await asked._web_api.handle(request)
+
+    def _files_of(self, team: str) -> tuple[Files, str]:
+        asked = next((other for other in self._others if other.team.id == team), self)
+        return asked.files, asked.bot_token
 
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         team = request.match_info["team"]
@@ -175,6 +183,11 @@ class SlackSandbox:
     def team(self) -> Team:
         return self.workspace.team
 
+    @property
+    def files(self) -> Files:
+        """The workspace's files, and what Slack leaves open about them."""
+        return self.workspace.files
+
     # -- a person acts -------------------------------------------------------------------------
 
     async def command(
@@ -198,7 +211,7 @@ class SlackSandbox:
         channel: str,
         text: str,
         thread_ts: str | None = None,
-        files: Sequence[str] = (),
+        files: Sequence[str | Attachment] = (),
         *,
         broadcast: bool = False,
         wait: bool = False,

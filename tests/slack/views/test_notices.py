@@ -40,6 +40,8 @@ PLAIN: dict[str, Callable[[], Rendered]] = {
     "held_back": lambda: notices.held_back(MOMENT, MOMENT + 780_000),
     "not_delivered": lambda: notices.not_delivered("The agent's side refused it", None),
     "files": lambda: notices.files_not_relayed(["a.png"]),
+    "file": lambda: notices.file_not_delivered("a.png", "It is empty", "Send another"),
+    "a_file": lambda: notices.file_not_delivered("", "It is empty.", None),
     "apps": notices.apps_not_relayed,
     "other_workspace": notices.other_workspace,
     "status": lambda: notices.status("Bank", State.ACTIVE, "Maria"),

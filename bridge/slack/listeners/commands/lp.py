@@ -83,9 +83,7 @@ async def answer_command(
                 readings=words.readings,
             )
         )
-        return (
-            answers.refused(outcome) if isinstance(outcome, Refused) else answers.opening(outcome)
-        )
+        return answers.connected(outcome, workspace_url)
     if words.verb == "list":
         listed = await service.sessions(team, user, channel)
         return sessions_list(listed, user=user, workspace_url=workspace_url)

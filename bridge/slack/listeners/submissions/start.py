@@ -10,10 +10,11 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from bridge.content.markup import unescape
 from bridge.ids import TeamId, UserId
 from bridge.slack.listeners import homes, places, starts
-from bridge.slack.port import ConnectCommand, Refused, Service
+from bridge.slack.port import AlreadyOpen, ConnectCommand, Refused, Service
 from bridge.slack.receiver.requests import Body
 from bridge.slack.text import escape
 from bridge.slack.views import refusals, starting
+from bridge.slack.views.sessions_list import already_open
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.errors import SlackError
 
@@ -61,9 +62,15 @@ def register(app: AsyncApp, service: Service) -> None:
         if isinstance(outcome, Refused):
             await _object(ack, given.about_account, outcome.text)
             return
+        us = context.authorize_result
+        url = us.url if us is not None else None
+        if isinstance(outcome, AlreadyOpen):
+            there = already_open(outcome.session, workspace_url=url)
+            view = {**starting.told("Open already", there.text), "blocks": there.blocks}
+            await ack(response_action="update", view=view)
+            return
         if given.origin.home:
-            us = context.authorize_result
-            await homes.show(service, client, team, user, us.url if us is not None else None)
+            await homes.show(service, client, team, user, url)
         if given.origin.home or channel == given.origin.channel:
             await ack()
             return

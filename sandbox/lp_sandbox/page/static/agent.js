@@ -1,5 +1,5 @@
 // Right: what an agent of the brand sees and does.
-import { $, avatar, clock, composer, h, reconcile, stickToEnd } from "./dom.js";
+import { $, avatar, clock, composer, fileNode, filePicker, h, reconcile, stickToEnd } from "./dom.js";
 import { item, itemsUnder, post } from "./stream.js";
 
 let chosen = null;
@@ -37,6 +37,8 @@ function conversationNode(conversation) {
   h("span", { class: "conversation-name" }, conversation.account_name),
   h("small", {}, `No. ${conversation.number} · ${STATES[conversation.state] ?? conversation.state}`
     + (conversation.agent ? ` · ${conversation.agent}` : "")),
+  conversation.urgent ? h("small", { class: "urgent-mark" }, `⏫ ${conversation.urgent.toLowerCase()}`) : null,
+  conversation.rated ? h("small", { class: "rated" }, conversation.rated) : null,
   h("span", { class: "conversation-last" }, conversation.last ?? "")));
 }
 
@@ -52,7 +54,10 @@ function eventNode(event) {
         h("time", {}, clock(event.at)),
         event.sequence === null ? null
           : h("small", { class: "sequence", title: "The dialog’s sequence number" }, `#${event.sequence}`)),
+      event.file ? h("div", { class: "files" }, fileNode(event.file)) : null,
       h("div", { class: "text" }, event.text),
+      event.mark ? h("small", { class: "mark", title: `The other side has ${event.mark === "read" ? "read" : "got"} it` },
+        event.mark === "read" ? "✓✓ read" : "✓ delivered") : null,
       event.metadata ? h("code", { class: "metadata", title: "The metadata that came along" }, event.metadata) : null));
 }
 
@@ -148,8 +153,31 @@ export function draw() {
   drawTalk();
 }
 
+// The consumer is shown that the agent types, every few seconds while it goes on.
+function showTyping(box) {
+  let told = 0;
+  let pause = null;
+  const tell = (on) => chosen && post("api/agent/typing", { conversation: chosen, on });
+  box.addEventListener("input", () => {
+    clearTimeout(pause);
+    if (!box.value) {
+      if (told) tell(false);
+      told = 0;
+      return;
+    }
+    if (Date.now() - told > 5_000) {
+      told = Date.now();
+      tell(true);
+    }
+    pause = setTimeout(() => { told = 0; tell(false); }, 6_000);
+  });
+  box.form.addEventListener("submit", () => { clearTimeout(pause); told = 0; });
+}
+
 export function start() {
   composer($("agent-form"), $("agent-composer"), (text) => act("say", { text }));
+  showTyping($("agent-composer"));
+  $("agent-form").prepend(filePicker("Send a file as the agent", (file) => act("file", file)));
   $("agent-select").addEventListener("change", (event) => {
     agent = event.target.value;
     draw();

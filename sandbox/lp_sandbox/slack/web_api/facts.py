@@ -32,7 +32,8 @@ def users_info(call: Call) -> dict[str, Any]:
     user = call.workspace.users.get(call.required("user", "user_not_found"))
     if user is None:
         raise Refusal("user_not_found")
-    return {"user": user.as_dict(call.workspace.team.id)}
+    email = "users:read.email" in call.workspace.app.scopes
+    return {"user": user.as_dict(call.workspace.team.id, email=email)}
 
 
 @method("bots.info", scope="users:read", json=False)
