@@ -11,11 +11,19 @@ import structlog
 
 from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, new_session_id
 from bridge.relay.intake.changing import Changing
+from bridge.relay.intake.first_words import first_words, meant, store
 from bridge.relay.intake.intake import SLACK_WAITS, Intake, markable
 from bridge.relay.intake.limits import limited, over_limit
+from bridge.relay.intake.overviews import Overviews, summary
 from bridge.relay.intake.pressing import Pressing
 from bridge.relay.intake.rating import Ratings
-from bridge.relay.intake.targets import Target, accounts_for, resolve
+from bridge.relay.intake.targets import (
+    Target,
+    accounts_for,
+    resolve,
+    unknown_to_liveperson,
+    with_channel_name,
+)
 from bridge.relay.shared.channels import CHANNEL, MOVED, REACTED
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
@@ -28,9 +36,12 @@ from bridge.slack.port import (
     ConnectCommand,
     Connecting,
     Dialog,
+    DirectMessage,
     Objections,
+    Overview,
     Press,
     Pressed,
+    Quoted,
     Reaction,
     Refused,
     SessionSummary,
@@ -44,7 +55,7 @@ from bridge.store import people, sessions
 from bridge.store import presence as unheard
 from bridge.store.connection import Transaction
 from bridge.store.errors import StoreUnavailable
-from bridge.store.rows import NewOutbox, SessionRow
+from bridge.store.rows import InboxRow, NewOutbox, SessionRow
 from bridge.store.wakeups import notify
 
 log = structlog.get_logger(__name__)
@@ -69,6 +80,7 @@ class BridgeService:
         self._ratings = Ratings(deps, self._intake)
         self._changing = Changing(deps, supervisor, self._intake)
         self._pressing = Pressing(deps, supervisor, self._intake)
+        self._overviews = Overviews(deps)
 
     async def connect(self, command: ConnectCommand) -> Connecting | AlreadyOpen | Refused:
         """Open a session, once per `request_key`. Its thread and conversation are made later.
@@ -84,9 +96,15 @@ class BridgeService:
                 return pressed
             if pressed.account != command.target:
                 return Refused(refusals.no_such_session())
+        command = await with_channel_name(self._deps, meant(self._deps.settings, command))
         target = resolve(self._deps.settings, command)
         if isinstance(target, Refused):
             return target
+        words = first_words(self._deps, command)
+        if isinstance(words, Refused):
+            return words
+        if (unknown := await unknown_to_liveperson(self._deps, target.account)) is not None:
+            return unknown
         if self._supervisor.full:
             return Refused(refusals.bridge_full())
         key = command.request_key[:255]
@@ -104,13 +122,17 @@ class BridgeService:
         worker = self._deps.worker
         sole = self._deps.settings.account(target.account).auth == "authenticated"
 
+        said: list[InboxRow] = []
+
         async def work(transaction: Transaction) -> tuple[Outcome, bool, bool]:
+            said.clear()
             if sole and (open_ := await self._sole(transaction, command, target, key)) is not None:
                 return open_, False, False
             if (refused := await self._over_limit(transaction, command, key)) is not None:
                 return refused, False, False
             added = await sessions.add_session(transaction, values, worker)
             if added is not None:
+                said.extend(await store(transaction, added.id, words))
                 return added, True, True
             row = await sessions.session_by_request(transaction, key)
             ours = row is not None and await sessions.is_owner(transaction, row.id, worker)
@@ -128,7 +150,10 @@ class BridgeService:
         if fresh or (ours and row.live and row.epoch == 1):
             log.info("session.opened", session=row.id, account=row.account)
             self._supervisor.adopt(row, fresh=fresh)
-        return Connecting(row.id, target.label)
+            if said:
+                self._supervisor.deliver(row.id, said)
+                self._supervisor.look(row.id)  # the post that shows it waits in the outbox
+        return Connecting(row.id, target.label, words.plain if words is not None else None)
 
     async def _open(self, work: Callable[[Transaction], Awaitable[T]], *, alone: bool) -> T:
         """Run a transaction that opens a session.
@@ -161,7 +186,7 @@ class BridgeService:
         row = await sessions.open_with(
             transaction, command.team, command.user, target.account, but=State.ENDED.value
         )
-        return None if row is None else AlreadyOpen(_summary(row))
+        return None if row is None else AlreadyOpen(summary(row))
 
     async def _over_limit(
         self, transaction: Transaction, command: ConnectCommand, key: str
@@ -236,6 +261,21 @@ class BridgeService:
             return Refused(refusals.no_such_session())
         if row.live:
             await self._intake.close(row, click.user, MessageTs(click.key))
+        return None
+
+    async def end_own(
+        self, session: SessionId, team: TeamId, user: UserId, key: MessageTs
+    ) -> Refused | None:
+        """End a conversation from the home of who has opened it. Pressing twice does no harm.
+
+        Nobody else may, whatever the button says. Raises as `end`.
+        """
+        async with self._deps.database.read() as transaction:
+            row = await sessions.session_by_id(transaction, session)
+        if row is None or (row.team_id, row.opener_id) != (team, user):
+            return Refused(refusals.no_such_session())
+        if row.live:
+            await self._intake.close(row, user, key)
         return None
 
     async def mark(self, session: SessionId, click: Click, *, urgent: bool) -> Refused | None:
@@ -320,26 +360,24 @@ class BridgeService:
         self._deps.to_read.set()
         log.info("channel.moved", old=old, new=new)
 
-    async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
-        """The open sessions that this person has opened, newest first."""
-        async with self._deps.database.read() as transaction:
-            found = await sessions.open_of(transaction, team, user)
-        return [_summary(row) for row in found]
+    async def sessions(
+        self, team: TeamId, user: UserId, channel: ChannelId | None = None
+    ) -> list[SessionSummary]:
+        """The open sessions that this person has opened, newest first, then the channel's."""
+        return await self._overviews.sessions(team, user, channel)
 
-    def accounts(self, channel: ChannelId, channel_name: str | None) -> Accounts:
-        """The accounts that may be connected to from this channel."""
+    async def overview(self, team: TeamId, user: UserId) -> Overview:
+        """What this person has opened, for their home."""
+        return await self._overviews.overview(team, user)
+
+    async def direct(self, message: DirectMessage) -> None:
+        """Say where a message belongs that was written outside of any thread."""
+        await self._overviews.direct(message)
+
+    async def quotation(self, quoted: Quoted) -> str:
+        """Put a message into words that can be sent. Plain text; never fails."""
+        return await self._overviews.quotation(quoted)
+
+    def accounts(self, channel: ChannelId | None, channel_name: str | None) -> Accounts:
+        """The accounts that may be connected to from this channel; None: from any."""
         return accounts_for(self._deps.settings, channel, channel_name)
-
-
-def _summary(row: SessionRow) -> SessionSummary:
-    return SessionSummary(
-        session=row.id,
-        channel=row.channel_id,
-        thread_ts=row.thread_ts,
-        opener=row.opener_id,
-        account=row.account,
-        label=row.label or row.account,
-        state=State(row.state),
-        agent=row.agent_name,
-        created_at=row.created_at,
-    )

@@ -28,8 +28,14 @@ class ConnectCommand:
     """Identity of the command or click (Slack's trigger_id): a redelivery carries the same."""
     response_url: str | None = None
     channel_name: str | None = None
+    """As Slack tells it; None where it does not."""
     pressed: Click | None = None
     """The click on "Start again"; None if the command was typed."""
+    first: str | None = None
+    """The first message, which is sent as soon as the conversation is open: mrkdwn."""
+    readings: tuple[tuple[str, str], ...] = ()
+    """Other ways to tell the target from the first message, the longest target first. One whose
+    target is a name that the configuration knows counts; else `target` and `first` do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,8 @@ class Connecting:
     session: SessionId
     label: str
     """The account as people know it."""
+    first: str | None = None
+    """What is sent as the first message, as plain text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +187,33 @@ class ThreadDeleted:
 
 
 @dataclass(frozen=True, slots=True)
+class DirectMessage:
+    """A message that somebody has written to the bridge itself, outside of any thread."""
+
+    team: TeamId
+    channel: ChannelId
+    user: UserId
+    ts: MessageTs
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A message that somebody wants to ask LivePerson about."""
+
+    team: TeamId
+    author: UserId | None
+    """Who has written it; None if an app has."""
+    app: str | None
+    """The name under which the app has."""
+    text: str
+    """Mrkdwn, made from the blocks where there are any."""
+    exact: bool = False
+    """The emoji in `text` are characters already."""
+    files: tuple[str, ...] = ()
+    """Names of attached files."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reaction:
     """Somebody has put a reaction on a message that an app has posted."""
 
@@ -207,6 +242,16 @@ class SessionSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Overview:
+    """What a person's home shows."""
+
+    open: tuple[SessionSummary, ...]
+    """What the person has opened and goes on, newest first."""
+    ended: tuple[SessionSummary, ...]
+    """What has ended of it lately."""
+
+
+@dataclass(frozen=True, slots=True)
 class Accounts:
     """What `/lp accounts` shows."""
 
@@ -214,6 +259,11 @@ class Accounts:
     """The configured accounts that may be used in this channel."""
     others: bool
     """Whether any other account may be connected to as well, by its number."""
+
+    @property
+    def none(self) -> bool:
+        """Whether nothing can be connected to."""
+        return not (self.named or self.others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,11 +293,19 @@ class Service(Protocol):
     async def message(self, message: ThreadMessage) -> None:
         """Take a message, but not a second time after a redelivery."""
 
+    async def direct(self, message: DirectMessage) -> None:
+        """Answer what somebody wrote outside of any thread: where it belongs, or how to begin."""
+
     async def reacted(self, reaction: Reaction) -> None:
         """Somebody has seen what stands there. Nothing is promised: it may be lost."""
 
     async def end(self, session: SessionId, click: Click) -> Refused | None:
         """End a session from its own thread; ending it again does no harm."""
+
+    async def end_own(
+        self, session: SessionId, team: TeamId, user: UserId, key: MessageTs
+    ) -> Refused | None:
+        """End a session that this person has opened, from their home; `key`: the click's."""
 
     async def mark(self, session: SessionId, click: Click, *, urgent: bool) -> Refused | None:
         """Say how soon an answer is wanted, from the session's own thread."""
@@ -264,8 +322,16 @@ class Service(Protocol):
     async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
         """Move a channel's sessions to its new id; doing so again does no harm."""
 
-    async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
-        """List the open sessions that this person may see."""
+    async def sessions(
+        self, team: TeamId, user: UserId, channel: ChannelId | None = None
+    ) -> list[SessionSummary]:
+        """List the open sessions that this person has opened, then the others of this channel."""
 
-    def accounts(self, channel: ChannelId, channel_name: str | None) -> Accounts:
-        """List the accounts that may be connected to from this channel."""
+    async def overview(self, team: TeamId, user: UserId) -> Overview:
+        """List what a person has opened, for their home."""
+
+    async def quotation(self, quoted: Quoted) -> str:
+        """Put a message into words that can be sent: who wrote what. Plain text; never fails."""
+
+    def accounts(self, channel: ChannelId | None, channel_name: str | None) -> Accounts:
+        """List the accounts that may be connected to from this channel; None: from anywhere."""

@@ -15,6 +15,7 @@ from bridge.relay.posting.card import Card
 from bridge.relay.posting.files import FilePosting
 from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.posting import Posting
+from bridge.relay.shared import first
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.cards import CHANGE, Change, changes_of, updates
 from bridge.relay.shared.crashpoints import crash_point
@@ -247,9 +248,13 @@ class Poster:
     async def _show(self, row: OutboxRow) -> MessageTs | None:
         """Do with a row what its kind says; gives where it stands, if it is a message."""
         if row.kind == "mark":
-            await self._posting.mark(msgspec.json.decode(row.payload, type=Mark))
+            await self._posting.mark(
+                await self._placed(msgspec.json.decode(row.payload, type=Mark))
+            )
         elif row.kind == UNMARK:
-            await self._posting.unmark(msgspec.json.decode(row.payload, type=Mark))
+            await self._posting.unmark(
+                await self._placed(msgspec.json.decode(row.payload, type=Mark))
+            )
         elif row.kind == CHANGE:
             await self._change(msgspec.json.decode(row.payload, type=Change))
         elif row.kind == RATED:
@@ -259,6 +264,15 @@ class Poster:
         else:
             return await self._post(row)
         return None
+
+    async def _placed(self, mark: Mark) -> Mark:
+        """A mark, and where it goes: of the first message, onto the post that shows it."""
+        if mark.message_ts != first.TS:
+            return mark
+        async with self._deps.database.read() as connection:
+            shown = await first.shown_at(connection, self._record.row.id)
+        place = shown or self._record.row.thread_ts or mark.message_ts
+        return msgspec.structs.replace(mark, message_ts=place)
 
     async def _change(self, change: Change) -> None:
         """Have a card's messages show what was pressed in it. The same twice does no harm."""

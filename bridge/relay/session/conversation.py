@@ -196,9 +196,12 @@ class Conversation:
                 connection, row.id, row.epoch, conversation_id=conversation, state=state
             )
             await sessions.add_dialog(connection, row.id, conversation, "MAIN")
-            return await outbox.add(connection, row.id, [told])
+            return await outbox.add(connection, row.id, told)
 
-        told = notice(notices.continued() if continued else notices.ready())
+        # What waits already calls an agent: nothing needs to be asked for.
+        told = [] if self._delivery.waiting else [notice(notices.ready())]
+        if continued:
+            told = [notice(notices.continued())]
         self._written = self._written or continued
         added = await self._record.commit(work)
         self._delivery.add_dialog(conversation)

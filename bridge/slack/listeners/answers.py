@@ -9,7 +9,7 @@ import structlog
 from bridge.content.rendered import Rendered
 from bridge.ids import MessageTs
 from bridge.slack.port import AlreadyOpen, Connecting, Refused
-from bridge.slack.text import escape
+from bridge.slack.text import escape, one_line, shorten
 from bridge.slack.views import blocks
 from bridge.slack.views.sessions_list import already_open
 from bridge.slack.web.api import WebApi
@@ -24,7 +24,10 @@ log = structlog.get_logger(__name__)
 def opening(outcome: Connecting) -> Rendered:
     """Say that the conversation is being opened and its thread will appear."""
     text = f"Opening a conversation with *{escape(outcome.label)}* … Its thread appears here."
-    return Rendered(text=text, blocks=[blocks.section(text)])
+    if outcome.first is None:
+        return Rendered(text=text, blocks=[blocks.section(text)])
+    first = f"As soon as it is open, this is sent: “{shorten(one_line(outcome.first), 200)}”"
+    return Rendered(text=text, blocks=[blocks.section(text), blocks.aside(first)])
 
 
 def connected(

@@ -26,6 +26,7 @@ from bridge.errors import Transient
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
 from bridge.slack.port import (
     AttachedFile,
+    DirectMessage,
     Reaction,
     Service,
     ThreadChange,
@@ -57,7 +58,7 @@ LONGEST_FILE_NAME: Final = 255
 DONE: Final = Reply(200)
 FAILED: Final = Reply(500)
 
-Happened = ThreadMessage | ThreadChange | ThreadDeleted | Reaction
+Happened = ThreadMessage | ThreadChange | ThreadDeleted | DirectMessage | Reaction
 """What the relay takes."""
 
 log = structlog.get_logger(__name__)
@@ -71,6 +72,7 @@ class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
 
     subtype: str | None = None
     channel: Id | None = None
+    channel_type: str | None = None
     thread_ts: Ts | None = None
     ts: Ts | None = None
     user: Id | None = None
@@ -145,6 +147,8 @@ class ReactionEnvelope(_Addressed, tag_field="type", tag="event_callback", kw_on
     """A reaction as Slack wraps it."""
 
     event: ReactionEvent
+
+
 
 
 class MessageFastPath:
@@ -223,6 +227,8 @@ class MessageFastPath:
                     await self._service.changed(found)
                 case ThreadDeleted():
                     await self._service.thread_deleted(found)
+                case DirectMessage():
+                    await self._service.direct(found)
         except Exception as error:  # noqa: BLE001 - logged, and Slack delivers it again
             return _failed(error)
         return DONE
@@ -247,7 +253,10 @@ class MessageFastPath:
         if event.subtype in CHANGES:
             return self._change(envelope, identity) or DONE
         message = thread_message(event, identity.team)
-        if message is None or not self._is_for_us(message, envelope.is_ours(identity.bot)):
+        if message is None:
+            direct = direct_message(event, identity.team)
+            return DONE if direct is None or direct.user == identity.bot_user else direct
+        if not self._is_for_us(message, envelope.is_ours(identity.bot)):
             return DONE
         return with_source(message, event)
 
@@ -350,6 +359,16 @@ def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
         gesture=event.client_msg_id[:LONGEST_GESTURE] if event.client_msg_id else None,
         profile=event.user_profile,
     )
+
+
+def direct_message(event: MessageEvent, team: TeamId) -> DirectMessage | None:
+    """Read what a person wrote to the bridge itself outside of any thread; None: anything else."""
+    ts, channel, user = event.ts, event.channel, event.user
+    if event.channel_type != "im" or not (ts and channel and user) or event.thread_ts:
+        return None
+    if event.hidden or event.bot_id or user == SLACKBOT or event.subtype not in SUBTYPES:
+        return None
+    return DirectMessage(team, ChannelId(channel), UserId(user), MessageTs(ts))
 
 
 def _files(files: list[Any]) -> tuple[AttachedFile, ...]:

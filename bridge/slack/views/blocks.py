@@ -21,6 +21,8 @@ END = "lp_end"
 """The card's button; its value is the session's id."""
 AGAIN = "lp_again"
 """Opens another conversation; its value is the account."""
+NEW = "lp_new"
+"""Opens the dialog that starts a conversation; its value is the place, or an account."""
 
 RETRY = "lp_retry"
 """Sends messages again that were not delivered; its value is their rows' numbers, with commas."""

@@ -98,6 +98,12 @@ class ChannelFound(Answer, gc=False):
     channel: Any = None
 
 
+class ConversationOpened(Answer, gc=False):
+    """A direct message, as Slack describes it."""
+
+    channel: Any = None
+
+
 class SocketOpened(Answer, gc=False):
     """The address of a Socket Mode connection: good for one connection, and a secret."""
 
@@ -150,6 +156,8 @@ FILE_INFO: Final = Method("files.info", FileFound)
 OPEN_UPLOAD: Final = Method("files.getUploadURLExternal", UploadOpened)
 COMPLETE_UPLOAD: Final = Method("files.completeUploadExternal", Answer)
 OPEN_VIEW: Final = Method("views.open", Answer, json=True)
+PUBLISH_VIEW: Final = Method("views.publish", Answer, json=True)
+OPEN_CONVERSATION: Final = Method("conversations.open", ConversationOpened, json=True)
 OPEN_CONNECTION: Final = Method("apps.connections.open", SocketOpened)
 """Called with the app token."""
 

@@ -224,7 +224,7 @@ class Delivery:
     async def interaction(self, payload: dict[str, Any], thread: str | None) -> Answer:
         """Send a click, or a dialog that is submitted."""
         pressed = payload.get("actions") or [
-            {"action_id": payload.get("view", {}).get("callback_id")}
+            {"action_id": payload.get("callback_id") or payload.get("view", {}).get("callback_id")}
         ]
         title = f"{payload['type']} {pressed[0]['action_id']}"
         label = Label("interactivity", title, _shown(payload), thread)

@@ -17,6 +17,7 @@ SCOPES = frozenset(
         "channels:history",
         "groups:history",
         "im:history",
+        "im:write",
         "mpim:history",
         "users:read",
         "reactions:read",
@@ -31,6 +32,7 @@ SCOPES = frozenset(
 
 SUBSCRIPTIONS = frozenset(
     {
+        "app_home_opened",
         "app_uninstalled",
         "channel_id_changed",
         "message.channels",
@@ -42,6 +44,9 @@ SUBSCRIPTIONS = frozenset(
     }
 )
 """The bot events that the bridge's app is subscribed to."""
+
+SHORTCUTS = {"lp_ask": "message_action", "lp_talk": "shortcut"}
+"""The shortcuts of the bridge's app by their callback_id: of a message, or from anywhere."""
 
 
 class Refusal(Exception):  # noqa: N818  Slack's own word would be "error"; this one says whose
@@ -63,6 +68,8 @@ class App:
     user_id: str = "U0BRIDGE"
     scopes: frozenset[str] = SCOPES
     subscriptions: frozenset[str] = SUBSCRIPTIONS
+    home: bool = True
+    """Whether it has a home."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,8 +87,8 @@ class People:
         self, user: str, channel: str, text: str, command: str, trigger_id: str | None = None
     ) -> CommandResult:
         """Type a slash command into a channel; what the app answers is shown to the person."""
-        place = self._enter(user, channel)
-        trigger_id = trigger_id or self._trigger(user)
+        place = self.enter(user, channel)
+        trigger_id = trigger_id or self.trigger(user)
         occasion = Occasion(channel, user)
         answer = await self._delivery.command(
             {
@@ -96,7 +96,7 @@ class People:
                 "team_id": self._workspace.team.id,
                 "team_domain": self._workspace.team.domain,
                 "channel_id": channel,
-                "channel_name": _channel_name(place),
+                "channel_name": channel_name(place),
                 "user_id": user,
                 "user_name": self._workspace.users[user].name,
                 "command": command,
@@ -132,7 +132,7 @@ class People:
         `blocks` are those that a composer makes of the text, unless given; `attachments` hold what
         is forwarded with it.
         """
-        self._enter(user, channel)
+        self.enter(user, channel)
         house = self._workspace.files
         shared = [house.told(house.attach(each, user)) for each in files]
         message = Message(
@@ -179,7 +179,7 @@ class People:
 
     def invite(self, channel: str, invited: str, *, by: str = "U0ANA") -> None:
         """Bring someone, or the app's bot, into a channel."""
-        place = self._enter(by, channel)
+        place = self.enter(by, channel)
         place.members.add(invited)
         text = f"<@{invited}> has joined the channel"
         self._workspace.post(
@@ -213,12 +213,12 @@ class People:
         Raises:
             LookupError: there is no such message, or no such button on it.
         """
-        self._enter(user, channel, writes=False)
+        self.enter(user, channel, writes=False)
         shown = self._seen(user, channel, message_ts)
-        block_id, button = _button(shown.blocks, action_id, value)
+        block_id, button = button_of(shown.blocks, action_id, value)
         ephemeral = isinstance(shown, Ephemeral)
         occasion = Occasion(channel, user, message_ts, ephemeral)
-        trigger_id = trigger_id or self._trigger(user)
+        trigger_id = trigger_id or self.trigger(user)
         action: dict[str, Any] = {
             "action_id": action_id,
             "block_id": block_id,
@@ -233,31 +233,6 @@ class People:
         thread = self._workspace.thread_of(channel, message_ts)
         answer = await self._delivery.interaction(payload, thread)
         return ClickResult(answer.status, trigger_id)
-
-    async def submit(self, user: str, view_id: str, values: dict[str, Any]) -> SubmitResult:
-        """Submit a dialog that is open; LookupError: it is not the person's."""
-        view = self._workspace.views.get(view_id)
-        if view is None or view["user"] != user:
-            raise LookupError(f"{user} sees no dialog {view_id}")
-        person, team = self._workspace.users[user], self._workspace.team
-        shown = {name: value for name, value in view.items() if name != "user"}
-        answer = await self._delivery.interaction(
-            {
-                "type": "view_submission",
-                "user": {"id": user, "name": person.name, "team_id": person.team or team.id},
-                "team": {"id": team.id, "domain": team.domain},
-                "api_app_id": self._workspace.app.id,
-                "token": VERIFICATION_TOKEN,
-                "trigger_id": self._trigger(user),
-                "view": {**shown, "state": {"values": values}},
-                "is_enterprise_install": False,
-            },
-            None,
-        )
-        body = answer.body or {}
-        if answer.acknowledged and "response_action" not in body:
-            del self._workspace.views[view_id]
-        return SubmitResult(answer.status, body.get("errors", {}), body.get("view"))
 
     def _click_payload(
         self,
@@ -293,7 +268,7 @@ class People:
             "team": {"id": workspace.team.id, "domain": workspace.team.domain},
             "enterprise": None,
             "is_enterprise_install": False,
-            "channel": {"id": channel, "name": _channel_name(workspace.channel(channel))},
+            "channel": {"id": channel, "name": channel_name(workspace.channel(channel))},
             "state": {"values": {}},
             "actions": [action],
         }
@@ -301,7 +276,8 @@ class People:
             payload["message"] = shown.as_dict()
         return payload
 
-    def _enter(self, user: str, channel: str, *, writes: bool = True) -> Channel:
+    def enter(self, user: str, channel: str, *, writes: bool = True) -> Channel:
+        """Give a channel that the person is in, or refuse as Slack's client does."""
         if user not in self._workspace.users:
             raise Refusal("user_not_found")
         place = self._workspace.channel(channel)
@@ -310,6 +286,10 @@ class People:
         if writes and place.archived:
             raise Refusal("is_archived")
         return place
+
+    def moment(self) -> str:
+        """A moment in Slack's form: of an action that is about no message."""
+        return f"{self._workspace.clock():.6f}"
 
     def _own(self, user: str, channel: str, ts: str) -> Message:
         message = self._workspace.message(channel, ts)
@@ -324,7 +304,8 @@ class People:
             return message
         raise LookupError(f"{user} sees no message {ts} in {channel}")
 
-    def _trigger(self, user: str) -> str:
+    def trigger(self, user: str) -> str:
+        """What allows the app to show a dialog to somebody, who has just done something."""
         millis = int(self._workspace.clock() * 1000)
         trigger = f"{millis}.{secrets.randbelow(10**12)}.{secrets.token_hex(16)}"
         triggers = self._workspace.triggers
@@ -358,14 +339,16 @@ def _elements(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield accessory
 
 
-def _button(
+def button_of(
     blocks: list[dict[str, Any]] | None, action_id: str, value: str | None
 ) -> tuple[str, dict[str, Any]]:
+    """Give a button and its block's id. LookupError: there is none."""
     for block_id, button in _buttons(blocks):
         if button.get("action_id") == action_id and value in {None, button.get("value")}:
             return block_id, button
     raise LookupError(f"the message has no button {action_id!r}")
 
 
-def _channel_name(channel: Channel) -> str:
+def channel_name(channel: Channel) -> str:
+    """Give a channel's name as commands and clicks have it."""
     return {"im": "directmessage", "group": "privategroup"}.get(channel.kind, channel.name)

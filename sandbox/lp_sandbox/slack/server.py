@@ -17,6 +17,7 @@ from lp_sandbox.slack.people import ClickResult, CommandResult, People, SubmitRe
 from lp_sandbox.slack.responses import Responses
 from lp_sandbox.slack.socket_mode import SocketMode
 from lp_sandbox.slack.spoiling import Spoiling
+from lp_sandbox.slack.surfaces import Surfaces
 from lp_sandbox.slack.web_api.endpoint import WebApi
 from lp_sandbox.slack.workspace import Workspace
 from lp_sandbox.wire import Wire
@@ -65,6 +66,9 @@ class SlackSandbox:
         )
         self._people = People(
             self.workspace, self._delivery, self._responses, lambda: self.base_url
+        )
+        self._surfaces = Surfaces(
+            self.workspace, self._delivery, self._responses, self._people, lambda: self.base_url
         )
         self._web_api = WebApi(
             self.workspace,
@@ -330,7 +334,35 @@ class SlackSandbox:
 
     async def submit(self, user: str, view_id: str, values: dict[str, Any]) -> SubmitResult:
         """Submit a dialog. LookupError: the person has no such dialog open."""
-        return await self._people.submit(user, view_id, values)
+        return await self._surfaces.submit(user, view_id, values)
+
+    def view(self, user: str) -> dict[str, Any]:
+        """Give the dialog that somebody has open, the newest. LookupError: there is none."""
+        found = [view for view in self.workspace.views.values() if view["user"] == user]
+        if not found:
+            raise LookupError(f"{user} has no dialog open")
+        return found[-1]
+
+    async def open_home(self, user: str, tab: str = "home") -> dict[str, Any] | None:
+        """Open the app's page; gives what the home shows once the app knows of it."""
+        await self._surfaces.open_home(user, tab)
+        return self.workspace.homes.get(user)
+
+    async def press_home(self, user: str, action_id: str, value: str | None = None) -> ClickResult:
+        """Press a button in the app's home. LookupError: the person sees no such button there."""
+        return await self._surfaces.press(user, action_id, value)
+
+    async def shortcut(
+        self,
+        user: str,
+        callback_id: str,
+        channel: str | None = None,
+        message_ts: str | None = None,
+    ) -> ClickResult:
+        """Use a shortcut, with a channel and a ts one of a message. LookupError: there is none."""
+        return await self._surfaces.shortcut(
+            user, callback_id, channel=channel, message_ts=message_ts
+        )
 
     async def verify_events_url(self) -> bool:
         """Send Slack's challenge to `events_url`; tell whether it was answered."""

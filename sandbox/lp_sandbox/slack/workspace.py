@@ -92,6 +92,8 @@ class Workspace:
         """Who may be shown a dialog: each is good once."""
         self.views: dict[str, dict[str, Any]] = {}
         """Dialogs that are open, by id."""
+        self.homes: dict[str, dict[str, Any]] = {}
+        """What each person's home of the app shows."""
         self.files = Files(self.team.id)
         self.manners = Manners()
         self.changes = 0

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bridge.slack.listeners.actions import again, card, end, rate, retry, unknown, urgency
+from bridge.slack.listeners.actions import (
+    again,
+    card,
+    end,
+    end_own,
+    new,
+    rate,
+    retry,
+    unknown,
+    urgency,
+)
 from bridge.slack.port import Service
 
 
@@ -16,4 +26,6 @@ def register(app: AsyncApp, service: Service) -> None:
     again.register(app, service)
     card.register(app, service)
     retry.register(app, service)
+    end_own.register(app, service)
+    new.register(app, service)
     unknown.register(app, service)
