@@ -110,6 +110,8 @@ UPDATE: Final = Method("chat.update", Answer, json=True)
 ADD_REACTION: Final = Method("reactions.add", Answer)
 REPLIES: Final = Method("conversations.replies", Messages)
 HISTORY: Final = Method("conversations.history", Messages)
+READING: Final = frozenset({REPLIES.name, HISTORY.name})
+"""What Slack throttles for apps that are sold outside its Marketplace."""
 USER_INFO: Final = Method("users.info", UserFound)
 CHANNEL_INFO: Final = Method("conversations.info", ChannelFound)
 OPEN_VIEW: Final = Method("views.open", Answer, json=True)
