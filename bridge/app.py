@@ -142,6 +142,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         for channel in (CHANNEL, channel_of(supervisor.worker)):
             wakeups.subscribe(channel, supervisor.notified)
         wakeups.on_gap(supervisor.notifications_lost)
+        stack.push_async_callback(deps.reactions.stop)
         stack.push_async_callback(deps.ledger.written, 5.0)
         stack.push_async_callback(supervisor.stop)
         await supervisor.start()

@@ -40,7 +40,9 @@ def add_route(
             metrics.SESSIONS.labels(state.value).set(count[state.value])
         metrics.LEASE.set(lease_valid())
         await asyncio.gather(_look(database), *(_probe(*item) for item in probes.items()))
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(
+            body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
 
     app.router.add_get("/metrics", show)
 

@@ -24,6 +24,7 @@ from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.pump import Pump
+from bridge.relay.shared.ratings import QUESTION, RATED, Rated, read_rated
 from bridge.relay.shared.record import Record, notice
 from bridge.slack.views import notices
 from bridge.slack.web.errors import SlackError, SlackRefused
@@ -34,10 +35,12 @@ from bridge.store.handover import Handover
 from bridge.store.rows import OutboxRow
 from bridge.store.sessions import FencedError, now_ms
 
-ASIDE: Final = frozenset({"mark", "unmark", CHANGE, "rated"})
+ASIDE: Final = frozenset({"mark", "unmark", CHANGE, RATED})
 """Kinds of rows that change what is there. Whatever is to be read goes first."""
 GRACE: Final = 0.3
 """A change that has not been made within so many seconds gives way to what is to be read."""
+OWN = ("bridge:", "press:")
+"""How the identity of a row begins that shows no event of LivePerson's."""
 REMEMBERED = 32
 """How many finished rows are remembered: a query that began before may still return them."""
 
@@ -68,6 +71,7 @@ class Poster:
         "_waiting",
         "card",
         "pump",
+        "shown",
     )
 
     def __init__(
@@ -84,6 +88,9 @@ class Poster:
         self._bell = Bell()
         self._finished: list[int] = []
         self._failed = failed
+        self.shown: Callable[[OutboxRow, MessageTs, bool], None] = lambda row, ts, whole: None
+        """Called when a row's message was posted. Its last argument: whether it shows an event of
+        LivePerson's, which now stands in the thread as a whole."""
         self._receipt = PendingReceipt(deps.ledger)
         self._hold = self._posting.hold
         self.pump = Pump(
@@ -241,6 +248,9 @@ class Poster:
             metrics.DOWN_SECONDS.observe(max(now - row.created_at, 0) / 1000)
         ids = [row.id for row in rows]
         self._deps.ledger.posted(self._record.row, ids, ts, self._noted)
+        if ts is not None:
+            for row in rows:
+                self.shown(row, ts, is_event(row) and not self._goes_on(row))
         await self._hold.over()
         for row in rows:
             self._done(row)
@@ -265,6 +275,14 @@ class Poster:
                 task.cancel()
                 await asyncio.wait({task})
 
+    def _goes_on(self, row: OutboxRow) -> bool:
+        """Whether another part of the same event follows: they stand next to each other."""
+        after = next((each for each in self._waiting if each.id > row.id), None)
+        return after is not None and (after.dialog_id, after.sequence) == (
+            row.dialog_id,
+            row.sequence,
+        )
+
     def _noted(self, ours: bool) -> None:
         crash_point("post.noted")
         self._receipt.end()
@@ -277,6 +295,8 @@ class Poster:
             await self._posting.mark(msgspec.json.decode(row.payload, type=Mark))
         elif row.kind == CHANGE:
             await self._change(msgspec.json.decode(row.payload, type=Change))
+        elif row.kind == RATED:
+            await self._rated(read_rated(row.payload))
 
     async def _change(self, change: Change) -> None:
         """Have a card's messages show what was pressed in it. The same twice does no harm."""
@@ -286,6 +306,14 @@ class Poster:
             history = await outbox.of_event(connection, session, name, change.sequence)
         for ts, post in updates(change, parts, history):
             await self._posting.update(ts, post)
+
+    async def _rated(self, rated: Rated) -> None:
+        """Have the question how it was show the answer. The same twice does no harm."""
+        async with self._deps.database.read() as connection:
+            asked = await outbox.of_event(connection, self._record.row.id, QUESTION, 0)
+        for each in asked:
+            if each.slack_ts is not None:
+                await self._posting.update(each.slack_ts, Post(rated.text, rated.blocks))
 
     async def _post(self, row: OutboxRow) -> tuple[Sequence[OutboxRow], MessageTs]:
         """Post a row, and what waits behind it when the channel has a turn."""
@@ -318,6 +346,11 @@ class Poster:
 
         self._record.changed(await self._record.commit(work))
         metrics.NOT_POSTED.inc()
+
+
+def is_event(row: OutboxRow) -> bool:
+    """Whether a row shows something that LivePerson has told, and that has a number there."""
+    return bool(row.dialog_id) and not row.dialog_id.startswith(OWN)
 
 
 def in_doubt(waiting: Iterable[OutboxRow]) -> set[int]:

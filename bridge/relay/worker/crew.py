@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 
 from bridge.backoff import Backoff
-from bridge.ids import SessionId
+from bridge.ids import MessageTs, SessionId
 from bridge.relay.session import ending
 from bridge.relay.session.actor import Session
 from bridge.relay.shared.deps import SessionDeps
@@ -79,6 +79,11 @@ class Crew:
         found[0].publisher.add(rows)
         found[0].poster.nudge()
         return True
+
+    def acted(self, session: SessionId, ts: MessageTs) -> None:
+        """Somebody has done something in the thread that LivePerson is not told."""
+        if (found := self._running.get(session)) is not None:
+            found[0].signals.acted(ts)
 
     def look(self, session: SessionId) -> bool:
         """Something was committed for a session; False if it does not run here."""
