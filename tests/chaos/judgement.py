@@ -10,7 +10,7 @@ from sqlalchemy import select
 from bridge.store.database import Database
 from bridge.store.models import INBOX, OUTBOX, SESSIONS
 from tests.chaos.oracle import Violation, in_sequence, in_thread_order, judge
-from tests.chaos.players import Cast, Stage, cards, key_of
+from tests.chaos.players import Cast, Stage, cards, keys_of
 from tests.chaos.workers import Workers
 
 EVERYBODY = -1
@@ -45,7 +45,7 @@ def _thread(stage: Stage, cast: Cast) -> list[Violation]:
     thread = stage.slack.thread(cast.script.channel, cast.thread)
     found = [
         Violation(number, "duplicated", f"{count} posts under {key}", "down")
-        for key, count in Counter(key_of(m) for m in thread if "bot_id" in m).items()
+        for key, count in Counter(k for m in thread if "bot_id" in m for k in keys_of(m)).items()
         if count > 1
     ]
     own = [m["text"] for m in thread[1:] if "bot_id" in m and "username" not in m]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -265,9 +266,11 @@ class Stage:
     def seen(self, cast: Cast) -> list[Arrived]:
         """What the thread shows of the agents, in order."""
         return [
-            Arrived(message["text"], float(message["ts"]))
+            Arrived(text, float(message["ts"]))
             for message in self.slack.thread(cast.script.channel, cast.thread)[1:]
-            if "username" in message
+            if "bot_id" in message
+            for author, text in said_in(message)
+            if author is not None
         ]
 
 
@@ -278,8 +281,31 @@ def cards(slack: SlackSandbox, channel: str) -> list[str]:
 
 def key_of(message: dict[str, Any]) -> str:
     """The bridge's own name for a post."""
+    return keys_of(message)[0]
+
+
+def keys_of(message: dict[str, Any]) -> list[str]:
+    """The bridge's own names for what a post shows."""
     payload = message.get("metadata", {}).get("event_payload", {})
-    return str(payload.get("key", ""))
+    return str(payload.get("keys") or payload.get("key", "")).split() or [""]
+
+
+def said_in(message: dict[str, Any]) -> list[tuple[str | None, str]]:
+    """What a post of the bridge's shows, in order, and who says it (None: the bridge)."""
+    author = message.get("username")
+    if len(keys_of(message)) == 1:
+        return [(author, message["text"])]
+    found: list[tuple[str | None, str]] = []
+    for block in message["blocks"]:
+        if block["type"] == "divider":
+            author = None
+        elif block["type"] == "section":
+            found.append((author, block["text"]["text"]))
+        elif block["type"] == "context":
+            element = block["elements"][0]
+            if element["type"] == "plain_text" and element["text"].endswith(":"):
+                author = html.unescape(element["text"].removesuffix(":"))
+    return found
 
 
 def heard_as(user: str, text: str, *, named: bool) -> list[str]:

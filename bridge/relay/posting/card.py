@@ -116,6 +116,8 @@ class Card:
         if fingerprint(shown) == row.card_shown and not self.missing:
             self._shown = model
             return None
+        if (wait := self._deps.sender.update_wait(row.team_id)) > 0:
+            return wait  # of which messages take no notice
         meant = Post(text=shown.text, blocks=shown.blocks)
         if self._form is None or self._form.meant != meant:
             self._form = Form(meant)
@@ -124,7 +126,12 @@ class Card:
         check()
         try:
             await self._deps.sender.update(
-                row.team_id, row.channel_id, row.thread_ts, self._form.post, check=check
+                row.team_id,
+                row.channel_id,
+                row.thread_ts,
+                self._form.post,
+                check=check,
+                patience=0.0,
             )
         except (SlackUnknown, SlackUnavailable) as error:  # updating twice does no harm
             return backoff.next(error.retry_after)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from itertools import groupby
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -14,6 +17,7 @@ from bridge.ids import MessageTs
 from bridge.relay.posting.card import Card
 from bridge.relay.posting.files import FilePosting
 from bridge.relay.posting.hold import ThreadGoneError
+from bridge.relay.posting.parcel import TOGETHER, Together, Waiting, key_of
 from bridge.relay.posting.posting import Posting
 from bridge.relay.shared import first
 from bridge.relay.shared.bell import Bell
@@ -34,6 +38,10 @@ from bridge.store.handover import Handover
 from bridge.store.rows import OutboxRow
 from bridge.store.sessions import FencedError, now_ms
 
+ASIDE: Final = frozenset({"mark", "unmark", CHANGE, RATED})
+"""Kinds of rows that change what is there. Whatever is to be read goes first."""
+GRACE: Final = 0.3
+"""A change that has not been made within so many seconds gives way to what is to be read."""
 OWN = ("bridge:", "press:")
 """How the identity of a row begins that shows no event of LivePerson's."""
 BY_AGENTS = frozenset({"agent", FILE})
@@ -44,6 +52,12 @@ REMEMBERED = 32
 """How many finished rows are remembered: a query that began before may still return them."""
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class _GivesWay(Exception):  # noqa: N818 - nothing is wrong
+    """Something to be read waits behind a change."""
 
 
 class Poster:
@@ -61,6 +75,7 @@ class Poster:
         "_receipt",
         "_record",
         "_reload",
+        "_together",
         "_waiting",
         "card",
         "pump",
@@ -83,6 +98,7 @@ class Poster:
         self._waiting: list[OutboxRow] = []
         self._doubtful: frozenset[int] = frozenset()
         self._reload = False
+        self._together = Together()
         self._bell = Bell()
         self._finished: list[int] = []
         self._failed = failed
@@ -178,19 +194,41 @@ class Poster:
             await self._bell.heard(seconds)
 
     async def _next(self) -> None:
-        # The former row must be marked as posted first: so after a crash only the first waiting
-        # row is in doubt.
+        # The former rows must be marked as posted first: so after a crash only the first waiting
+        # row is in doubt, and what has left together with it.
         await self._receipt.over()
-        row = self._waiting[0]
         try:
-            await self._deliver(row)
+            if self._doubtful:
+                await self._look()
+            if (row := self._first()) is not None:
+                await self._deliver(row)
         except ThreadGoneError as gone:
             await self._give_up(gone)
             raise
-        self._done(row)
+
+    def _first(self) -> OutboxRow | None:
+        words = (row for row in self._waiting if row.kind not in ASIDE)
+        return next(words, self._waiting[0] if self._waiting else None)
+
+    async def _look(self) -> None:
+        """Find out with one search which rows a former owner has posted."""
+        doubtful = [r for r in self._waiting if r.id in self._doubtful and r.kind in TOGETHER]
+        if not doubtful:
+            return
+        found = await self._posting.look_up(
+            [key_of(row) for row in doubtful],
+            self._record.row.thread_ts,
+            since=min(row.created_at for row in doubtful),
+        )
+        self._doubtful -= {row.id for row in doubtful}
+        shown = [row for row in self._waiting if key_of(row) in found]
+        for ts, rows in groupby(shown, lambda row: found[key_of(row)]):
+            await self._receipt.over()
+            await self._shown(list(rows), ts)
 
     def _done(self, row: OutboxRow) -> None:
         self._waiting.remove(row)
+        self._together.alone.discard(row.id)
         self._finished.append(row.id)
         del self._finished[:-REMEMBERED]
 
@@ -215,25 +253,68 @@ class Poster:
             self._done(row)
 
     async def _deliver(self, row: OutboxRow) -> None:
-        """Post a row, or mark it as failed if Slack refuses it. Raises `ThreadGoneError`."""
+        """Post a row, and what may go with it, or mark it as failed if Slack refuses it.
+
+        Raises `ThreadGoneError`.
+        """
         crash_point("post.before")
+        rows: Sequence[OutboxRow] = [row]
+        ts: MessageTs | None = None
         try:
-            ts = await self._show(row)
+            if row.kind in ASIDE:
+                await self._unless_words(self._alter(row))
+            elif row.kind == FILE:
+                ts = await self._files.post(row, doubtful=row.id in self._doubtful)
+            else:
+                rows, ts = await self._post(row)
             crash_point("post.answered")
+        except _GivesWay:
+            return
         except SlackRefused as error:
             await self._not_shown(row, error, thread=True)
+            self._done(row)
             return
+        await self._shown(rows, ts)
+
+    async def _shown(self, rows: Sequence[OutboxRow], ts: MessageTs | None) -> None:
+        """Note that Slack has these rows."""
         self._receipt.begin()
-        metrics.POSTED.inc()
-        metrics.DOWN_SECONDS.observe(max(now_ms() - row.created_at, 0) / 1000)
-        self._deps.ledger.posted(self._record.row, row.id, ts, self._noted)
+        metrics.POSTED.inc(len(rows))
+        now = now_ms()
+        for row in rows:
+            metrics.DOWN_SECONDS.observe(max(now - row.created_at, 0) / 1000)
+        ids = [row.id for row in rows]
+        self._deps.ledger.posted(self._record.row, ids, ts, self._noted)
         if ts is not None:
-            self.shown(row, ts, is_event(row) and not self._goes_on(row))
+            for row in rows:
+                self.shown(row, ts, is_event(row) and not self._goes_on(row))
         await self._hold.over()
+        for row in rows:
+            self._done(row)
+
+    async def _unless_words(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do what may be done twice; break it off if it takes long and there is something to read.
+
+        Raises `_GivesWay` then.
+        """
+        task = asyncio.create_task(work)
+        task.add_done_callback(lambda _: self._bell.ring())
+        try:
+            await asyncio.wait({task}, timeout=GRACE)
+            while not task.done():
+                if any(row.kind not in ASIDE for row in self._waiting):
+                    raise _GivesWay
+                self._bell.clear()
+                await self._bell.heard(60.0)
+            return task.result()
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
 
     def _goes_on(self, row: OutboxRow) -> bool:
         """Whether another part of the same event follows: they stand next to each other."""
-        after = self._waiting[1] if len(self._waiting) > 1 else None
+        after = next((each for each in self._waiting if each.id > row.id), None)
         return after is not None and (after.dialog_id, after.sequence) == (
             row.dialog_id,
             row.sequence,
@@ -245,8 +326,8 @@ class Poster:
         if not ours:
             self._failed(FencedError(self._record.row.id))
 
-    async def _show(self, row: OutboxRow) -> MessageTs | None:
-        """Do with a row what its kind says; gives where it stands, if it is a message."""
+    async def _alter(self, row: OutboxRow) -> None:
+        """Do with a row what its kind says. The same twice does no harm."""
         if row.kind == "mark":
             await self._posting.mark(
                 await self._placed(msgspec.json.decode(row.payload, type=Mark))
@@ -259,11 +340,6 @@ class Poster:
             await self._change(msgspec.json.decode(row.payload, type=Change))
         elif row.kind == RATED:
             await self._rated(read_rated(row.payload))
-        elif row.kind == FILE:
-            return await self._files.post(row, doubtful=row.id in self._doubtful)
-        else:
-            return await self._post(row)
-        return None
 
     async def _placed(self, mark: Mark) -> Mark:
         """A mark, and where it goes: of the first message, onto the post that shows it."""
@@ -291,14 +367,22 @@ class Poster:
             if each.slack_ts is not None:
                 await self._posting.update(each.slack_ts, Post(rated.text, rated.blocks))
 
-    async def _post(self, row: OutboxRow) -> MessageTs:
-        return await self._posting.post_once(
-            msgspec.json.decode(row.payload, type=Post),
-            key=f"outbox:{row.id}",
+    async def _post(self, row: OutboxRow) -> tuple[Sequence[OutboxRow], MessageTs]:
+        """Post a row, and what waits behind it when the channel has a turn."""
+
+        def waiting() -> Sequence[OutboxRow]:
+            return [each for each in self._waiting if each.kind not in ASIDE and each.id >= row.id]
+
+        parcel = Waiting(row, waiting, self._together)
+        ts = await self._posting.send(
+            parcel,
             thread_ts=self._record.row.thread_ts,
             born=row.created_at,
             doubtful=row.id in self._doubtful,
         )
+        if parcel.hinted:
+            self._together.told = time.monotonic()
+        return parcel.rows, ts
 
     async def _not_shown(self, row: OutboxRow, error: SlackError, *, thread: bool) -> None:
         """Mark a row as failed. `thread`: say so in the thread if it was an agent's message."""

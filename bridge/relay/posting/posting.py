@@ -1,13 +1,14 @@
 """Posts one message to Slack exactly once, however often Slack fails.
 
 If the answer to a post is lost, the message may be in the channel or not. So each post carries a
-key in its metadata, and the channel is searched for that key before the message is posted again.
+key in its metadata for each message that it shows, and the channel is searched for those keys
+before anything is posted again.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -16,18 +17,21 @@ from bridge.content.rendered import Rendered
 from bridge.ids import ChannelId, MessageTs
 from bridge.relay.posting.form import Form
 from bridge.relay.posting.hold import Hold
+from bridge.relay.posting.parcel import Parcel
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.record import Record
 from bridge.slack.web.concerns import Concern
 from bridge.slack.web.errors import SlackError, SlackRefused, SlackUnavailable, SlackUnknown
+from bridge.slack.web.search import Search
 from bridge.slack.web.sender import Mark, Post
+from bridge.store.sessions import now_ms
 
 log = structlog.get_logger(__name__)
 
 MARK_PATIENCE = 60.0
 """A reaction that Slack has not taken for so many seconds is dropped: messages wait behind it."""
-LOOK_BACK_MS = 5 * 60 * 1000
-"""A post may have a `ts` so much earlier than its row's creation (clocks differ)."""
+CLOCKS_MS = 5 * 60 * 1000
+"""Slack's clock and ours may differ by so much: beyond that, its signatures would not hold."""
 TRIES = 5
 """How often a message outside the thread is tried, for which there is no row."""
 
@@ -62,53 +66,97 @@ class Posting:
         doubtful: bool,
         wait_or_give_up: WaitOrGiveUp | None = None,
     ) -> MessageTs:
-        """Post exactly once, in the plainest form that is needed.
+        """Post a message exactly once, in the plainest form that is needed. Else as `send`."""
+        return await self.send(
+            Parcel(post, key),
+            thread_ts=thread_ts,
+            born=born,
+            doubtful=doubtful,
+            wait_or_give_up=wait_or_give_up,
+        )
 
-        `born`: when the row was created (ms); the search begins shortly before. `doubtful`: a
-        former owner may have posted it. `wait_or_give_up` waits after each refusal, or raises to
-        give up; by default the session's hold does.
+    async def send(
+        self,
+        parcel: Parcel,
+        *,
+        thread_ts: MessageTs | None,
+        born: int,
+        doubtful: bool = False,
+        wait_or_give_up: WaitOrGiveUp | None = None,
+    ) -> MessageTs:
+        """Post a parcel exactly once. `parcel.keys` are those of what was posted.
+
+        `born`: when the row was created (ms). `doubtful`: a former owner may have posted it; the
+        search begins shortly before it was born. `wait_or_give_up` waits after each refusal, or
+        raises to give up; by default the session's hold does.
 
         Raises `SlackRefused` for a message that Slack takes in no form, and `ThreadGoneError`.
         """
-        sender, check = self._deps.sender, self._record.check_lease
-        row, form = self._record.row, Form(post)
-        oldest = MessageTs(f"{(born - LOOK_BACK_MS) // 1000}.000000")
-        backoff = self.backoff()
+        row, check, backoff = self._record.row, self._record.check_lease, self.backoff()
+        wait = wait_or_give_up or self.hold.wait_or_give_up
+        if doubtful:
+            found = await self.look_up(parcel.keys, thread_ts, since=born, wait_or_give_up=wait)
+            if found:
+                return found[parcel.keys[0]]
+        began = now_ms()
         while True:
             check()
             try:
-                if doubtful:
-                    found = await sender.find(
-                        row.team_id, row.channel_id, key=key, thread_ts=thread_ts, oldest=oldest
-                    )
-                    if found is not None:
-                        return found
-                    doubtful = False
-                return await sender.post(
+                return await self._deps.sender.load_and_post(
                     row.team_id,
                     row.channel_id,
-                    form.post,
-                    key=key,
+                    parcel.load,
                     thread_ts=thread_ts,
                     check=check,
+                    urgent=parcel.urgent,
                 )
             except SlackUnknown as error:
-                doubtful = True  # it may still be on its way into the thread: search after a while
+                # It may still be on its way into the thread: search after a while.
                 least = self._deps.timings.before_look
                 await asyncio.sleep(max(least, backoff.next(error.retry_after)))
+                # What is there, is there as a whole.
+                found = await self.look_up(
+                    parcel.keys, thread_ts, since=began, wait_or_give_up=wait
+                )
+                if found:
+                    return found[parcel.keys[0]]
             except SlackUnavailable as error:
                 await asyncio.sleep(backoff.next(error.retry_after))
             except SlackRefused as error:
-                # If the search itself was refused, the outcome is still unknown. A plainer form
-                # would not help: only waiting does.
-                if not doubtful and form.plainer(error):
+                if parcel.plainer(error):
                     continue
-                if not doubtful and error.concern is Concern.MESSAGE:
-                    if (
-                        wait_or_give_up is None
-                    ):  # Slack judged the message itself: it lets us into the thread
+                if error.concern is Concern.MESSAGE:
+                    if wait_or_give_up is None:
+                        # Slack judged the message itself: it lets us into the thread.
                         await self.hold.over()
                     raise
+                await wait(error)
+
+    async def look_up(
+        self,
+        keys: Sequence[str],
+        thread_ts: MessageTs | None,
+        *,
+        since: int,
+        wait_or_give_up: WaitOrGiveUp | None = None,
+    ) -> dict[str, MessageTs]:
+        """Find out which of these were posted since a moment (ms), however often that fails.
+
+        Gives where each stands, and with it whatever else the same posts carry. If the search is
+        refused, the outcome is still unknown: only waiting helps, as for `send`.
+        """
+        search = Search(
+            keys, thread_ts, oldest=_ts(since - CLOCKS_MS), latest=_ts(now_ms() + CLOCKS_MS)
+        )
+        backoff = self.backoff()
+        while True:
+            self._record.check_lease()
+            row = self._record.row
+            try:
+                return await self._deps.sender.search(row.team_id, row.channel_id, search)
+            except (SlackUnknown, SlackUnavailable) as error:
+                await asyncio.sleep(backoff.next(error.retry_after))
+            except SlackRefused as error:
                 await (wait_or_give_up or self.hold.wait_or_give_up)(error)
 
     async def update(self, ts: MessageTs, post: Post) -> None:
@@ -210,6 +258,10 @@ class Posting:
         """How long to wait between tries."""
         timings = self._deps.timings
         return Backoff(first=timings.retry_first, cap=timings.retry_cap)
+
+
+def _ts(milliseconds: int) -> MessageTs:
+    return MessageTs(f"{milliseconds // 1000}.000000")
 
 
 def concerns_words_too(error: SlackRefused) -> bool:

@@ -100,17 +100,15 @@ class Ledger:
         )
         self._note(session, done)
 
-    def posted(self, session: SessionRow, row: OutboxId, ts: MessageTs | None, done: Done) -> None:
-        """Mark a row as posted. Calls `done` once that is committed."""
-        self._posted.append(
-            {
-                "row": row,
-                "session": session.id,
-                "epoch": session.epoch,
-                "ts": ts,
-                "at": now_ms(),
-            }
-        )
+    def posted(
+        self, session: SessionRow, rows: Sequence[OutboxId], ts: MessageTs | None, done: Done
+    ) -> None:
+        """Mark the rows of one post as posted, in one commit. Calls `done` once that is over."""
+        now = now_ms()
+        self._posted += [
+            {"row": row, "session": session.id, "epoch": session.epoch, "ts": ts, "at": now}
+            for row in rows
+        ]
         self._note(session, done)
 
     def write_now(self) -> None:

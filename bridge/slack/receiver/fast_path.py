@@ -149,8 +149,6 @@ class ReactionEnvelope(_Addressed, tag_field="type", tag="event_callback", kw_on
     event: ReactionEvent
 
 
-
-
 class MessageFastPath:
     """Takes message events, and leaves everything else to `otherwise`."""
 

@@ -170,6 +170,16 @@ def connection_restored() -> Rendered:
     return _aside("🟢 The connection is back. What was waiting is on its way.")
 
 
+def busy(seconds: float) -> blocks.Block:
+    """Below a message: Slack takes so few posts in this channel that each waits."""
+    minutes = round(seconds / 60)
+    told = f"{round(seconds / 5) * 5} seconds" if seconds < 90 else f"{minutes} minutes"
+    return blocks.hint(
+        f"🟠 From the bridge: this channel is busy, and messages may take up to {told}. "
+        "Conversations in other channels are faster."
+    )
+
+
 def failed(reason: str, remedy: str | None, account: str | None = None) -> Rendered:
     """The session cannot go on; with an account, a button offers to start again."""
     told = _sentences("The conversation could not go on.", reason, remedy)

@@ -150,6 +150,8 @@ ADD_REACTION: Final = Method("reactions.add", Answer)
 REMOVE_REACTION: Final = Method("reactions.remove", Answer)
 REPLIES: Final = Method("conversations.replies", Messages)
 HISTORY: Final = Method("conversations.history", Messages)
+READING: Final = frozenset({REPLIES.name, HISTORY.name})
+"""What Slack throttles for apps that are sold outside its Marketplace."""
 USER_INFO: Final = Method("users.info", UserFound)
 CHANNEL_INFO: Final = Method("conversations.info", ChannelFound)
 FILE_INFO: Final = Method("files.info", FileFound)

@@ -26,26 +26,44 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._interval = interval
+        self.interval = interval
+        """Seconds between two turns of a lane."""
         self._ahead = interval * (burst - 1)
         self._clock = clock
         self._sleep = sleep
         # GCRA: the time at which each lane is back to an even pace; a burst runs `_ahead` of it.
         self._next: dict[Hashable, float] = {}
         self._held: dict[Hashable, float] = {}
+        self._slow: dict[Hashable, float] = {}
+        """Lanes with an interval of their own."""
         self._prune_at = PRUNE_AT
 
-    async def turn(self, lane: Hashable) -> None:
-        """Wait until the lane may go once more."""
+    async def turn(self, lane: Hashable) -> bool:
+        """Wait until the lane may go once more. Returns whether that took any waiting."""
         now = self._clock()
         if len(self._next) + len(self._held) >= self._prune_at:
             self._prune(now)
         due = max(self._next.get(lane, now), now)
-        self._next[lane] = due + self._interval
-        await self._until(due - self._ahead)
+        slow = self._slow.get(lane)
+        self._next[lane] = due + (self.interval if slow is None else slow)
+        waited = await self._until(due - self._ahead)
         # A hold may begin, or get longer, while this turn waits.
         while (until := self._held.get(lane, 0.0)) > self._clock():
-            await self._until(until)
+            waited = await self._until(until)
+        return waited
+
+    def slow(self, lane: Hashable, interval: float) -> bool:
+        """From now on give this lane a turn each so many seconds. True: that is news."""
+        news = self._slow.get(lane, 0.0) < interval
+        if news:
+            self._slow[lane] = interval
+        return news
+
+    def wait(self, lane: Hashable) -> float:
+        """Seconds until the lane may go once more."""
+        now = self._clock()
+        due = max(self._next.get(lane, now) - self._ahead, self._held.get(lane, now))
+        return max(0.0, due - now)
 
     def hold(self, lane: Hashable, seconds: float) -> None:
         """Stop the lane for so many seconds, and allow no burst right after."""
@@ -53,10 +71,12 @@ class Pace:
         self._held[lane] = max(self._held.get(lane, 0.0), until)
         self._next[lane] = max(self._next.get(lane, 0.0), until + self._ahead)
 
-    async def _until(self, moment: float) -> None:
+    async def _until(self, moment: float) -> bool:
         delay = moment - self._clock()
-        if delay > 0:
-            await self._sleep(delay)
+        if delay <= 0:
+            return False
+        await self._sleep(delay)
+        return True
 
     def _prune(self, now: float) -> None:
         self._next = {lane: due for lane, due in self._next.items() if due > now}

@@ -7,12 +7,13 @@ waited out, since it says that nothing was done.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from bridge.ids import ChannelId, MessageTs, TeamId
-from bridge.slack.web.client import Check, SlackClient
+from bridge.slack.web.client import Check, SlackClient, Turn
 from bridge.slack.web.errors import SlackRefused, SlackUnavailable, SlackUnknown
 from bridge.slack.web.methods import (
     ADD_REACTION,
@@ -23,17 +24,22 @@ from bridge.slack.web.methods import (
     SET_STATUS,
     UPDATE,
 )
+from bridge.slack.web.search import Search, metadata_of
+from bridge.slack.web.turns import Urgent
 
-EVENT_TYPE: Final = "lp_bridge"
-"""`event_type` of the metadata that every post carries; its payload is `{"key": …}`."""
 PAGE: Final = 200
+"""Messages to ask for. Slack gives some apps 15 at most, without a word: the cursor goes on."""
 MAX_PAGES: Final = 50
 PATIENCE: Final = 120.0
 """Seconds for which a 429 is waited out before the caller gets `SlackUnavailable`."""
 
-WITHOUT_PINGS: Final = {"parse": "none", "link_names": False}
+WITHOUT_PINGS: Final[dict[str, Any]] = {"parse": "none", "link_names": False}
 """Arguments with which an agent's text can ping nobody."""
-WITHOUT_PREVIEWS: Final = {**WITHOUT_PINGS, "unfurl_links": False, "unfurl_media": False}
+WITHOUT_PREVIEWS: Final[dict[str, Any]] = {
+    **WITHOUT_PINGS,
+    "unfurl_links": False,
+    "unfurl_media": False,
+}
 """Arguments with which its links get no previews either."""
 
 
@@ -51,6 +57,14 @@ class Mark(msgspec.Struct, frozen=True):
 
     message_ts: str
     name: str
+
+
+class Loaded(NamedTuple):
+    """What goes out in one post."""
+
+    post: Post
+    keys: Sequence[str]
+    """The keys under which it can be found: one for each message that it shows."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -85,18 +99,46 @@ class Sender:
         `check` is called after the wait for the channel's turn, right before the request is sent.
         Raises `SlackRefused`, `SlackUnavailable` (not posted) or `SlackUnknown` (look with `find`).
         """
+        loaded = Loaded(post, (key,))
+        return await self.load_and_post(
+            team, channel, lambda turn: loaded, thread_ts=thread_ts, check=check
+        )
+
+    async def load_and_post(
+        self,
+        team: TeamId,
+        channel: ChannelId,
+        load: Callable[[Turn], Loaded],
+        *,
+        thread_ts: MessageTs | None,
+        check: Check | None = None,
+        urgent: Urgent | None = None,
+    ) -> MessageTs:
+        """Post once what `load` gives when the channel's turn has come; else as `post`.
+
+        `load` is called again if Slack asks to try later. `urgent`: whether this goes before what
+        is not, in a channel in which several wait.
+        """
+
+        def compose(turn: Turn) -> dict[str, Any]:
+            post, keys = load(turn)
+            return {
+                "text": post.text,
+                "blocks": post.blocks,
+                "username": post.username,
+                "icon_url": post.icon_url,
+                "metadata": metadata_of(keys),
+            }
+
         answer = await self._client.call(
             team,
             POST_MESSAGE,
             check=check,
+            compose=compose,
+            urgent=urgent,
             patience=PATIENCE,
             channel=channel,
             thread_ts=thread_ts,
-            text=post.text,
-            blocks=post.blocks,
-            username=post.username,
-            icon_url=post.icon_url,
-            metadata={"event_type": EVENT_TYPE, "event_payload": {"key": key}},
             **WITHOUT_PREVIEWS,
         )
         if answer.ts is None:
@@ -115,49 +157,61 @@ class Sender:
         """Look for our own post with this key, in a thread or (without one) in the channel.
 
         `oldest` bounds how far back it searches: give it for a channel. None: it is not there.
-        Raises `SlackError`: `SlackUnavailable` (`too_long`) if there are too many messages to
-        search.
+        Raises as `search` does.
+        """
+        search = Search([key], thread_ts, oldest=oldest)
+        return (await self.search(team, channel, search)).get(key)
+
+    async def search(
+        self, team: TeamId, channel: ChannelId, search: Search
+    ) -> dict[str, MessageTs]:
+        """Look for our own posts; gives where each key stands that a post found carries.
+
+        One reading of the thread answers for all keys. After a failure, the same `Search` goes on
+        where it was. Raises `SlackError`: `SlackUnavailable` (`too_long`) if there is so much to
+        search that somebody else should have a turn.
         """
         self._searches += 1
         self._no_search.clear()
         try:
-            return await self._find(team, channel, key, thread_ts, oldest)
+            return await self._search(team, channel, search)
         finally:
             self._searches -= 1
             if not self._searches:
                 self._no_search.set()
 
-    async def _find(
-        self,
-        team: TeamId,
-        channel: ChannelId,
-        key: str,
-        thread_ts: MessageTs | None,
-        oldest: MessageTs | None,
-    ) -> MessageTs | None:
+    async def _search(
+        self, team: TeamId, channel: ChannelId, search: Search
+    ) -> dict[str, MessageTs]:
         await self._client.workspaces.identity(team)
         bot = self._client.workspaces.bot_id(team)
-        method = HISTORY if thread_ts is None else REPLIES
-        cursor: str | None = None
+        method = HISTORY if search.thread_ts is None else REPLIES
+        search.begin(channel)
         for _ in range(MAX_PAGES):
-            page = await self._client.call(
-                team,
-                method,
-                patience=PATIENCE,
-                channel=channel,
-                ts=thread_ts,
-                cursor=cursor,
-                include_all_metadata=True,
-                inclusive=True,
-                limit=PAGE,
-                oldest=oldest,
-            )
-            for message in page.messages:
-                if _has_key(message, key, bot):
-                    return MessageTs(str(message["ts"]))
-            cursor = page.cursor
-            if cursor is None:
-                return None
+            if search.over:
+                return search.found
+            try:
+                page = await self._client.call(
+                    team,
+                    method,
+                    patience=PATIENCE,
+                    channel=channel,
+                    ts=search.thread_ts,
+                    cursor=search.cursor,
+                    include_all_metadata=True,
+                    inclusive=True,
+                    limit=PAGE,
+                    oldest=search.oldest,
+                    latest=search.latest,
+                )
+            except SlackRefused as error:
+                if error.code == "invalid_cursor" and search.cursor is not None:
+                    search.restart()
+                    continue
+                raise
+            search.read(page.messages, page.cursor, bot)
+        if search.over:
+            return search.found
         raise SlackUnavailable("There is too much to search there.", code="too_long")
 
     async def replies(
@@ -205,22 +259,27 @@ class Sender:
         post: Post,
         *,
         check: Check | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         """Change one of our messages. Doing it twice does no harm. Raises `SlackError`.
 
-        `check` as for `post`.
+        `check` as for `post`. `patience`: seconds for which a 429 is waited out.
         """
         await self._client.call(
             team,
             UPDATE,
             check=check,
-            patience=PATIENCE,
+            patience=patience,
             channel=channel,
             ts=ts,
             text=post.text,
             blocks=post.blocks,
             **WITHOUT_PINGS,
         )
+
+    def update_wait(self, team: TeamId) -> float:
+        """Seconds for which Slack has asked not to change any message in a workspace."""
+        return self._client.hold_of(team, UPDATE)
 
     async def status(
         self,
@@ -289,14 +348,3 @@ class Sender:
 
 class _SearchBegan(Exception):  # noqa: N818 - nothing is wrong
     """A search began, which reading a thread gives way to."""
-
-
-def _has_key(message: object, key: str, bot: str) -> bool:
-    """Whether this is our own post with that key (other apps may use our type of metadata)."""
-    if not isinstance(message, dict) or message.get("bot_id") != bot:
-        return False
-    metadata = message.get("metadata")
-    if not isinstance(metadata, dict) or metadata.get("event_type") != EVENT_TYPE:
-        return False
-    payload = cast("dict[str, Any]", metadata).get("event_payload")
-    return isinstance(payload, dict) and payload.get("key") == key

@@ -14,7 +14,8 @@ from bridge.slack.web.api import WebApi
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.errors import SlackError, SlackRefused, SlackUnavailable, SlackUnknown
 from bridge.slack.web.pace import Pace
-from bridge.slack.web.sender import Mark, Post, Sender
+from bridge.slack.web.search import Search
+from bridge.slack.web.sender import Loaded, Mark, Post, Sender
 from lp_sandbox.slack.model import Message
 from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.support import ANA, SUPPORT, TEAM, Relay
@@ -93,6 +94,88 @@ async def test_a_card_is_found_in_the_channel_page_by_page(
     monkeypatch.setattr(sender_module, "MAX_PAGES", 2)
     with pytest.raises(SlackUnavailable):
         await sender.find(TEAM, SUPPORT, key="card", thread_ts=None)
+
+
+async def test_one_search_answers_for_all_posts_of_a_thread(
+    slack: SlackSandbox, sender: Sender
+) -> None:
+    root = await post(sender, "card")
+    several = Loaded(HELLO, ["a", "b"])
+    first = await sender.load_and_post(TEAM, SUPPORT, lambda turn: several, thread_ts=root)
+    second = await post(sender, "c", root)
+    search = Search(["b", "c", "never"], root)
+    before = reads(slack)
+    found = await sender.search(TEAM, SUPPORT, search)
+    assert found == {"a": first, "b": first, "c": second}
+    assert reads(slack) == before + 1
+
+
+async def test_a_search_goes_on_where_it_failed_and_ends_at_the_latest_moment(
+    slack: SlackSandbox, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slack.faults.throttle_reading(objects=5, seconds=0.001)
+    root = await post(sender, "card")
+    for number in range(11):
+        await slack.say(ANA, SUPPORT, f"chatter {number}", thread_ts=root)
+    wanted = await post(sender, "wanted", root)
+    for number in range(20):
+        await slack.say(ANA, SUPPORT, f"later {number}", thread_ts=root)
+    monkeypatch.setattr(sender_module, "MAX_PAGES", 2)
+    search = Search(["wanted", "never"], root, latest=wanted)
+    with pytest.raises(SlackUnavailable, match="too much"):
+        await sender.search(TEAM, SUPPORT, search)
+    slack.faults.server_error("conversations.replies")
+    with pytest.raises(SlackUnknown):
+        await sender.search(TEAM, SUPPORT, search)
+    before = reads(slack)
+    found = await sender.search(TEAM, SUPPORT, search)
+    assert found == {"wanted": wanted}
+    assert reads(slack) == before + 1, "12 messages, 4 a page, and none of the 20 after them"
+
+
+async def test_a_cursor_that_slack_has_forgotten_costs_a_new_reading(
+    slack: SlackSandbox, sender: Sender
+) -> None:
+    root = await post(sender, "card")
+    wanted = await post(sender, "wanted", root)
+    search = Search(["wanted"], root)
+    search.begin(SUPPORT)
+    search.cursor = "forgotten"
+    assert await sender.search(TEAM, SUPPORT, search) == {"wanted": wanted}
+
+
+async def test_a_channel_with_a_new_id_is_read_from_the_start() -> None:
+    search = Search(["wanted"], None)
+    search.begin(SUPPORT)
+    search.read([], "next", "B")
+    search.begin(SUPPORT)
+    assert search.cursor == "next"
+    search.begin(ChannelId("C0NEW"))
+    assert search.cursor is None
+
+
+async def test_a_throttled_app_keeps_to_what_slack_asked(
+    slack: SlackSandbox, api: WebApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is told to wait, and no other asks before its time."""
+    client = SlackClient.with_tokens(api, slack.bot_token)
+    lane = (TEAM, "conversations.replies")
+    slack.faults.rate_limit("conversations.replies", retry_after=30)
+    sender = Sender(client)
+    monkeypatch.setattr(sender_module, "PATIENCE", 0.0)
+    with pytest.raises(SlackUnavailable):
+        await sender.search(TEAM, SUPPORT, Search(["a"], MessageTs("1.000000")))
+    waits = []
+    for _ in range(3):
+        waits.append(round(client._methods.wait(lane)))
+        turn = asyncio.create_task(client._methods.turn(lane))
+        await asyncio.sleep(0)
+        turn.cancel()
+    assert waits == [30, 60, 90]
+
+
+def reads(slack: SlackSandbox) -> int:
+    return sum("conversations.replies" in entry.title for entry in slack._wire.entries())
 
 
 async def test_another_apps_post_is_not_taken_for_ours(slack: SlackSandbox, sender: Sender) -> None:
