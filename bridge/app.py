@@ -27,6 +27,8 @@ from bridge.ids import WorkerId
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.oauth.install import Install
+from bridge.oauth.stored import StoredInstallations
 from bridge.ops import collector, health
 from bridge.relay.service import BridgeService
 from bridge.relay.shared.channels import CHANNEL, channel_of
@@ -37,6 +39,7 @@ from bridge.relay.shared.threads import Threads
 from bridge.relay.worker.catching_up import CatchingUp
 from bridge.relay.worker.presence import Presence
 from bridge.relay.worker.supervisor import Supervisor
+from bridge.slack import scopes
 from bridge.slack.app import build_bolt_app
 from bridge.slack.receiver.dispatch import Dispatch, bolt_dispatch
 from bridge.slack.receiver.fast_path import MessageFastPath
@@ -44,12 +47,13 @@ from bridge.slack.receiver.http import BoundedRunner
 from bridge.slack.receiver.ingress import Ingress
 from bridge.slack.receiver.requests import Verifier
 from bridge.slack.receiver.socket_mode import SocketMode
-from bridge.slack.web.api import WebApi, slack_session
+from bridge.slack.web.api import Credentials, WebApi, slack_session
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.directory import Directory
 from bridge.slack.web.errors import SlackError, SlackRefused
 from bridge.slack.web.sender import Sender
-from bridge.slack.web.workspaces import Workspaces
+from bridge.slack.web.workspaces import GivenTokens, Installations, Workspaces
+from bridge.store import installations
 from bridge.store.database import Database, open_database
 from bridge.store.migrate import upgrade
 from bridge.store.wakeups import Wakeups
@@ -111,7 +115,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         )
         session = await stack.enter_async_context(slack_session(connector))
         api = WebApi(session, api_url=settings.slack_api_url, proxies=True)
-        slack = SlackClient.with_tokens(api, settings.slack_bot_token or "")
+        slack = SlackClient(api, Workspaces(_installations(settings, database, api)))
         deps = _deps(settings, database, http, slack)
         presence = Presence(deps)
         supervisor = Supervisor(
@@ -130,7 +134,10 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             presence.reachable_by(lambda: socket_mode.connected_since)
             socket_mode.on_connected(presence.to_judge.set)
         runner = await _listen(
-            settings, fast_path, _probes(database, slack.workspaces, socket_mode, supervisor)
+            settings,
+            fast_path,
+            _probes(database, slack.workspaces, socket_mode, supervisor),
+            _install(settings, database, slack),
         )
         stack.push_async_callback(runner.cleanup)
         if not await _introduce(slack.workspaces, stop):
@@ -142,7 +149,9 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         wakeups = Wakeups(database)
         for channel in (CHANNEL, channel_of(supervisor.worker)):
             wakeups.subscribe(channel, supervisor.notified)
+        wakeups.subscribe(installations.CHANNEL, slack.workspaces.changed)
         wakeups.on_gap(supervisor.notifications_lost)
+        wakeups.on_gap(slack.workspaces.anything_changed)
         stack.push_async_callback(deps.ledger.written, 5.0)
         stack.push_async_callback(supervisor.stop)
         await supervisor.start()
@@ -231,6 +240,29 @@ def _deps(
     )
 
 
+def _installations(settings: Settings, database: Database, api: WebApi) -> Installations:
+    """Where the tokens come from: the environment, the installs that were made by OAuth, or both."""
+    tokens = [settings.slack_bot_token] if settings.slack_bot_token else []
+    given = GivenTokens(api, tokens)
+    if settings.oauth is None:
+        return given
+    return StoredInstallations(
+        database, api, Credentials(*settings.oauth), given=given if tokens else None
+    )
+
+
+def _install(settings: Settings, database: Database, slack: SlackClient) -> Install | None:
+    if settings.oauth is None:
+        return None
+    return Install(
+        database,
+        slack.api,
+        Credentials(*settings.oauth),
+        slack.workspaces,
+        scopes=scopes.required(),
+    )
+
+
 def _socket_mode(settings: Settings, dispatch: Dispatch, api: WebApi) -> SocketMode | None:
     if settings.slack_app_token is None:
         return None
@@ -262,8 +294,11 @@ async def _listen(
     settings: Settings,
     fast_path: MessageFastPath,
     probes: Mapping[str, health.Probe],
+    install: Install | None,
 ) -> web.AppRunner:
     app = web.Application()
+    if install is not None:
+        install.add_routes(app)
     if settings.slack_signing_secret:
         ingress = Ingress(fast_path, Verifier(settings.slack_signing_secret), fast_path=fast_path)
         ingress.add_routes(app)

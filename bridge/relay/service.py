@@ -13,6 +13,7 @@ from bridge.relay.intake.intake import SLACK_WAITS, Intake
 from bridge.relay.intake.limits import limited, over_limit
 from bridge.relay.intake.pressing import Pressing
 from bridge.relay.intake.targets import accounts_for, resolve
+from bridge.relay.intake.uninstalling import Uninstalling
 from bridge.relay.shared.channels import CHANNEL, MOVED
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
@@ -30,6 +31,7 @@ from bridge.slack.port import (
     Refused,
     SessionSummary,
     ThreadMessage,
+    Uninstalled,
 )
 from bridge.slack.views import refusals
 from bridge.state import State
@@ -58,6 +60,7 @@ class BridgeService:
         self._supervisor = supervisor
         self._intake = Intake(deps, supervisor)
         self._pressing = Pressing(deps, supervisor, self._intake)
+        self._uninstalling = Uninstalling(deps, supervisor, self._intake)
 
     async def connect(self, command: ConnectCommand) -> Connecting | Refused:
         """Open a session, once per `request_key`. Its thread and conversation are made later.
@@ -220,6 +223,10 @@ class BridgeService:
         self._deps.threads.moved()
         self._deps.to_read.set()
         log.info("channel.moved", old=old, new=new)
+
+    async def uninstalled(self, gone: Uninstalled) -> None:
+        """End the sessions of an install that is gone, and note that it is. Raises `StoreError`."""
+        await self._uninstalling.end(gone)
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """The open sessions that this person has opened, newest first."""

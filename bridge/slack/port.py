@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
+from bridge.ids import ChannelId, MessageTs, OrganizationId, SessionId, TeamId, UserId
 from bridge.state import State
 
 
@@ -108,6 +108,17 @@ class Refused:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Uninstalled:
+    """The app was removed from a workspace, or from an organization."""
+
+    team: TeamId
+    organization: OrganizationId | None
+    """The organization whose install is gone; None: it was the workspace's own."""
+    installed_at: int | None
+    """Which install is gone (its time in ms); None: its token is in the environment."""
+
+
 class WriterKind(StrEnum):
     """Who has written a message, as far as the event tells."""
 
@@ -195,6 +206,9 @@ class Service(Protocol):
 
     async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
         """Move a channel's sessions to its new id; doing so again does no harm."""
+
+    async def uninstalled(self, gone: Uninstalled) -> None:
+        """End the sessions of an install that is gone; doing so again does no harm."""
 
     async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
         """List the open sessions that this person may see."""

@@ -21,6 +21,8 @@ METHODS: Final[dict[str, frozenset[str]]] = {
     ),
     # Names of mentioned channels; direct messages cannot be mentioned.
     "conversations.info": frozenset({"channels:read", "groups:read"}),
+    # Called with the app's credentials: somebody has installed it, or a token is renewed.
+    "oauth.v2.access": frozenset(),
     "reactions.add": frozenset({"reactions:write"}),
     "users.info": frozenset({"users:read"}),
     # A dialog, for whoever has just pressed a button.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from bridge.content.rendered import Rendered
-from bridge.ids import OPERATOR, WorkerId
+from bridge.ids import OPERATOR, REMOVAL, WorkerId
 from bridge.relay.delivery.messages import (
     UNCERTAIN,
     not_delivered,
@@ -26,13 +26,16 @@ log = structlog.get_logger(__name__)
 
 CLOSERS = {"AGENT": "agent", "CONSUMER": "consumer", "SYSTEM": "system"}
 
+CLOSERS_BY_NAME = {OPERATOR: "operator", REMOVAL: "removal"}
+"""Who has ended it that is nobody in Slack."""
+
 
 async def finish_closed(record: Record, publisher: Publisher, seen: Observed) -> None:
     """End the session of a conversation that was closed, and say by whom."""
     ended_here = record.row.state == State.CLOSING or publisher.asked_to_close
     closer = "consumer" if ended_here else CLOSERS.get(seen.by or "", "other")
-    if ended_here and publisher.closer == OPERATOR:
-        closer = "operator"
+    if ended_here and publisher.closer in CLOSERS_BY_NAME:
+        closer = CLOSERS_BY_NAME[publisher.closer]
     agent = record.row.agent_name
     await finish(
         record,

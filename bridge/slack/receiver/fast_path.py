@@ -28,10 +28,10 @@ from bridge.slack.port import Service, ThreadMessage, WriterKind
 from bridge.slack.receiver.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.receiver.requests import Body, is_clean, parse_json
 from bridge.slack.receiver.seldom_log import SeldomLog
-from bridge.slack.receiver.shapes import Id
+from bridge.slack.receiver.shapes import Id, Origin, places_of
 from bridge.slack.web.directory import SLACKBOT
 from bridge.slack.web.errors import SlackError
-from bridge.slack.web.workspaces import Workspaces
+from bridge.slack.web.workspaces import Identity, Workspaces
 
 BOT_MESSAGE: Final = "bot_message"
 """A message by an app, under a name of its choice."""
@@ -68,29 +68,11 @@ class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
     attachments: Any = None
 
 
-class _Authorization(msgspec.Struct, gc=False):
-    team_id: str | None = None
-
-
-class Envelope(msgspec.Struct, tag_field="type", tag="event_callback"):
+class Envelope(Origin, tag_field="type", tag="event_callback", kw_only=True):
     """An event as Slack wraps it."""
 
     event: MessageEvent
-    team_id: str | None = None
     api_app_id: str | None = None
-    authorizations: list[_Authorization] | None = None
-
-    @property
-    def team(self) -> TeamId | None:
-        """The workspace in which the app is installed, and whose token it uses.
-
-        Slack names it in the authorization. In a shared channel, the envelope's own team and the
-        event's may be another company's. If an organization has installed the app (Enterprise
-        Grid), the authorization may name no workspace, and the envelope does.
-        """
-        authorized = self.authorizations[0].team_id if self.authorizations else None
-        team = authorized or self.team_id
-        return TeamId(team) if team else None
 
     def is_ours(self, bot: str) -> bool:
         """Whether our own app posted it, under whatever name."""
@@ -133,12 +115,13 @@ class MessageFastPath:
         """Finish what `read` could not answer: 200 only after the commit."""
         try:
             if isinstance(found, Envelope):
-                if found.team is None or not await self._workspaces.is_installed(found.team):
+                team = await self._workspaces.first_installed(places_of(found))
+                if team is None:
                     self._seldom.warning("slack_request_ignored", reason=FOREIGN, kind=KIND)
                     return DONE
-                verdict = self._classify(found)
-                if isinstance(verdict, Reply | Envelope):
-                    return DONE
+                verdict = self._message(found, await self._workspaces.identity(team))
+                if isinstance(verdict, Reply):
+                    return verdict
                 found = verdict
             await self._service.message(found)
         except Exception as error:  # noqa: BLE001 - logged, and Slack delivers it again
@@ -158,10 +141,15 @@ class MessageFastPath:
     def _classify(self, envelope: Envelope) -> Reply | Envelope | ThreadMessage:
         """Sort an envelope: the answer if it is not for the bridge, a message for the relay, or the
         envelope itself if its workspace is not known, or not yet."""
-        team = envelope.team
-        identity = self._workspaces.known(team) if team is not None else None
-        if identity is None:
-            return envelope
+        for team, organization in places_of(envelope):
+            if (identity := self._workspaces.known(team)) is not None:
+                return self._message(envelope, identity)
+            if not self._workspaces.is_foreign(team, organization):
+                return envelope
+        return envelope
+
+    def _message(self, envelope: Envelope, identity: Identity) -> Reply | ThreadMessage:
+        """Sort an envelope of a workspace in which the bridge has this identity."""
         message = thread_message(envelope.event, identity.team)
         if message is None or message.user == identity.bot_user:
             return DONE

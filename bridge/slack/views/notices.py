@@ -122,12 +122,14 @@ def closed_by(who: str, agent: str | None = None, *, surveyed: bool = False) -> 
 def closed_words(who: str, agent: str | None = None) -> str:
     """Return who ended it, in one plain sentence: fit for the card's reason.
 
-    `who` is `agent`, `consumer` (somebody in Slack), `operator`, `system`, or anything else.
+    `who` is `agent`, `consumer` (somebody in Slack), `operator`, `removal` (of the app), `system`,
+    or anything else.
     """
     return {
         "agent": f"{_agent(agent) or 'The agent'} ended the conversation.",
         "consumer": "The conversation was ended from Slack.",
         "operator": "The conversation was ended by whoever runs the bridge.",
+        "removal": "The conversation was ended because the app was removed from this workspace.",
         "system": "LivePerson ended the conversation by itself, as it does after a long silence.",
     }.get(who, "The conversation was ended.")
 

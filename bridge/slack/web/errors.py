@@ -116,6 +116,11 @@ REMEDIES: Final[dict[str, str]] = {
     "msg_too_long": "This message is too long for Slack; it stays readable in LivePerson.",
     "response_url_expired": "Run the command again.",
     "foreign_team": "Install the bridge into this workspace first.",
+    "app_removed": "Install the bridge into this workspace again, and start again.",
+    "organization_token": (
+        "Install the app into one workspace and use that token, or install it for the organization "
+        "by OAuth: set SLACK_CLIENT_ID and SLACK_CLIENT_SECRET instead of SLACK_BOT_TOKEN."
+    ),
     "no_permission": _INVITE,
     "restricted_action_thread_only_channel": "Ask a workspace admin to let apps post here.",
     "restricted_action_non_threadable_channel": "Ask a workspace admin to allow threads here.",
