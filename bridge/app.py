@@ -241,7 +241,7 @@ def _deps(
 
 
 def _installations(settings: Settings, database: Database, api: WebApi) -> Installations:
-    """Where the tokens come from: the environment, the installs that were made by OAuth, or both."""
+    """Where the tokens come from: the environment, installs that were made by OAuth, or both."""
     tokens = [settings.slack_bot_token] if settings.slack_bot_token else []
     given = GivenTokens(api, tokens)
     if settings.oauth is None:

@@ -1,4 +1,4 @@
-"""`GET /slack/install` and `GET /slack/oauth_redirect`: a workspace or organization installs the app.
+"""`GET /slack/install` and `GET /slack/oauth_redirect`: somebody installs the app at home.
 
 Who begins is sent to Slack with a state that is good once, for ten minutes, and only in the same
 browser (a cookie): nobody can be made to finish what somebody else has begun.

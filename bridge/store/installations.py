@@ -180,7 +180,10 @@ async def remove(transaction: Transaction, place: str, installed_at: int, *, at:
 
 
 def _belonging(insert: Any) -> Any:
-    values: dict[str, Any] = {"team_id": bindparam("team"), "organization_id": bindparam("organization")}
+    values: dict[str, Any] = {
+        "team_id": bindparam("team"),
+        "organization_id": bindparam("organization"),
+    }
     added = insert(ORGANIZATION_WORKSPACES).values(values)
     changed = {"organization_id": added.excluded.organization_id}
     return added.on_conflict_do_update(index_elements=["team_id"], set_=changed)

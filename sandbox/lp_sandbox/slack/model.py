@@ -66,6 +66,8 @@ class Team:
     id: str = "T0SANDBOX"
     name: str = "Sandbox"
     domain: str = "sandbox"
+    enterprise: str | None = None
+    """The organization that it belongs to (Enterprise Grid)."""
 
 
 @dataclass(frozen=True, slots=True)

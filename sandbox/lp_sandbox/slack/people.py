@@ -101,7 +101,8 @@ class People:
                 "command": command,
                 "text": text,
                 "api_app_id": self._workspace.app.id,
-                "is_enterprise_install": "false",
+                "is_enterprise_install": str(self._workspace.by_organization).lower(),
+                **_enterprise(self._workspace),
                 "response_url": self._responses.url(occasion, self._base_url()),
                 "trigger_id": trigger_id,
             }
@@ -270,8 +271,8 @@ class People:
             "container": container,
             "trigger_id": trigger_id,
             "team": {"id": workspace.team.id, "domain": workspace.team.domain},
-            "enterprise": None,
-            "is_enterprise_install": False,
+            "enterprise": {"id": workspace.team.enterprise} if workspace.team.enterprise else None,
+            "is_enterprise_install": workspace.by_organization,
             "channel": {"id": channel, "name": _channel_name(workspace.channel(channel))},
             "state": {"values": {}},
             "actions": [action],
@@ -363,3 +364,8 @@ def _file(name: str, user: str) -> dict[str, Any]:
         "url_private": address,
         "url_private_download": address,
     }
+
+
+def _enterprise(workspace: Workspace) -> dict[str, str]:
+    found = workspace.team.enterprise
+    return {"enterprise_id": found, "enterprise_name": "Org"} if found else {}

@@ -12,6 +12,7 @@ from aiohttp import web
 from lp_sandbox.slack.delivery import Delivery, Post
 from lp_sandbox.slack.faults import SlackFaults
 from lp_sandbox.slack.model import App, Change, Team
+from lp_sandbox.slack.oauth import OAuth, Tokens
 from lp_sandbox.slack.people import ClickResult, CommandResult, People, SubmitResult
 from lp_sandbox.slack.responses import Responses
 from lp_sandbox.slack.socket_mode import SocketMode
@@ -44,11 +45,14 @@ class SlackSandbox:
         post: Post | None = None,
     ) -> None:
         self.signing_secret = signing_secret
-        self.bot_token = bot_token
+        self.tokens = Tokens(bot_token)
         self.app_token = app_token
         self.workspace = Workspace(app, team=team)
         self._wire = wire
         self._others: list[SlackSandbox] = []
+        self._places: list[SlackSandbox] = [self]
+        self.oauth = OAuth(self._places)
+        """Installs of the app in this workspace and the others of this Slack."""
         self.sockets = SocketMode(wire, self.workspace.app.id)
         self.faults = SlackFaults(disconnect=self.sockets.disconnect)
         self._spoiling = Spoiling(self.faults)
@@ -69,7 +73,7 @@ class SlackSandbox:
             self.workspace,
             wire,
             self._spoiling,
-            bot_token=bot_token,
+            tokens=self.tokens,
             app_token=app_token,
             open_socket=self._open_socket,
         )
@@ -82,6 +86,7 @@ class SlackSandbox:
         """Listen. With port 0 the system chooses one."""
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/api/{method}", self._call)
+        app.router.add_get("/oauth/v2/authorize", self.oauth.authorize)
         app.router.add_post("/response/{team}/{key}", self._respond)
         app.router.add_get("/link/", self.sockets.handle)
         # Cancel a handler when its caller has gone: calls that are never answered end then.
@@ -112,12 +117,16 @@ class SlackSandbox:
         other._base_url, other.events_url = self.base_url, self.events_url
         other._delivery.start()
         self._others.append(other)
+        self._places.append(other)
+        other.oauth = self.oauth
         return other
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         """Have the workspace answer whose token it is."""
+        if request.match_info["method"] == "oauth.v2.access":
+            return await self.oauth.access(request)
         token = request.headers.get("Authorization", "").partition(" ")[2]
-        asked = next((other for other in self._others if other.bot_token == token), self)
+        asked = next((other for other in self._others if other.tokens.owns(token)), self)
         return await asked._web_api.handle(request)
 
     async def _respond(self, request: web.Request) -> web.StreamResponse:
@@ -163,6 +172,26 @@ class SlackSandbox:
     @events_url.setter
     def events_url(self, url: str | None) -> None:
         self._delivery.events_url = url
+
+    @property
+    def bot_token(self) -> str:
+        """The app's token here; empty where it is not installed."""
+        return self.tokens.bot or ""
+
+    async def uninstall(
+        self, *, order: Sequence[str] = ("tokens_revoked", "app_uninstalled")
+    ) -> None:
+        """Take the app out of this workspace, and tell it by these events, in this order."""
+        self.tokens.end("account_inactive")
+        for kind in order:
+            await self.tell_gone(kind)
+
+    async def tell_gone(self, kind: str) -> None:
+        """Send the event that the app is gone, or that its tokens are."""
+        event: dict[str, Any] = {"type": kind}
+        if kind == "tokens_revoked":
+            event["tokens"] = {"oauth": [], "bot": [self.workspace.app.user_id]}
+        await self._delivery.tell(event)
 
     def _open_socket(self) -> str:
         return self.base_url.replace("http://", "ws://", 1) + self.sockets.ticket()

@@ -75,6 +75,10 @@ class Workspace:
         """Who may be shown a dialog: each is good once."""
         self.views: dict[str, dict[str, Any]] = {}
         """Dialogs that are open, by id."""
+        self.by_organization = False
+        """Whether the app was installed for the whole organization, and not here alone."""
+        self.authorizes: list[dict[str, Any]] | None = None
+        """The `authorizations` of its events; None: the one of this install."""
         self.changes = 0
         """How many there have been."""
 

@@ -30,7 +30,8 @@ def register(app: AsyncApp, service: Service) -> None:
         An event may be about an install that has given way to another, for Slack delivers it again
         and again if it must. So Slack is asked, unless the event is the younger one.
         """
-        team, slack = TeamId(context.team_id or ""), context["slack"]
+        team = TeamId(context.team_id or "")
+        slack: SlackClient = context["slack"]
         removed = event.get("type") == "app_uninstalled"
         if not removed and not _of_a_bot(event):
             return
