@@ -280,9 +280,7 @@ def _probes(
     async def slack_ready() -> str | None:
         if not workspaces.ready:
             return "Slack has not answered yet."
-        if socket_mode is not None and not socket_mode.connected:
-            return "The Socket Mode connection is down."
-        return None
+        return None if socket_mode is None else socket_mode.trouble
 
     async def worker_ready() -> str | None:
         return supervisor.trouble

@@ -30,9 +30,11 @@ async def test_a_workspace_that_has_installed_the_app_can_use_it_at_once(
     await world.until(lambda: said(world, conversation) == ["hello"])
     await world.liveperson.say(conversation.id, "hello too")
     await thread.shows("hello too")
-    async with open_database(world.env["DATABASE_URL"], keys=[encryption_key]) as database:
-        async with database.read() as transaction:
-            row = (await transaction.execute(text("SELECT * FROM installations"))).one()
+    async with (
+        open_database(world.env["DATABASE_URL"], keys=[encryption_key]) as database,
+        database.read() as transaction,
+    ):
+        row = (await transaction.execute(text("SELECT * FROM installations"))).one()
     assert row.place == world.slack.team.id
     assert world.slack.bot_token not in str(row), "it is encrypted"
 

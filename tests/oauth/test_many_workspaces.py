@@ -35,10 +35,12 @@ def there(world: World, slack: SlackSandbox) -> World:
 
 
 async def columns(world: World, keys: str, *wanted: object) -> list[tuple[object, ...]]:
-    async with open_database(world.env["DATABASE_URL"], keys=[keys]) as database:
-        async with database.read() as transaction:
-            rows = await transaction.execute(select(*wanted))  # type: ignore[call-overload]
-            return [tuple(row) for row in rows]
+    async with (
+        open_database(world.env["DATABASE_URL"], keys=[keys]) as database,
+        database.read() as transaction,
+    ):
+        rows = await transaction.execute(select(*wanted))  # type: ignore[call-overload]
+        return [tuple(row) for row in rows]
 
 
 async def talking(world: World) -> tuple[Thread, str]:
@@ -131,8 +133,8 @@ async def test_a_workspace_that_removes_the_app_ends_its_conversations_and_may_c
 
 
 @sqlite_only
-async def test_an_organizations_install_is_good_in_its_workspaces_also_after_a_restart(
-    world: World, browser: Browser, address: str, encryption_key: str
+async def test_an_organizations_install_is_good_in_its_workspaces_(
+    world: World, browser: Browser, encryption_key: str
 ) -> None:
     team = Team("T0INSIDE", "Inside", "inside", enterprise=ORGANIZATION)
     inside = world.slack.add_team(team, bot_token="xoxb-inside")
@@ -152,11 +154,10 @@ async def test_an_organizations_install_is_good_in_its_workspaces_also_after_a_r
     await world.until(lambda: conversations[conversation].state == "CLOSE")
 
 
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 async def test_all_workers_hear_of_installs_and_removals(
-    world: World, other: SlackSandbox, browser: Browser, database_kind: str
+    world: World, other: SlackSandbox, browser: Browser
 ) -> None:
-    if database_kind == "sqlite":
-        pytest.skip("one worker only")
     env = {**world.env, "BRIDGE_WORKER_ID": "second"}
     async with running(load(env), stop=asyncio.Event()) as runner:
         second = f"http://127.0.0.1:{bound_port(runner)}{PATH}"

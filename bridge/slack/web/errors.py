@@ -71,6 +71,21 @@ class AppTokenRefused(SlackRefused, Permanent):
         return APP_LEVEL_REMEDY
 
 
+class SocketModeOff(SlackRefused, Permanent):
+    """Socket Mode is switched off in the app's settings: no request comes this way."""
+
+    def __init__(self) -> None:
+        super().__init__("Socket Mode is switched off in the app's settings.", code="link_disabled")
+
+    @property
+    def remedy(self) -> str:
+        """How to have requests come."""
+        return (
+            "Switch it on (the Slack app's page, “Socket Mode”), or unset SLACK_APP_TOKEN to get "
+            "requests over HTTP."
+        )
+
+
 class SlackUnavailable(SlackError, Transient):  # noqa: N818 - the name is the trouble
     """It was certainly not done, and may work later (after `retry_after` seconds, if given)."""
 
@@ -89,7 +104,7 @@ _REINSTALL: Final = "Ask whoever manages the Slack app to install it again and r
 
 APP_LEVEL_REMEDY: Final = (
     "Set SLACK_APP_TOKEN to an app-level token with the scope connections:write: the Slack app's "
-    "page, “Basic Information”, “App-Level Tokens”."
+    "page, “Basic Information”, “App-Level Tokens”. “Socket Mode” must be switched on there, too."
 )
 
 REMEDIES: Final[dict[str, str]] = {
