@@ -29,7 +29,7 @@ from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
 from bridge.oauth.install import Install
 from bridge.oauth.stored import StoredInstallations
-from bridge.ops import collector, health
+from bridge.ops import collector, exposition, health
 from bridge.relay.service import BridgeService
 from bridge.relay.shared.channels import CHANNEL, channel_of
 from bridge.relay.shared.deps import SessionDeps
@@ -133,12 +133,9 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         if socket_mode is not None:
             presence.reachable_by(lambda: socket_mode.connected_since)
             socket_mode.on_connected(presence.to_judge.set)
-        runner = await _listen(
-            settings,
-            fast_path,
-            _probes(database, slack.workspaces, socket_mode, supervisor),
-            _install(settings, database, slack),
-        )
+        probes = _probes(database, slack.workspaces, socket_mode, supervisor)
+        install = _install(settings, database, slack)
+        runner = await _listen(settings, fast_path, probes, deps, supervisor, install)
         stack.push_async_callback(runner.cleanup)
         if not await _introduce(slack.workspaces, stop):
             yield runner
@@ -152,6 +149,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         wakeups.subscribe(installations.CHANNEL, slack.workspaces.changed)
         wakeups.on_gap(supervisor.notifications_lost)
         wakeups.on_gap(slack.workspaces.anything_changed)
+        stack.push_async_callback(deps.reactions.stop)
         stack.push_async_callback(deps.ledger.written, 5.0)
         stack.push_async_callback(supervisor.stop)
         await supervisor.start()
@@ -164,6 +162,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             stack.push_async_callback(socket_mode.stop)
         stack.push_async_callback(_stop_sites, runner)
         await stack.enter_async_context(_settled(supervisor))
+        stack.enter_context(exposition.loop_watched())
         log.info(
             "bridge.ready",
             worker=deps.worker,
@@ -292,6 +291,8 @@ async def _listen(
     settings: Settings,
     fast_path: MessageFastPath,
     probes: Mapping[str, health.Probe],
+    deps: SessionDeps,
+    supervisor: Supervisor,
     install: Install | None,
 ) -> web.AppRunner:
     app = web.Application()
@@ -301,6 +302,13 @@ async def _listen(
         ingress = Ingress(fast_path, Verifier(settings.slack_signing_secret), fast_path=fast_path)
         ingress.add_routes(app)
     health.add_routes(app, probes)
+    exposition.add_route(
+        app,
+        database=deps.database,
+        states=supervisor.states,
+        lease_valid=lambda: deps.lease.valid,
+        probes=probes,
+    )
     runner = BoundedRunner(app, handle_signals=False, shutdown_timeout=5.0)
     await runner.setup()
     await web.TCPSite(runner, settings.host, settings.port, reuse_address=True).start()

@@ -40,6 +40,7 @@ _TOKENS = {
     "SLACK_APP_TOKEN": ("xapp-",),
 }
 _CHANNEL = re.compile(r"#[^\s#@,<>]{1,80}|[CGD][A-Z0-9]{2,}", re.ASCII)
+_EMOJI = re.compile(r"[a-z0-9_+'-]{1,100}(::skin-tone-[2-6])?", re.ASCII)
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
 CommaList = tuple[str, ...]
 Secret = Annotated[str | None, Field(repr=False)]
@@ -66,6 +67,8 @@ class AccountSettings(BaseModel):
     engagement: str | None = None
     skills: dict[str, str] = Field(default_factory=dict)
     """The teams' names by their skills' ids: LivePerson tells consumers the ids only."""
+    satisfaction: bool = True
+    """Whether a person is asked after a conversation how it was, unless LivePerson asks itself."""
     channels: tuple[str, ...] = ()
     """Slack channels where it may be used, as `#name` or id; empty: everywhere.
 
@@ -124,6 +127,10 @@ class Settings(BaseModel):
     """Seconds for which Slack may refuse a thread before its session ends."""
     bridge_card_style: Literal["classic", "rich"] = "classic"
     """How structured content looks: in blocks that every Slack client has, or in newer ones too."""
+    bridge_delivered_reaction: str = "heavy_check_mark"
+    """What a person's message shows once the agent's device has it: an emoji's name, or nothing."""
+    bridge_read_reaction: str = "eyes"
+    """Likewise, when the agent has read it."""
     bridge_log_format: Literal["json", "console"] | None = None
     """None: console on a terminal, else json."""
     bridge_log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -140,6 +147,16 @@ class Settings(BaseModel):
         if isinstance(value, str):
             return tuple(word.strip() for word in value.split(",") if word.strip())
         return value
+
+    @field_validator("bridge_delivered_reaction", "bridge_read_reaction")
+    @classmethod
+    def _is_emoji(cls, value: str) -> str:
+        name = value.strip().strip(":")
+        if name.lower() in {"off", "none"}:
+            return ""
+        if name and not _EMOJI.fullmatch(name):
+            raise ValueError("must be an emoji's name, such as eyes, or nothing")
+        return name
 
     @field_validator("bridge_card_style", "bridge_log_format", "bridge_log_level", mode="before")
     @classmethod

@@ -285,9 +285,21 @@ class Connection:
         """Say how soon an answer is wanted: `ttr` URGENT, NORMAL, …, and in how many seconds."""
         await self._ask(requests.set_ttr(conversation_id, ttr, seconds))
 
-    async def rate(self, conversation_id: str, rating: int, *, resolved: bool) -> None:
-        """Rate a conversation that is over, from 1 to 5, and say whether it helped."""
-        await self._ask(requests.rate(conversation_id, rating, resolved=resolved))
+    async def rate(
+        self,
+        conversation_id: str,
+        rating: int | None,
+        *,
+        resolved: bool | None,
+        whole: bool = False,
+    ) -> None:
+        """Rate a conversation that is over, from 1 to 5, and say whether it helped.
+
+        None for what is not known; without a rating, that nobody wanted to rate it. `whole`: leave
+        no field of a rating out, if LivePerson insists.
+        """
+        request = requests.rate(conversation_id, rating, resolved=resolved, whole=whole)
+        await self._ask(request)
 
     async def close_conversation(self, conversation_id: str) -> None:
         """Close a conversation, if this connection does not claim MULTI_DIALOG."""

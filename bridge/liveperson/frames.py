@@ -123,6 +123,8 @@ class ConversationChange(msgspec.Struct, frozen=True):
     """The team that has it, by id; "-1": none in particular."""
     ttr: str | None = None
     """How soon an answer is due: NORMAL, URGENT, PRIORITIZED, CUSTOM."""
+    ttr_seconds: int | None = None
+    """In how many seconds."""
 
 
 class ConversationChanges(msgspec.Struct, frozen=True):
@@ -300,6 +302,7 @@ def _conversation_change(change: shapes.Conversation | None) -> ConversationChan
         return None
     details = result.conversation_details or shapes.Details()
     delay = details.delay if isinstance(details.delay, dict) else {}
+    ttr = details.ttr if isinstance(details.ttr, dict) else {}
     updated = moment(result.last_update_time)
     dialogs = _elements(details.dialogs)[: bounds.MOST_DIALOGS]
     return ConversationChange(
@@ -316,7 +319,8 @@ def _conversation_change(change: shapes.Conversation | None) -> ConversationChan
             result.last_content_event_notification or details.last_content_event_notification
         ),
         skill=_person(details.skill_id),
-        ttr=_word(details.ttr.get("ttrType")) if isinstance(details.ttr, dict) else None,
+        ttr=_word(ttr.get("ttrType")),
+        ttr_seconds=number(ttr.get("value")),
     )
 
 

@@ -189,14 +189,22 @@ def set_ttr(conversation_id: str, ttr: str, seconds: int) -> Request:
     return Request("cm.UpdateConversationField", body)
 
 
-def rate(conversation_id: str, rating: int, *, resolved: bool) -> Request:
-    """Rate a conversation that is over, from 1 to 5, and say whether it helped."""
-    field = {
-        "field": "CSATRate",
-        "csatRate": rating,
-        "csatResolutionConfirmation": resolved,
-        "status": "FILLED",
-    }
+def rate(
+    conversation_id: str, rating: int | None, *, resolved: bool | None, whole: bool = False
+) -> Request:
+    """Rate a conversation that is over, from 1 to 5, and say whether it helped.
+
+    What nobody has told (None) is left out, and `status` says so: PARTIALLY_FILLED, or SKIPPED
+    without a rating. The schema demands all fields, and knows no rating that says "none". With
+    `whole`, "not resolved" stands where nobody has told.
+    """
+    field: dict[str, Any] = {"field": "CSATRate"}
+    if rating is not None:
+        field["csatRate"] = rating
+        if resolved is not None or whole:
+            field["csatResolutionConfirmation"] = bool(resolved)
+    filled = "PARTIALLY_FILLED" if resolved is None else "FILLED"
+    field["status"] = "SKIPPED" if rating is None else filled
     body = {"conversationId": conversation_id, "conversationField": [field]}
     return Request("cm.UpdateConversationField", body)
 

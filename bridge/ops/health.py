@@ -21,7 +21,7 @@ def add_routes(app: web.Application, probes: Mapping[str, Probe]) -> None:
     """Add both routes to `app`. It is ready while every one of `probes` finds nothing wrong."""
 
     async def readyz(request: web.Request) -> web.Response:
-        faults = await asyncio.gather(*(_ask(name, probe) for name, probe in probes.items()))
+        faults = await asyncio.gather(*(ask(name, probe) for name, probe in probes.items()))
         checks = {name: fault or "ok" for name, fault in zip(probes, faults, strict=True)}
         ready = not any(faults)
         return web.json_response({"ready": ready, "checks": checks}, status=200 if ready else 503)
@@ -34,7 +34,8 @@ async def _healthz(request: web.Request) -> web.Response:
     return web.json_response({"alive": True})
 
 
-async def _ask(name: str, probe: Probe) -> str | None:
+async def ask(name: str, probe: Probe) -> str | None:
+    """Ask a probe what is wrong; one that fails or takes too long is wrong itself."""
     try:
         async with asyncio.timeout(PROBE_SECONDS):
             return await probe()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
-from bridge.relay.intake.intake import SLACK_WAITS, Intake
+from bridge.relay.intake.intake import SLACK_WAITS, Intake, markable
 from bridge.relay.intake.limits import limited, over_limit
 from bridge.relay.intake.pressing import Pressing
+from bridge.relay.intake.rating import Ratings
 from bridge.relay.intake.targets import accounts_for, resolve
 from bridge.relay.intake.uninstalling import Uninstalling
-from bridge.relay.shared.channels import CHANNEL, MOVED
+from bridge.relay.shared.channels import CHANNEL, MOVED, REACTED
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.worker.presence import Presence
@@ -28,6 +30,7 @@ from bridge.slack.port import (
     Objections,
     Press,
     Pressed,
+    Reaction,
     Refused,
     SessionSummary,
     ThreadMessage,
@@ -59,6 +62,7 @@ class BridgeService:
         self._presence = presence
         self._supervisor = supervisor
         self._intake = Intake(deps, supervisor)
+        self._ratings = Ratings(deps, self._intake)
         self._pressing = Pressing(deps, supervisor, self._intake)
         self._uninstalling = Uninstalling(deps, supervisor, self._intake)
 
@@ -157,6 +161,21 @@ class BridgeService:
             self._presence.refused(message.team, message.channel, message.thread_ts, message.ts)
             raise
 
+    async def reacted(self, reaction: Reaction) -> None:
+        """Somebody has put a reaction on a message of an app: it was seen.
+
+        Who has posted it is known to the worker that did. Not stored: it may be lost.
+        """
+        channel, ts, at = reaction.channel, reaction.ts, reaction.at
+        if self._supervisor.reacted(channel, ts, at) or self._supervisor.alone:
+            return
+
+        async def work(transaction: Transaction) -> None:
+            await notify(transaction, CHANNEL, f"{REACTED}{channel} {ts} {at}")
+
+        with contextlib.suppress(StoreUnavailable):
+            await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+
     async def tell(
         self,
         session: SessionId,
@@ -180,6 +199,31 @@ class BridgeService:
         if row.live:
             await self._intake.close(row, click.user, MessageTs(click.key))
         return None
+
+    async def mark(self, session: SessionId, click: Click, *, urgent: bool) -> Refused | None:
+        """Say how soon an answer is wanted, by a button of the card. Twice does no harm.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        row = await self._pressed(click)
+        if isinstance(row, Refused):
+            return row
+        if row.id != session:
+            return Refused(refusals.no_such_session())
+        if not markable(row):
+            return Refused(refusals.not_markable())
+        await self._intake.mark(row, click.user, MessageTs(click.key), urgent=urgent)
+        return None
+
+    async def rate(self, click: Click, answer: str) -> Refused | None:
+        """Take the answer to the question how a conversation was, in its own thread; once.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        row = await self._pressed(click)
+        if isinstance(row, Refused):
+            return row
+        return await self._ratings.take(row, click, answer)
 
     async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
         """Take a press in a card, in the card's own thread; what it says leaves in thread order.

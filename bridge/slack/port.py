@@ -152,6 +152,18 @@ class ThreadMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class Reaction:
+    """Somebody has put a reaction on a message that an app has posted."""
+
+    team: TeamId
+    channel: ChannelId
+    ts: MessageTs
+    """The message's."""
+    at: MessageTs
+    """When it was put there."""
+
+
+@dataclass(frozen=True, slots=True)
 class SessionSummary:
     """One line of `/lp list`."""
 
@@ -198,8 +210,17 @@ class Service(Protocol):
     async def message(self, message: ThreadMessage) -> None:
         """Take a message, but not a second time after a redelivery."""
 
+    async def reacted(self, reaction: Reaction) -> None:
+        """Somebody has seen what stands there. Nothing is promised: it may be lost."""
+
     async def end(self, session: SessionId, click: Click) -> Refused | None:
         """End a session from its own thread; ending it again does no harm."""
+
+    async def mark(self, session: SessionId, click: Click, *, urgent: bool) -> Refused | None:
+        """Say how soon an answer is wanted, from the session's own thread."""
+
+    async def rate(self, click: Click, answer: str) -> Refused | None:
+        """Take how somebody rates a conversation that is over; not a second time."""
 
     async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
         """Take a press; asked again with the same identity, take no second one."""

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from typing import Final
 
 METHODS: Final[dict[str, frozenset[str]]] = {
+    # In a thread that is no assistant's: with chat:write since 2026-03-05.
+    "assistant.threads.setStatus": frozenset({"chat:write", "chat:write.customize"}),
     "auth.test": frozenset(),
     "chat.postMessage": frozenset({"chat:write", "chat:write.customize"}),
     "chat.update": frozenset({"chat:write"}),
@@ -40,6 +42,8 @@ EVENTS: Final[dict[str, frozenset[str]]] = {
     "message.groups": frozenset({"groups:history"}),
     "message.im": frozenset({"im:history"}),
     "message.mpim": frozenset({"mpim:history"}),
+    # Who reacts to what an agent has said has read it.
+    "reaction_added": frozenset({"reactions:read"}),
     "tokens_revoked": frozenset(),
 }
 """Events that the app subscribes to, with the bot scopes that they need."""

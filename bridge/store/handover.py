@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from bridge.ids import SessionId
+from bridge.ids import MessageTs, SessionId
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Transaction
 from bridge.store.rows import DialogRow, InboxRow, OutboxRow
+
+LAST_SHOWN = 50
+"""So many events of a dialog are told to LivePerson as shown once more, after a change of owner."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,9 @@ class Handover:
     dialogs: list[DialogRow]
     written: bool
     """Whether anything has ever reached a dialog."""
+    shown: dict[str, list[tuple[int, MessageTs]]] = field(default_factory=dict)
+    """By dialog: the last events that stand in the thread, and where. That they are there has
+    perhaps not been told to LivePerson."""
     own: dict[str, set[int]]
     """By dialog: sequences of our own messages that may still come (see `behind`)."""
 
@@ -42,6 +48,12 @@ async def handover_of(transaction: Transaction, session: SessionId) -> Handover:
         outgoing=await outbox.waiting(transaction, session),
         dialogs=dialogs,
         written=await inbox.any_sent(transaction, session),
+        shown={
+            each.dialog_id: await outbox.last_shown(
+                transaction, session, each.dialog_id, LAST_SHOWN
+            )
+            for each in dialogs
+        },
         own={
             each.dialog_id: await inbox.known_sequences(
                 transaction, session, each.dialog_id, behind(each)

@@ -14,7 +14,7 @@ from bridge.store.errors import NumberTaken
 from bridge.store.models import INBOX, WAITING
 from bridge.store.rows import InboxRow, NewInbox
 from bridge.store.sessions import now_ms, owner_of, still_owned
-from bridge.store.statement import Statement
+from bridge.store.statement import Statement, among
 
 _COLUMNS = [INBOX.c[name] for name in InboxRow.__dataclass_fields__]
 _OF_SESSION = INBOX.c.session_id == bindparam("session")
@@ -126,6 +126,22 @@ async def known_sequences(
     """Sequences after `after` that are known to be our own messages."""
     found = await _KNOWN.run(transaction, session=session, dialog=dialog, after=after)
     return {row[0] for row in found}
+
+
+# By `uq_inbox_number`: a step for each number. No lock.
+_STAMPS = Statement(
+    lambda _: select(INBOX.c.sequence, INBOX.c.message_ts).where(
+        _OF_SESSION, INBOX.c.dialog_id == bindparam("dialog"), among(INBOX.c.sequence, "numbers")
+    )
+)
+
+
+async def messages_by_number(
+    transaction: Transaction, session: SessionId, dialog: str, numbers: Sequence[int]
+) -> dict[int, MessageTs]:
+    """Which message in Slack became the event of each number, as far as any did."""
+    found = await _STAMPS.run(transaction, session=session, dialog=dialog, numbers=list(numbers))
+    return {number: MessageTs(ts) for number, ts in found}
 
 
 # By `ix_inbox_session`: as many steps as the session has had messages. No lock.

@@ -110,6 +110,10 @@ class Session(Base):
     """Somebody else than the opener has written: from then on each message names its writer."""
     quick_replies: Mapped[str | None] = mapped_column(Text)
     """Cards whose quick replies may still stand in the thread: JSON of `relay.shared.cards`."""
+    ttr: Mapped[str | None] = mapped_column(String(16))
+    """How soon an answer is wanted, as LivePerson last told: NORMAL, URGENT, …"""
+    ttr_normal: Mapped[int | None] = mapped_column(Integer)
+    """In how many seconds an answer is due when nothing is urgent, as LivePerson told."""
     card_shown: Mapped[str | None] = mapped_column(String(64))
     """Hash of what the card shows; if its present content has another, the card is updated."""
 
@@ -143,6 +147,13 @@ class Session(Base):
             "active_at",
             postgresql_where=sql_text("unheard_since IS NOT NULL"),
             sqlite_where=sql_text("unheard_since IS NOT NULL"),
+        ),
+        # Sessions that are over and still wait for a rating: their credentials are kept for it.
+        Index(
+            "ix_sessions_kept",
+            "closed_at",
+            postgresql_where=sql_text("credentials IS NOT NULL AND NOT live"),
+            sqlite_where=sql_text("credentials IS NOT NULL AND NOT live"),
         ),
         Index("ix_sessions_team", "team_id", "channel_id", "created_at"),
         Index("ix_sessions_opener", "team_id", "opener_id", "created_at"),

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
 
-from bridge.ids import OutboxId, SessionId, WorkerId
+from bridge.ids import MessageTs, OutboxId, SessionId, WorkerId
 from bridge.store.connection import Transaction
 from bridge.store.models import OUTBOX, WAITING
 from bridge.store.rows import NewOutbox, OutboxRow, ShownRow
@@ -46,11 +46,15 @@ async def add(
     now = now_ms()
     added: list[OutboxRow] = []
     for item in items:
-        shared = {"session_id": session, "kind": item.kind, "payload": item.payload}
+        shared = {
+            "session_id": session,
+            "kind": item.kind,
+            "payload": item.payload,
+            "dialog_id": item.dialog_id,
+            "sequence": item.sequence,
+        }
         found = await _ADD.run(
             transaction,
-            dialog_id=item.dialog_id,
-            sequence=item.sequence,
             part=item.part,
             created_at=now,
             **shared,
@@ -133,6 +137,29 @@ async def of_event(
     return await _EVENT.fetch(
         transaction, ShownRow, session=session, dialog=dialog, number=sequence
     )
+
+
+# By `uq_outbox_event`, from its end: as many steps as rows are found or passed over. No lock.
+_LAST_SHOWN = Statement(
+    lambda _: (
+        select(OUTBOX.c.sequence, OUTBOX.c.slack_ts)
+        .where(
+            OUTBOX.c.session_id == bindparam("session"),
+            OUTBOX.c.dialog_id == bindparam("dialog"),
+            OUTBOX.c.slack_ts.is_not(None),
+        )
+        .order_by(OUTBOX.c.sequence.desc(), OUTBOX.c.part.desc())
+        .limit(bindparam("limit"))
+    )
+)
+
+
+async def last_shown(
+    transaction: Transaction, session: SessionId, dialog: str, limit: int
+) -> list[tuple[int, MessageTs]]:
+    """The last events of a dialog that stand in the thread, oldest first: number and ts."""
+    rows = await _LAST_SHOWN.run(transaction, session=session, dialog=dialog, limit=limit)
+    return [(sequence, MessageTs(ts)) for sequence, ts in reversed(rows)]
 
 
 # By the primary keys of both tables. Locks the row. Run again, it writes the same.

@@ -43,11 +43,14 @@ class SessionRow:
     agent_name: str | None
     agent_avatar: str | None
     quick_replies: str | None
+    ttr: str | None
+    ttr_normal: int | None
     card_shown: str | None
     held_since: int | None
     epoch: int
     attention: bool
     created_at: int
+    closed_at: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,9 @@ class OutboxRow:
     payload: str
     created_at: int
     """Milliseconds since 1970."""
+    dialog_id: str = ""
+    sequence: int = 0
+    """Both of the event that it shows, or its identity if it shows none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy import text as sql_text
 
 from bridge.ids import SessionId, WorkerId
 from bridge.store.connection import Transaction
@@ -320,6 +321,25 @@ async def count_owned(transaction: Transaction, worker: WorkerId) -> int:
 async def owned_by(transaction: Transaction, worker: WorkerId) -> dict[SessionId, int]:
     """The sessions that a worker owns, and their epochs."""
     return dict(await _OWNED_BY.run(transaction, worker=worker))
+
+
+# By `ix_sessions_kept`: as many steps as there are such sessions. Run again, it finds none.
+_FORGET_KEPT = Statement(
+    lambda _: (
+        update(SESSIONS)
+        .where(
+            sql_text("credentials IS NOT NULL AND NOT live"),
+            SESSIONS.c.closed_at < bindparam("before"),
+        )
+        .where(sql_text("NOT attention"))
+        .values(credentials=None)
+    )
+)
+
+
+async def forget_kept(transaction: Transaction, *, before: int) -> None:
+    """Delete the credentials of sessions that ended before a time (ms) and were not rated."""
+    await _FORGET_KEPT.change(transaction, before=before)
 
 
 # By the primary key. Locks the session; run again, it finds nothing to change that matters.

@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
+from bridge import metrics
 from bridge.backoff import Backoff
 from bridge.store.connection import Transaction, WriteConnection
 from bridge.store.driver_errors import Unavailable, describe, unavailable
@@ -236,6 +237,8 @@ class Writer:
         self._committing = True
         await connection.commit()
         self.commits += 1
+        metrics.COMMITS.inc()
+        metrics.WORKS.inc(len(batch))
         return outcomes
 
     async def _clean_up(self, batch: list[_Item], error: Exception) -> bool:

@@ -165,6 +165,8 @@ class ScriptedAgent:
     async def _say(self, conversation: SandboxConversation, lines: tuple[str, ...]) -> bool:
         """Write lines at a person's pace until a person takes over. Tell whether all were said."""
         for line in lines:
+            if self.serves(conversation.id) and conversation.state == "OPEN":
+                await self._liveperson.typing(conversation.id)
             await asyncio.sleep(self._pace.answer)
             if not self.serves(conversation.id) or conversation.state != "OPEN":
                 return False

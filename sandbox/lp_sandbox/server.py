@@ -43,6 +43,10 @@ class Sandbox:
     ) -> None:
         self.wire = Wire()
         self.liveperson = LivePersonSandbox(self.wire)
+        # A real agent's workspace does both; one that is not scripted does it itself.
+        manners = self.liveperson.manners
+        manners.agents_accept = manners.agents_read = scripted
+        manners.reading_seconds = 0.8
         self.slack = SlackSandbox(self.wire)
         self.agent = ScriptedAgent(self.liveperson, on=scripted, pace=pace, changed=self._changed)
         self.page = Page(

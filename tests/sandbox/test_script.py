@@ -55,7 +55,8 @@ def ask(sandbox: Sandbox, conversation: SandboxConversation, text: str) -> None:
 
 
 def said(conversation: SandboxConversation) -> list[str | None]:
-    return [event.text for event in conversation.main.events if event.agent]
+    events = conversation.main.events
+    return [event.text for event in events if event.agent and event.is_content]
 
 
 async def until(changes: asyncio.Queue[Change], holds: object) -> None:

@@ -103,7 +103,7 @@ def test_listeners_are_those_of_the_table() -> None:
     register_listeners(app, Relay().service)  # type: ignore[arg-type] # notes what Bolt would be told
     assert app.named["event"] == {name.partition(".")[0] for name in scopes.EVENTS}
     assert app.named["command"] == set(scopes.COMMANDS)
-    assert app.named["action"] == {"lp_end", "lp_again"}
+    assert app.named["action"] == {"lp_end", "lp_again", "lp_urgent", "lp_normal"}
     assert app.named["view"] == {"lp_choice"}
     assert app.catch_alls == {"event", "command", "action"}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, WorkerId
-from bridge.store import inbox
+from bridge.store import inbox, outbox
 from bridge.store.connection import Transaction
 from bridge.store.database import Database
 from bridge.store.models import INBOX
-from bridge.store.rows import InboxRow, NewInbox
+from bridge.store.rows import InboxRow, NewInbox, NewOutbox
 from bridge.store.sessions import add_session
 
 SESSION = SessionId("s1")
@@ -102,3 +102,34 @@ async def test_parts_of_different_kinds_keep_their_order(database: Database) -> 
         ("press", "receipt", 0),
         ("text", "words", 1),
     ]
+
+
+async def test_a_message_is_found_by_the_number_that_liveperson_gave_it(
+    database: Database,
+) -> None:
+    row = await prepared(database)
+
+    async def work(transaction: Transaction) -> dict[int, MessageTs]:
+        await inbox.mark_sent(transaction, row.id, "d", 7)
+        return await inbox.messages_by_number(transaction, SESSION, "d", [6, 7, 8])
+
+    assert await database.writer.run(work) == {7: TS}
+
+
+async def test_the_last_events_that_stand_in_the_thread_are_known(database: Database) -> None:
+    await prepared(database)
+
+    async def work(transaction: Transaction) -> list[tuple[int, MessageTs]]:
+        items = [
+            NewOutbox(kind="agent", payload="{}", dialog_id=dialog, sequence=number)
+            for dialog, number in (("d", 1), ("d", 4), ("d", 9), ("e", 2), ("d", 11))
+        ]
+        rows = await outbox.add(transaction, SESSION, items)
+        notes = [
+            {"row": row.id, "session": "s1", "epoch": 1, "ts": f"{row.sequence}.0", "at": 1}
+            for row in rows[:4]  # the last one is not posted
+        ]
+        await outbox.mark_all_posted(transaction, notes)
+        return await outbox.last_shown(transaction, SESSION, "d", 2)
+
+    assert await database.writer.run(work) == [(4, "4.0"), (9, "9.0")]

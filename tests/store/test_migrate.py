@@ -70,6 +70,7 @@ async def test_upgraded_database_is_what_the_models_say(
                 "ix_sessions_open",
                 "ix_sessions_person",
                 "ix_sessions_unheard",
+                "ix_sessions_kept",
                 "ix_inbox_waiting",
                 "ix_outbox_waiting",
                 "uq_inbox_number",

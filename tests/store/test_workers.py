@@ -136,6 +136,27 @@ async def test_claims_take_what_nobody_owns_then_what_the_dead_have_left(
     assert await claim(database, 9) == {}
 
 
+async def test_credentials_are_kept_until_it_is_too_late_to_rate(database: Database) -> None:
+    async def work(transaction: Transaction) -> list[str]:
+        for name, live, attention, closed in (
+            ("open", True, False, None),
+            ("old", False, False, 10),
+            ("being sent", False, True, 10),
+            ("new", False, False, 30),
+        ):
+            values = {"id": name, "request_key": name, "team_id": "T", "channel_id": "C"}
+            values |= {"opener_id": "U", "account": "1", "state": "closed", "credentials": "jwt"}
+            await sessions.add_session(transaction, values, WorkerId("w"))
+            changed = {"live": live, "attention": attention, "closed_at": closed}
+            await sessions.change_session(transaction, SessionId(name), 1, **changed)
+        await workers.forget_kept(transaction, before=20)
+        names = [SessionId(name) for name in ("open", "old", "being sent", "new")]
+        rows = await sessions.sessions_by_id(transaction, names)
+        return [row.id for row in rows if row.credentials is not None]
+
+    assert await database.writer.run(work) == ["open", "being sent", "new"]
+
+
 async def test_all_that_want_an_owner_or_have_one_can_be_counted(database: Database) -> None:
     await fleet(database, {"mine": ME, "nobodys": None, "left": DEAD, "over": None})
     async with database.read() as transaction:

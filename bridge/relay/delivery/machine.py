@@ -17,17 +17,17 @@ from __future__ import annotations
 
 import bisect
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
 import structlog
 
-from bridge.ids import InboxId
+from bridge.ids import InboxId, MessageTs
 from bridge.liveperson.dialog import Dialog, Gap, weight
 from bridge.liveperson.events import AcceptStatusEvent, HiddenEvent, TextEvent
 from bridge.liveperson.frames import EventChange
-from bridge.relay.shared.items import Queued, queued
+from bridge.relay.shared.items import Answer, Queued, queued
 from bridge.relay.shared.own_words import is_marker, marker_of
 from bridge.store.handover import Handover
 from bridge.store.rows import DialogPosition, InboxRow
@@ -37,6 +37,8 @@ log = structlog.get_logger(__name__)
 REMEMBERED = 32
 """How many finished rows and numbers are remembered: a query of the inbox that began before a row
 was finished may still return it."""
+WRITTEN = 64
+"""Of so many numbers it is remembered which messages they are."""
 STRANGERS = 8
 """At most so many dialogs that are not this session's are logged."""
 PENDING_WEIGHT = 4 * 1024 * 1024
@@ -79,6 +81,10 @@ class Batch:
     """By dialog: how far it has been dealt with, once this is stored."""
 
 
+def _ignore(_dialog: str, _receipt: AcceptStatusEvent, _ours: bool) -> None:
+    """What a delivery does with receipts unless its owner wants them."""
+
+
 class Delivery:
     """The state of one session's delivery, and every decision about it."""
 
@@ -99,10 +105,12 @@ class Delivery:
         "_unnumbered",
         "_waiting",
         "_weight",
+        "_written",
         "consumer_id",
         "held_up",
         "in_flight",
         "noting",
+        "on_receipt",
         "pending",
         "survey",
         "turning",
@@ -126,6 +134,11 @@ class Delivery:
         self.pending: list[Heard] = []
         """Events to be shown that are not stored yet, in order."""
         self._weight = 0
+        self.on_receipt: Callable[[str, AcceptStatusEvent, bool], None] = _ignore
+        """Called once for each receipt that the dialogs hold: the dialog, the receipt, and whether
+        it is ours. Nothing hangs on it."""
+        self._written: dict[tuple[str, int], MessageTs] = {}
+        """Which messages in Slack the last numbers of ours are."""
         self._waiting: list[Queued] = []
         self._doubts: list[InboxId] = []
         self._confirmed: dict[InboxId, Number] = {}
@@ -282,9 +295,23 @@ class Delivery:
                 if row.item.numbered:
                     self._unnumbered[row.id] = row, dialog
         else:
-            self._number(row.id, dialog, sequence)
+            self._number(row, dialog, sequence)
             self._dialogs[dialog].ours(sequence)
         self._advance()
+
+    def receipted(self, dialog: str, sequence: int) -> bool:
+        """LivePerson gave this number to a receipt of ours, which need not come back.
+
+        True: there is something to store, or something is missing. It proves nothing of what the
+        dialog holds: only a receipt that `CatchUp` sends after a subscription does.
+        """
+        self._dialogs[dialog].ours(sequence, receipt=True)
+        self._advance()
+        return bool(self.pending) or self.gap
+
+    def done(self, row: Queued) -> None:
+        """LivePerson has done what the row asks for, which becomes no event."""
+        self._confirmed[row.id] = (None, None)
 
     def not_done(self) -> None:
         """LivePerson says that it did not take the message in flight."""
@@ -332,6 +359,10 @@ class Delivery:
         """Messages that are sent, and whose rows do not say so yet."""
         return [(row, *number) for row, number in self._confirmed.items()]
 
+    def written(self, dialog: str, sequence: int) -> MessageTs | None:
+        """Which message in Slack became this event, if it was one of the last of this owner."""
+        return self._written.get((dialog, sequence))
+
     # LivePerson → Slack
 
     @property
@@ -348,7 +379,7 @@ class Delivery:
         for change in changes:
             dialog = self._dialogs.get(change.dialog_id)
             if dialog is not None:
-                dialog.feed(change, own=self._is_ours(change))
+                dialog.feed(change, own=self.is_ours(change))
             elif len(self._strangers) < STRANGERS and change.dialog_id not in self._strangers:
                 self._strangers.add(change.dialog_id)
                 log.warning(
@@ -452,12 +483,12 @@ class Delivery:
         """Deal with whatever stands next to the cursors. The only place where cursors move."""
         for name, dialog in self._dialogs.items():
             for late in dialog.take_late():
-                if self._is_ours(late):
+                if self.is_ours(late):
                     self._late_own.append((name, late))
                 else:
                     self._show(Heard(name, late, late=True))
             while not self._full and (change := dialog.peek()) is not None:
-                if not self._is_ours(change):
+                if not self.is_ours(change):
                     self._show(Heard(name, change))
                 elif not self._own(name, change, whole=whole):
                     break
@@ -470,7 +501,9 @@ class Delivery:
             ]
 
     def _show(self, heard: Heard) -> None:
-        if not isinstance(heard.change.event, AcceptStatusEvent | HiddenEvent):
+        if isinstance(heard.change.event, AcceptStatusEvent):
+            self.on_receipt(heard.dialog, heard.change.event, False)
+        elif not isinstance(heard.change.event, HiddenEvent):
             self.pending.append(heard)
             self._weight += weight(heard.change)
 
@@ -479,7 +512,8 @@ class Delivery:
         """Whether so many bytes wait to be stored that further events wait in their dialogs."""
         return self._weight > PENDING_WEIGHT
 
-    def _is_ours(self, change: EventChange) -> bool:
+    def is_ours(self, change: EventChange) -> bool:
+        """Whether our consumer is its originator."""
         if change.role == "CONSUMER":
             return True
         return self.consumer_id is not None and change.is_by(self.consumer_id)
@@ -489,6 +523,8 @@ class Delivery:
         if (dialog, change.sequence) in self._numbers:
             return True
         event, marker = change.event, change.external_id
+        if isinstance(event, AcceptStatusEvent):
+            self.on_receipt(dialog, event, True)
         possible = self._candidates(dialog, change.sequence)
         candidates = [row for row in possible if row.item.may_be(event)]
         if not candidates and not isinstance(event, TextEvent):
@@ -507,7 +543,7 @@ class Delivery:
             if marker is None:
                 found = [row for row in candidates if row.item.looks_like(event)]
         if found:
-            self._number(found[0].id, dialog, change.sequence)
+            self._number(found[0], dialog, change.sequence)
         else:
             self._elsewhere.append(change.sequence)
         return True
@@ -531,12 +567,16 @@ class Delivery:
         where, above = self._left.get(row, (dialog, -1))
         return where == dialog and sequence > above
 
-    def _number(self, row: InboxId, dialog: str, sequence: int) -> None:
-        self._unnumbered.pop(row, None)
-        self._confirmed[row] = (dialog, sequence)
-        self._numbers[dialog, sequence] = row
+    def _number(self, row: Queued, dialog: str, sequence: int) -> None:
+        self._unnumbered.pop(row.id, None)
+        self._confirmed[row.id] = (dialog, sequence)
+        self._numbers[dialog, sequence] = row.id
         if len(self._numbers) > REMEMBERED:
             del self._numbers[next(iter(self._numbers))]
+        if row.item.numbered and not isinstance(row.item, Answer):  # that is no message in Slack
+            self._written[dialog, sequence] = row.message_ts
+            if len(self._written) > WRITTEN:
+                del self._written[next(iter(self._written))]
 
     def _is_sent(self, row: InboxId) -> bool:
         return row in self._confirmed or row in self._finished

@@ -8,12 +8,14 @@ publishes anything else. Items that are not ready yet are prepared meanwhile by 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
+from bridge import metrics
 from bridge.backoff import Backoff
-from bridge.ids import OPERATOR, REMOVAL, InboxId, UserId
+from bridge.ids import OPERATOR, REMOVAL, InboxId, MessageTs, UserId
 from bridge.liveperson.connection import Connection, Wait
 from bridge.liveperson.errors import (
     OutcomeUnknown,
@@ -34,7 +36,7 @@ from bridge.relay.delivery.messages import (
 from bridge.relay.delivery.preparer import Preparer
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import Answer, Close, Press, Queued, Text
+from bridge.relay.shared.items import Answer, Close, Press, Queued, Text, Urgency
 from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.own_words import marker_of
 from bridge.relay.shared.pump import Pump
@@ -53,6 +55,10 @@ FAILURES = 5
 """After so many failures of LivePerson a message is given up, so that the others can go on."""
 ECHOED_PATIENCE = 0.2
 """Seconds that the answer to a message may still take once its echo has come."""
+URGENT_SECONDS = 300
+"""In how many seconds an answer is asked for when a conversation is urgent (LivePerson's own)."""
+NORMAL_SECONDS = 3_600
+"""The same when it is not, where LivePerson has not told what the account has."""
 UNAUTHORISED = 401
 """LivePerson's code for a request with a token that it no longer takes."""
 
@@ -77,7 +83,9 @@ class Publisher:
         "_standing",
         "_wait",
         "_wake",
+        "acted",
         "closer",
+        "has_set",
         "pump",
         "refusal",
         "said",
@@ -97,6 +105,8 @@ class Publisher:
         self._standing = standing
         self.said = False
         """Whether LivePerson has got anything that was written, since this owner runs it."""
+        self.acted: Callable[[MessageTs], None] = lambda ts: None
+        """Called with the time of what somebody has written or pressed in the thread."""
         self._record = record
         self._deps = deps
         self._delivery = delivery
@@ -105,6 +115,8 @@ class Publisher:
         self._connection: Connection | None = None
         self._failures: dict[InboxId, int] = {}
         self._backoff = Backoff(first=1.5, cap=12.0, jitter=0.5)
+        self.has_set = False
+        """Whether LivePerson has set how soon an answer is wanted, and its change is to come."""
         self.closer: UserId | None = None
         """Who asked to end the conversation."""
         self.refusal: Verdict | None = None
@@ -136,6 +148,8 @@ class Publisher:
     def add(self, rows: Sequence[InboxRow]) -> None:
         """Queue committed rows; skip those that are known already."""
         self._delivery.add(rows)
+        for row in rows:
+            self.acted(row.message_ts)
         if self._connection is not None:
             self.pump.kick()
             self._preparer.kick()
@@ -240,6 +254,8 @@ class Publisher:
                 )
             case Close():
                 await self._close(row)
+            case Urgency(ttr=ttr):
+                await self._set_ttr(row, ttr)
             case _:
                 log.error("publisher.unknown_item", session=self._record.row.id, kind=row.kind)
                 await self.give_up([row], "This version of the bridge cannot send it.", "")
@@ -296,6 +312,8 @@ class Publisher:
         crash_point("publish.answered")
         number = self._delivery.begin_note(row)
         self._receipt.begin()
+        metrics.SENT.inc()
+        metrics.UP_SECONDS.observe(max(time.time() - float(row.message_ts), 0.0))
         self._deps.ledger.sent(
             self._record.row, row.id, *number, lambda ours: self._noted(row, number, ours)
         )
@@ -327,6 +345,7 @@ class Publisher:
             return await outbox.add(connection, self._record.row.id, said)
 
         added = await self._record.commit(work)
+        metrics.NOT_SENT.inc(len(rows))
         self._delivery.remove([row.id for row in rows])
         self._record.changed(added)
 
@@ -361,6 +380,30 @@ class Publisher:
             error = failed
         crash_point("close.answered")
         self._give_verdict(Verdict(row, error, talk))
+
+    async def _set_ttr(self, row: Queued, ttr: str) -> None:
+        """Say how soon an answer is wanted. The thread is told when LivePerson shows the change."""
+        connection, conversation = self._connection, self._record.row.conversation_id
+        if connection is None or conversation is None:
+            return
+        self._record.check_lease()
+        seconds = URGENT_SECONDS if ttr == "URGENT" else self._record.normal_ttr or NORMAL_SECONDS
+        try:
+            await connection.set_ttr(conversation, ttr, seconds)
+        except Throttled as throttled:
+            await asyncio.sleep(throttled.retry_after or 1.0)
+        except RequestRefused as refused:
+            self._refused(row, refused, "")
+        except ServerFailed as failed:
+            if self._failed_once_more(row) < FAILURES:
+                await asyncio.sleep(self._backoff.next())
+            else:
+                self._give_verdict(Verdict(row, failed))
+        else:
+            crash_point("ttr.answered")
+            self._delivery.done(row)
+            self.has_set = True
+            self._wake()
 
     def _waits(self, row: Queued) -> bool:
         return any(each.id == row.id for each in self._delivery.waiting)
@@ -402,6 +445,10 @@ class Publisher:
                 pass  # the talk has ended; no survey has come, so what is left is ended, too
             case Close(), error:
                 await self._not_closed(row, error)
+            case Urgency(), error if error is not None:
+                await self._fail(
+                    [row], error.code, [notice(notices.not_marked(error_words(error)))]
+                )
             case _, ServerFailed() as failed:
                 if any(each.id == row.id for each in self._delivery.unsent):
                     await self._failed_again(row, failed)
@@ -428,7 +475,7 @@ class Publisher:
 
     async def _not_closed(self, row: Queued, error: RequestRefused | ServerFailed | None) -> None:
         """LivePerson did not end the conversation: say so, and let it go on."""
-        reason = trouble("request_refused" if error is None else error.code).what
+        reason = error_words(error)
         said = notice(notices.not_ended(reason))
         state = self._standing()
 
@@ -442,3 +489,8 @@ class Publisher:
         added = await self._record.commit(work)
         self._delivery.remove([row.id])
         self._record.changed(added, state=state.value)
+
+
+def error_words(error: RequestRefused | ServerFailed | None) -> str:
+    """Why LivePerson has not done something, in a sentence; None: it has only not shown it."""
+    return trouble("request_refused" if error is None else error.code).what

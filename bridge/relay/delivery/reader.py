@@ -15,6 +15,7 @@ from bridge.liveperson.events import AcceptStatusEvent, ChatStateEvent
 from bridge.liveperson.frames import (
     ConversationChange,
     ConversationChanges,
+    EventChange,
     MessagingEvents,
     Notification,
 )
@@ -52,6 +53,7 @@ class Reader:
         "observe",
         "stale",
         "surveys",
+        "typing",
     )
 
     def __init__(
@@ -69,6 +71,8 @@ class Reader:
         """Whether a notification may have been lost, so that the dialogs are to be read again."""
         self.surveys: set[str] = set()
         """Dialogs that are surveys."""
+        self.typing: Callable[[EventChange], None] = lambda change: None
+        """Called when somebody types, or has stopped: nothing of that is stored."""
         self.observe: Callable[[], Awaitable[None]] | None = None
         """Called before events are stored: who has joined is told before what they say."""
 
@@ -76,6 +80,9 @@ class Reader:
         """Take a notification; the session stores it later. True: there is nothing to do."""
         if isinstance(notification, MessagingEvents):
             self._delivery.consumer_id = self._record.row.consumer_id
+            for change in notification.changes:
+                if not change.event.takes_sequence and not self._delivery.is_ours(change):
+                    self.typing(change)
             nothing = not self._delivery.heard(notification.changes)
             self._catch_up.arrived()
             return nothing

@@ -35,6 +35,10 @@ CLOSED_WORDS_MS = 60_000
 APPS = "bridge:apps"
 """The `dialog_id` of a thread's only notice about messages by apps: it makes the row unique."""
 
+URGENCY_WORDS = (MentionWord.URGENT, MentionWord.NORMAL)
+MARKABLE = frozenset({State.READY, State.WAITING, State.ACTIVE, State.RECONNECTING})
+"""States in which it can be said how soon an answer is wanted."""
+
 Answer = Callable[[Transaction], Awaitable[list[NewOutbox]]]
 
 
@@ -110,7 +114,7 @@ class Intake:
             if rows and held.live and held.quick_replies != thread.quick_replies_over:
                 said += over(read_open(held.quick_replies))
             if said:
-                await self._say(transaction, session, said, held)
+                await self.say(transaction, session, said, held)
             else:
                 await self.wake_owner(transaction, session, held.owner)
             if rows and held.live and self._supervisor.shares(session):
@@ -159,7 +163,7 @@ class Intake:
             held = await sessions.lock_live(transaction, session)
             if not held.live or not await outbox.add(transaction, session, [told]):
                 return held.live, None
-            return True, await self._say(transaction, session, [], held)
+            return True, await self.say(transaction, session, [], held)
 
         live, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
         if live:
@@ -174,12 +178,21 @@ class Intake:
                 await self.close(row, message.user, message.ts)
                 return
             word = MentionWord.STATUS  # the status says that the conversation has ended
+        if word in (MentionWord.URGENT, MentionWord.NORMAL) and not stranger:
+            row = await self._session(thread.session)
+            if row is not None and markable(row) and urgent(row) != (word is MentionWord.URGENT):
+                await self.mark(row, message.user, message.ts, urgent=word is MentionWord.URGENT)
+                return
         bot = self._deps.workspaces.bot_user_id(message.team)
 
         async def answer(transaction: Transaction) -> list[NewOutbox]:
             row = await sessions.session_by_id(transaction, thread.session)
-            if word is MentionWord.END:
+            if word is MentionWord.END or (stranger and word in URGENCY_WORDS):
                 said = notices.other_workspace()
+            elif word in URGENCY_WORDS:
+                able = row is not None and markable(row)
+                already = notices.marked_already(urgent=word is MentionWord.URGENT)
+                said = already if able else notices.not_markable()
             elif word is MentionWord.STATUS and row is not None:
                 said = notices.status(row.label or row.account, State(row.state), row.agent_name)
             else:
@@ -214,13 +227,24 @@ class Intake:
             )
             if not rows:
                 return None
-            return await self._say(transaction, thread.session, await answer(transaction))
+            return await self.say(transaction, thread.session, await answer(transaction))
 
         owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+        self._supervisor.acted(thread.session, message.ts)
         self.wake(thread.session, owner)
 
     async def close(self, row: SessionRow, user: UserId, ts: MessageTs) -> None:
         """Have a conversation ended after the messages that were written before `ts`."""
+        await self._ask(row, user, ts, items.Close())
+
+    async def mark(self, row: SessionRow, user: UserId, ts: MessageTs, *, urgent: bool) -> None:
+        """Have LivePerson told how soon an answer is wanted."""
+        await self._ask(row, user, ts, items.Urgency("URGENT" if urgent else "NORMAL"))
+
+    async def _ask(
+        self, row: SessionRow, user: UserId, ts: MessageTs, item: items.Close | items.Urgency
+    ) -> None:
+        """Ask LivePerson for something, once for this `ts`."""
 
         async def work(transaction: Transaction) -> list[InboxRow]:
             held = await sessions.lock_live(transaction, row.id)
@@ -233,7 +257,7 @@ class Intake:
                 channel=row.channel_id,
                 ts=ts,
                 user=user,
-                items=[packed(items.Close())],
+                items=[packed(item)],
             )
             await self.wake_owner(transaction, row.id, held.owner)
             return rows
@@ -242,7 +266,7 @@ class Intake:
         crash_point("close.committed")
         self._supervisor.deliver(row.id, rows)
 
-    async def _say(
+    async def say(
         self,
         transaction: Transaction,
         session: SessionId,
@@ -277,7 +301,7 @@ class Intake:
         async def work(transaction: Transaction) -> tuple[bool, WorkerId | None]:
             if not await first(transaction):
                 return False, None
-            return True, await self._say(transaction, session, items)
+            return True, await self.say(transaction, session, items)
 
         told, owner = await self._deps.database.writer.run(work)
         if told:
@@ -297,6 +321,16 @@ class Intake:
         """Have the session's actor look, if it runs here; if nobody runs the session, claim it."""
         if not self._supervisor.look(session) and owner is None:
             self._supervisor.claim_soon()
+
+
+def markable(row: SessionRow) -> bool:
+    """Whether it can be said of a session how soon an answer is wanted."""
+    return row.live and row.state in MARKABLE
+
+
+def urgent(row: SessionRow) -> bool:
+    """Whether an answer is wanted soon, as LivePerson has told."""
+    return row.ttr in ("URGENT", "PRIORITIZED")
 
 
 def _constant(*items: NewOutbox) -> Answer:

@@ -12,6 +12,8 @@ class MentionWord(StrEnum):
     """What one can say to the bridge in a thread."""
 
     STATUS = "status"
+    URGENT = "urgent"
+    NORMAL = "normal"
     END = "end"
     HELP = "help"
 

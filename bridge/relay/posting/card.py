@@ -167,6 +167,7 @@ class Card:
             opener=row.opener_id,
             reason=row.reason,
             live=row.live,
+            ttr=row.ttr,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 import structlog
 
+from bridge import metrics
 from bridge.backoff import Backoff
 from bridge.ids import MessageTs
 from bridge.relay.posting.card import Card
@@ -18,6 +19,7 @@ from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.pump import Pump
+from bridge.relay.shared.ratings import QUESTION, RATED, Rated, read_rated
 from bridge.relay.shared.record import Record, notice
 from bridge.slack.views import notices
 from bridge.slack.web.errors import SlackError, SlackRefused
@@ -26,8 +28,10 @@ from bridge.store import outbox
 from bridge.store.connection import Transaction
 from bridge.store.handover import Handover
 from bridge.store.rows import OutboxRow
-from bridge.store.sessions import FencedError
+from bridge.store.sessions import FencedError, now_ms
 
+OWN = ("bridge:", "press:")
+"""How the identity of a row begins that shows no event of LivePerson's."""
 REMEMBERED = 32
 """How many finished rows are remembered: a query that began before may still return them."""
 
@@ -51,6 +55,7 @@ class Poster:
         "_waiting",
         "card",
         "pump",
+        "shown",
     )
 
     def __init__(
@@ -66,6 +71,9 @@ class Poster:
         self._bell = Bell()
         self._finished: list[int] = []
         self._failed = failed
+        self.shown: Callable[[OutboxRow, MessageTs, bool], None] = lambda row, ts, whole: None
+        """Called when a row's message was posted. Its last argument: whether it shows an event of
+        LivePerson's, which now stands in the thread as a whole."""
         self._receipt = PendingReceipt(deps.ledger)
         self._hold = self._posting.hold
         self.pump = Pump(
@@ -180,8 +188,20 @@ class Poster:
             await self._not_shown(row, error, thread=True)
             return
         self._receipt.begin()
+        metrics.POSTED.inc()
+        metrics.DOWN_SECONDS.observe(max(now_ms() - row.created_at, 0) / 1000)
         self._deps.ledger.posted(self._record.row, row.id, ts, self._noted)
+        if ts is not None:
+            self.shown(row, ts, is_event(row) and not self._goes_on(row))
         await self._hold.over()
+
+    def _goes_on(self, row: OutboxRow) -> bool:
+        """Whether another part of the same event follows: they stand next to each other."""
+        after = self._waiting[1] if len(self._waiting) > 1 else None
+        return after is not None and (after.dialog_id, after.sequence) == (
+            row.dialog_id,
+            row.sequence,
+        )
 
     def _noted(self, ours: bool) -> None:
         crash_point("post.noted")
@@ -195,6 +215,8 @@ class Poster:
             await self._posting.mark(msgspec.json.decode(row.payload, type=Mark))
         elif row.kind == CHANGE:
             await self._change(msgspec.json.decode(row.payload, type=Change))
+        elif row.kind == RATED:
+            await self._rated(read_rated(row.payload))
         else:
             return await self._post(row)
         return None
@@ -207,6 +229,14 @@ class Poster:
             history = await outbox.of_event(connection, session, name, change.sequence)
         for ts, post in updates(change, parts, history):
             await self._posting.update(ts, post)
+
+    async def _rated(self, rated: Rated) -> None:
+        """Have the question how it was show the answer. The same twice does no harm."""
+        async with self._deps.database.read() as connection:
+            asked = await outbox.of_event(connection, self._record.row.id, QUESTION, 0)
+        for each in asked:
+            if each.slack_ts is not None:
+                await self._posting.update(each.slack_ts, Post(rated.text, rated.blocks))
 
     async def _post(self, row: OutboxRow) -> MessageTs:
         return await self._posting.post_once(
@@ -230,6 +260,12 @@ class Poster:
             return await outbox.add(transaction, self._record.row.id, said)
 
         self._record.changed(await self._record.commit(work))
+        metrics.NOT_POSTED.inc()
+
+
+def is_event(row: OutboxRow) -> bool:
+    """Whether a row shows something that LivePerson has told, and that has a number there."""
+    return bool(row.dialog_id) and not row.dialog_id.startswith(OWN)
 
 
 def in_doubt(waiting: Iterable[OutboxRow]) -> set[int]:

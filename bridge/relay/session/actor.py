@@ -39,6 +39,8 @@ from bridge.relay.session.consumer import Consumer
 from bridge.relay.session.conversation import Conversation
 from bridge.relay.session.decisions import MAIN, Happening, Observed
 from bridge.relay.session.outage import Outage
+from bridge.relay.session.rating import Rater
+from bridge.relay.session.signals import Signals
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.record import Record, notice
@@ -73,12 +75,14 @@ class Session:
         "_gone",
         "_look",
         "_outage",
+        "_rater",
         "_violations",
         "delivery",
         "poster",
         "publisher",
         "reader",
         "record",
+        "signals",
     )
 
     def __init__(self, row: SessionRow, deps: SessionDeps, *, fresh: bool) -> None:
@@ -104,6 +108,11 @@ class Session:
         )
         self.poster = Poster(self.record, deps, failed=self._fail_with)
         self.reader = Reader(self.record, deps, self.delivery, self._agents)
+        self.signals = Signals(
+            self.record, deps, self.delivery, self.poster, self._agents, wake=self._bell.ring
+        )
+        self.publisher.acted = self.signals.acted
+        self.reader.typing = self.signals.typing
         account = deps.settings.account(row.account)
         self._conversation = Conversation(
             self.record, self.reader, self.delivery, self._agents, account
@@ -114,6 +123,7 @@ class Session:
         )
         self._outage = Outage(self.record, deps.timings)
         self._consumer = Consumer(self.record, deps, account, self._outage)
+        self._rater: Rater | None = None
 
     @property
     def id(self) -> SessionId:
@@ -130,9 +140,10 @@ class Session:
             await self._drain()
         finally:
             try:
-                await self.publisher.detach()
+                await self._detach()
             finally:
                 await self.poster.pump.stop()
+                await self.signals.stop()
 
     async def _take_over(self) -> None:
         """Continue from the store, read in one transaction: after a restart every session does."""
@@ -144,6 +155,8 @@ class Session:
         self.delivery.take_over(left)
         self.reader.surveys |= {each.dialog_id for each in left.dialogs if each.dialog_type != MAIN}
         self._conversation.take_over(left)
+        if self.record.row.live:
+            self.signals.take_over(left)
 
     async def finish(self) -> None:
         """Finish the message and the post under way, and begin no other: another owner follows."""
@@ -209,7 +222,7 @@ class Session:
                     await gate.aclose()
                     await self._online(connection)
                 finally:
-                    await self.publisher.detach()
+                    await self._detach()
                     if isinstance(self._failure, Transient):
                         self._failure = None  # it was about this connection
 
@@ -237,6 +250,7 @@ class Session:
             await self._strand()
             talk = self._conversation.talk
             self.publisher.attach(connection, talk.dialog, survey=talk.surveys)
+            self.signals.attach(connection)
             await self._outage.over(self._conversation.standing)
 
     async def _observe(self) -> None:
@@ -283,12 +297,16 @@ class Session:
             await self.reader.absorb()
             if self.publisher.said:
                 await self._conversation.written()
+            if self.publisher.has_set:  # if its change does not come, the card would not know
+                self.publisher.has_set = False
+                await self._conversation.look(connection)
+                await self._observe()
             if self.publisher.refusal is not None:
                 await self._look_at_refusal(connection)
             if (closed := self._conversation.closed) is not None:
                 await self.publisher.detach()
                 await self._certainty.read_to_the_end(connection)
-                await ending.finish_closed(self.record, self.publisher, closed)
+                await ending.finish_closed(self.record, self.publisher, closed, asks=self._asks)
                 return
             if self._gone is not None:
                 await self._leave(connection, self._gone)
@@ -324,11 +342,24 @@ class Session:
         if self.delivery.echoed:
             self.publisher.echoed()
 
+    async def _detach(self) -> None:
+        """Publish nothing more over this connection."""
+        try:
+            await self.signals.detach()
+        finally:
+            await self.publisher.detach()
+
     async def _refresh(self) -> None:
         if self._look:
             self._look = False
             self.poster.refresh()
             await self.publisher.refresh()
+
+    @property
+    def _asks(self) -> bool:
+        """Whether to ask how it was: not where LivePerson has asked itself."""
+        account = self._deps.settings.account(self.record.row.account)
+        return account.satisfaction and not self.reader.surveys
 
     # Trouble
 
@@ -410,6 +441,14 @@ class Session:
 
     # The end
 
+    async def _rated(self) -> float | None:
+        """Pass on how the conversation was rated; returns what `Rater.pass_on` does."""
+        self._bell.clear()
+        await self._refresh()
+        if self._rater is None:
+            self._rater = Rater(self.record, self._deps, self.delivery, self._consumer)
+        return await self._rater.pass_on()
+
     async def _drain(self) -> None:
         """Post what is left, then give the session up."""
         while self.record.row.thread_ts is not None or self._gone is None:
@@ -424,7 +463,12 @@ class Session:
                     continue
             elif failure is not None:
                 raise failure
+            if (wait := await self._rated()) is not None:
+                if wait > 0:
+                    await self._bell.heard(wait)
+                continue
             if await ending.let_go(self.record, self._deps.worker):
                 return
+            self._look = True
             self.poster.refresh()
         await ending.let_go(self.record, self._deps.worker)

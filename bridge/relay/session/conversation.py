@@ -17,12 +17,12 @@ from bridge.relay.delivery.machine import Delivery
 from bridge.relay.delivery.reader import Reader
 from bridge.relay.session.decisions import (
     MAIN,
-    URGENT,
     Happening,
     Observed,
     Talk,
     known_conversation,
     observe,
+    pressing,
     talk_of,
 )
 from bridge.relay.session.survey import begin_survey
@@ -172,7 +172,7 @@ class Conversation:
             for seen in observe(row.agent_id, change, self._skill):
                 await self._tell(seen)
             self._skill = change.skill or self._skill
-            self._record.urgent = change.ttr in URGENT
+            await self._follow_ttr(change)
             if change.delay_until is not None and row.agent_id is None and self.closed is None:
                 until = change.delay_until
                 await self._tell_once(notices.waiting_until(until), f"bridge:delay:{until}")
@@ -198,6 +198,18 @@ class Conversation:
         self.talk = talk if talk.dialog in (None, *self._delivery.dialogs) else self.talk
         if self.talk.kind == MAIN and row.state in (State.SURVEY, State.ENDED):
             await self._record.write(notice(notices.reopened()), state=self.standing.value)
+
+    async def _follow_ttr(self, change: ConversationChange) -> None:
+        """Tell once how soon an answer is asked for, when anybody has changed that."""
+        if change.ttr is None or self.closed is not None or self.talk.kind != MAIN:
+            return
+        now, before = pressing(change.ttr), pressing(self._record.row.ttr)
+        if now is None and change.ttr_seconds is not None and change.ttr == "NORMAL":
+            self._record.normal_ttr = change.ttr_seconds
+        if now != before:
+            await self._record.write(
+                notice(notices.urgency(now)), ttr=change.ttr, ttr_normal=self._record.normal_ttr
+            )
 
     @property
     def standing(self) -> State:

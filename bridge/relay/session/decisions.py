@@ -12,7 +12,8 @@ from bridge.liveperson.metadata import is_over, open_talk
 MAIN = "MAIN"
 NO_SKILL = frozenset({None, "", "-1"})
 """How LivePerson says that no team in particular has it."""
-URGENT = frozenset({"URGENT", "PRIORITIZED"})
+PRESSING = frozenset({"URGENT", "PRIORITIZED"})
+"""Times to respond that mean: sooner than as a rule."""
 
 
 class Happening(StrEnum):
@@ -97,6 +98,11 @@ def observe(
     elif assigned is None and agent is not None and change.participants:
         seen.append(Observed(Happening.LEFT, agent=agent))
     return seen
+
+
+def pressing(ttr: str | None) -> str | None:
+    """How urgent a conversation is, if it is: URGENT or PRIORITIZED."""
+    return ttr if ttr in PRESSING else None
 
 
 def assigned_agent(change: ConversationChange) -> str | None:

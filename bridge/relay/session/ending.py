@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import structlog
 
 from bridge.content.rendered import Rendered
@@ -15,8 +17,9 @@ from bridge.relay.delivery.publisher import Publisher
 from bridge.relay.session.decisions import Observed
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.items import Queued, queued
+from bridge.relay.shared.ratings import question_row
 from bridge.relay.shared.record import Record, notice
-from bridge.slack.views import notices
+from bridge.slack.views import notices, rating
 from bridge.state import State
 from bridge.store import inbox, outbox, sessions
 from bridge.store.connection import Transaction
@@ -30,8 +33,13 @@ CLOSERS_BY_NAME = {OPERATOR: "operator", REMOVAL: "removal"}
 """Who has ended it that is nobody in Slack."""
 
 
-async def finish_closed(record: Record, publisher: Publisher, seen: Observed) -> None:
-    """End the session of a conversation that was closed, and say by whom."""
+async def finish_closed(
+    record: Record, publisher: Publisher, seen: Observed, *, asks: bool = False
+) -> None:
+    """End the session of a conversation that was closed, and say by whom.
+
+    `asks`: and ask how it was, if an agent has taken part.
+    """
     ended_here = record.row.state == State.CLOSING or publisher.asked_to_close
     closer = "consumer" if ended_here else CLOSERS.get(seen.by or "", "other")
     if ended_here and publisher.closer in CLOSERS_BY_NAME:
@@ -43,13 +51,23 @@ async def finish_closed(record: Record, publisher: Publisher, seen: Observed) ->
         State.CLOSED,
         reason=notices.closed_words(closer, agent),
         told=notices.closed_by(closer, agent, surveyed=seen.surveyed),
+        asks=asks and closer != "operator",
     )
 
 
 async def finish(
-    record: Record, publisher: Publisher, state: State, *, reason: str, told: Rendered | None
+    record: Record,
+    publisher: Publisher,
+    state: State,
+    *,
+    reason: str,
+    told: Rendered | None,
+    asks: bool = False,
 ) -> None:
     """End the session: settle the rows that still wait, and say so in the thread.
+
+    `asks`: and ask how it was, if an agent has taken part. The consumer's credentials are then
+    kept, for the answer.
 
     From this commit on, a reply in the thread is answered by the bridge instead of relayed.
     """
@@ -57,7 +75,7 @@ async def finish(
     written = publisher.unwritten()
     confirmed = {each for each, _, _ in written}
     doubtful = {each.id for each in publisher.in_doubt}
-    values = {
+    values: dict[str, Any] = {
         "state": state.value,
         "live": False,
         "reason": reason,
@@ -69,6 +87,10 @@ async def finish(
     }
 
     async def work(connection: Transaction) -> list[OutboxRow]:
+        asked = []
+        if asks and (row.agent_id or await outbox.count_since(connection, row.id, "agent", 0)):
+            asked = [question_row(rating.question())]
+            values["credentials"] = row.credentials
         await sessions.change_session(connection, row.id, row.epoch, **values)
         for item, dialog, sequence in written:
             await inbox.mark_sent(connection, item, dialog, sequence)
@@ -90,7 +112,7 @@ async def finish(
                 unsure, "The conversation is over: start again to ask, or to send it."
             ),
         ]
-        return await outbox.add(connection, row.id, [*said, *over])
+        return await outbox.add(connection, row.id, [*said, *over, *asked])
 
     said = [] if told is None else [notice(told)]
     added = await record.commit(work)
@@ -109,10 +131,11 @@ async def let_go(record: Record, worker: WorkerId) -> bool:
         # now, or will find the session without an owner.
         await sessions.change_session(connection, session, epoch, attention=False, owner=None)
         left = await outbox.waiting(connection, session)
+        rated = await inbox.waiting(connection, session)
         if left and nowhere:
             for row in left:
                 await outbox.mark_failed(connection, row.id, "There is no thread to post to.")
-        elif left:
+        elif left or rated:
             await sessions.change_session(connection, session, epoch, attention=True, owner=worker)
             return False
         return True

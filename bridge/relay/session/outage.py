@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from bridge import metrics
 from bridge.backoff import Backoff
 from bridge.liveperson.errors import LivePersonError
 from bridge.relay.shared.deps import Timings
@@ -59,6 +60,7 @@ class Outage:
             error=error.code,
             detail=str(error),
         )
+        metrics.CONNECTIONS_LOST.labels(error.code).inc()
         if self._since is None:
             self._since = now
         again = now + self._backoff.next(error.retry_after)
@@ -86,8 +88,10 @@ class Outage:
 
         `now`: how the conversation stands.
         """
-        self._since = None
         row = self._record.row
+        if self._since is not None:
+            log.info("session.restored", session=row.id, seconds=round(self.seconds, 1))
+        self._since = None
         if row.state == State.RECONNECTING:
             await self._record.write(
                 notice(notices.connection_restored()), state=now.value, reason=None

@@ -36,6 +36,14 @@ POINTS: Final = (
     "finish.noted",  # the end is stored, its notices not yet posted
 )
 """Every point, in the order of a session's life. A test runs through all of them."""
+FURTHER: Final = (
+    "ttr.answered",  # LivePerson has set how soon an answer is wanted, its row is not marked
+    "rating.committed",  # a press of the question is stored, Slack not yet acknowledged
+    "rating.before",  # about to be sent
+    "rating.answered",  # LivePerson has it, its row is not marked as sent
+    "rating.noted",
+)
+"""Points that not every session comes to."""
 
 _ARMED = os.environ.get("BRIDGE_TEST_CRASH_AT")
 _passed: Counter[str] = Counter()

@@ -14,8 +14,11 @@ from bridge.liveperson.profiles import ProfileDirectory
 from bridge.relay.shared.gate import Gate
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
+from bridge.relay.shared.reactions import Reactions
+from bridge.relay.shared.shown import Shown
 from bridge.relay.shared.threads import Threads
 from bridge.slack.web.directory import Directory
+from bridge.slack.web.pace import Allowance
 from bridge.slack.web.sender import Sender
 from bridge.slack.web.workspaces import Workspaces
 from bridge.store.database import Database
@@ -56,6 +59,10 @@ class Timings:
     """Likewise for a post whose answer was lost."""
     survey: float = 6.0
     """When the talk is over and the conversation is not, a survey has so long to appear."""
+    receipts: float = 1.0
+    """Between two receipts of a session: what comes meanwhile goes into one."""
+    rating: float = 300.0
+    """A rating waits so long for the answer to the second question, and then goes alone."""
     handover: float = 5.0
     """When a session is handed over, a message or post under way has so long to finish."""
 
@@ -78,6 +85,11 @@ class SessionDeps:
     ledger: Ledger
     timings: Timings = field(default_factory=Timings)
     connecting: Gate = field(default_factory=Gate)
+    typing_allowance: Allowance = field(default_factory=lambda: Allowance(50, 10))
+    """By workspace: how often the bridge shows that somebody types. Slack takes 60 a minute."""
+    reactions: Reactions = field(default_factory=Reactions)
+    """What shows on people's messages how far they have come."""
+    shown: Shown = field(default_factory=Shown)
     loading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     """Bounds how many sessions read their rows at once, after a start."""
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))

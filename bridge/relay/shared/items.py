@@ -10,7 +10,7 @@ transcript shows. Pure: no I/O.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 import msgspec
 
@@ -169,6 +169,45 @@ class Close(Item, frozen=True):
         return "(end the conversation)"
 
 
+class Urgency(Item, frozen=True):
+    """Say how soon an answer is wanted. Asked again if the answer is lost: that does no harm."""
+
+    kind: ClassVar[str] = "ttr"
+    fulfilled_at_end: ClassVar[bool] = True
+
+    ttr: Literal["URGENT", "NORMAL"]
+
+    @property
+    def words(self) -> str:
+        """What was asked for."""
+        return f"(mark as {self.ttr.lower()})"
+
+
+class Rating(Item, frozen=True):
+    """How somebody rates a conversation that is over. Said again if the answer is lost."""
+
+    kind: ClassVar[str] = "rating"
+
+    rate: int | None = None
+    """1 to 5; None: whoever was asked would rather not say."""
+    resolved: bool | None = None
+    """Whether the question was resolved; None: that is not known yet."""
+    tried: bool = False
+    """It may have been sent."""
+    final: bool = True
+    """Nothing follows that would complete it."""
+    at: int = 0
+    """When it was pressed: milliseconds since 1970."""
+
+    @property
+    def words(self) -> str:
+        """What was pressed."""
+        if self.rate is None:
+            return "(does not rate it)"
+        resolved = {True: ", resolved", False: ", not resolved", None: ""}[self.resolved]
+        return f"(rates it {self.rate} of 5{resolved})"
+
+
 class Note(Item, frozen=True):
     """A note among colleagues. It is kept, without its text, so that it is answered only once."""
 
@@ -202,7 +241,16 @@ class Unknown(Item, frozen=True):
         return "(unreadable)"
 
 
-KINDS: Final[tuple[type[Item], ...]] = (Text, Press, Answer, Close, Note, Word)
+KINDS: Final[tuple[type[Item], ...]] = (
+    Text,
+    Press,
+    Answer,
+    Close,
+    Urgency,
+    Rating,
+    Note,
+    Word,
+)
 """Every kind that is stored."""
 DECODERS: Final[dict[str, msgspec.json.Decoder[Item]]] = {
     each.kind: msgspec.json.Decoder(each) for each in KINDS

@@ -29,16 +29,16 @@ class Record:
     __slots__ = (
         "_deps",
         "_term",
+        "normal_ttr",
         "posted",
         "reload",
         "row",
-        "urgent",
     )
 
     def __init__(self, row: SessionRow, deps: SessionDeps) -> None:
         self.row = row
-        self.urgent = False
-        """Whether an answer is wanted soon, as LivePerson last told."""
+        self.normal_ttr = row.ttr_normal
+        """In how many seconds an answer is due when nothing is urgent, if LivePerson has told."""
         self._deps = deps
         self._term = deps.lease.term
         self.posted: Callable[[Sequence[OutboxRow]], None] = lambda rows: None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
 from bridge.backoff import Backoff
-from bridge.ids import SessionId
+from bridge.ids import MessageTs, SessionId
 from bridge.relay.session import ending
 from bridge.relay.session.actor import Session
 from bridge.relay.shared.deps import SessionDeps
@@ -47,6 +48,10 @@ class Crew:
         """Whether a session runs here."""
         return session in self._running
 
+    def states(self) -> dict[str, int]:
+        """How many sessions are in which state."""
+        return Counter(session.record.row.state for session, _ in self._running.values())
+
     @property
     def ids(self) -> list[SessionId]:
         """The sessions that run here."""
@@ -74,6 +79,11 @@ class Crew:
         found[0].publisher.add(rows)
         found[0].poster.nudge()
         return True
+
+    def acted(self, session: SessionId, ts: MessageTs) -> None:
+        """Somebody has done something in the thread that LivePerson is not told."""
+        if (found := self._running.get(session)) is not None:
+            found[0].signals.acted(ts)
 
     def look(self, session: SessionId) -> bool:
         """Something was committed for a session; False if it does not run here."""

@@ -10,9 +10,10 @@ from secrets import token_hex
 
 import structlog
 
-from bridge.ids import SessionId, WorkerId
-from bridge.relay.shared.channels import CHANNEL, FREE, MOVED, THREAD
+from bridge.ids import ChannelId, MessageTs, SessionId, WorkerId
+from bridge.relay.shared.channels import CHANNEL, FREE, MOVED, REACTED, THREAD
 from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.ratings import GOOD_FOR_MS
 from bridge.relay.worker.crew import Crew
 from bridge.relay.worker.presence import Presence
 from bridge.store import inbox, outbox, sessions, workers
@@ -40,6 +41,8 @@ HANDED_MS = 1_000
 """Rows for LivePerson younger than this are just being handed to their actor."""
 OVERDUE_MS = 5_000
 """Rows for Slack older than this may have been stored by another worker."""
+FORGET_EVERY = 3_600.0
+"""Seconds between two looks for credentials that are not needed any more."""
 SLACK_SHARE = 0.1
 """A worker gives sessions away only when it has more than its share by this fraction."""
 
@@ -61,6 +64,7 @@ class Supervisor:
         self._strays: set[SessionId] = set()
         self._unreadable: set[SessionId] = set()
         self._strays_at = 0.0
+        self._forget_at = 0.0
         self._counts = 0
         self._incarnation = token_hex(8)
         self._failing: str | None = None
@@ -80,6 +84,10 @@ class Supervisor:
     def count(self) -> int:
         """How many sessions this worker runs."""
         return len(self._crew)
+
+    def states(self) -> dict[str, int]:
+        """How many of them are in which state."""
+        return self._crew.states()
 
     @property
     def trouble(self) -> str | None:
@@ -148,6 +156,22 @@ class Supervisor:
         """Hand committed inbox rows to the session's actor; False if it does not run here."""
         return self._crew.deliver(session, rows)
 
+    def acted(self, session: SessionId, ts: MessageTs) -> None:
+        """Somebody has done something in the thread that LivePerson is not told."""
+        self._crew.acted(session, ts)
+
+    def reacted(self, channel: ChannelId, ts: MessageTs, at: MessageTs) -> bool:
+        """Somebody has seen a message; False if it was not posted here."""
+        session = self._deps.shown.session(channel, ts)
+        if session is not None:
+            self._crew.acted(session, at)
+        return session is not None
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other worker can exist."""
+        return self._alone
+
     def look(self, session: SessionId) -> bool:
         """Rows were committed for a session: look for them. False if it does not run here."""
         return self._crew.look(session)
@@ -166,6 +190,9 @@ class Supervisor:
             self._deps.threads.look_again()
         elif payload == MOVED:
             self._deps.threads.moved()
+        elif payload.startswith(REACTED):
+            channel, ts, at = payload.removeprefix(REACTED).split(" ")
+            self.reacted(ChannelId(channel), MessageTs(ts), MessageTs(at))
         elif payload:
             self.look(SessionId(payload))
         else:
@@ -286,7 +313,7 @@ class Supervisor:
             steps = [self._poll]
             if self._claim_now.is_set() or not self._alone or polls % ALONE_EVERY == 0:
                 self._claim_now.clear()
-                steps = [self._claim, self._poll, self._release_strays]
+                steps = [self._claim, self._poll, self._release_strays, self._forget_kept]
             await self._safely("claim", *steps)
 
     async def _claim(self) -> None:
@@ -367,6 +394,18 @@ class Supervisor:
             await notify(transaction, CHANNEL, FREE)
 
         log.info("worker.gives_away", sessions=len(given))
+        await self._deps.database.writer.run(work)
+
+    async def _forget_kept(self) -> None:
+        """Delete the credentials of conversations that nobody has rated in time."""
+        if (now := self._deps.lease.now) < self._forget_at:
+            return
+        self._forget_at = now + FORGET_EVERY
+        before = sessions.now_ms() - GOOD_FOR_MS
+
+        async def work(transaction: Transaction) -> None:
+            await workers.forget_kept(transaction, before=before)
+
         await self._deps.database.writer.run(work)
 
     # Lost notifications and commits

@@ -24,7 +24,7 @@ import structlog
 from bridge.content.from_blocks import source_of
 from bridge.errors import Transient
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
-from bridge.slack.port import Service, ThreadMessage, WriterKind
+from bridge.slack.port import Reaction, Service, ThreadMessage, WriterKind
 from bridge.slack.receiver.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.receiver.requests import Body, is_clean, parse_json
 from bridge.slack.receiver.seldom_log import SeldomLog
@@ -68,16 +68,39 @@ class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
     attachments: Any = None
 
 
-class Envelope(Origin, tag_field="type", tag="event_callback", kw_only=True):
+class _Addressed(Origin):
+    api_app_id: str | None = None
+
+
+class Envelope(_Addressed, tag_field="type", tag="event_callback", kw_only=True):
     """An event as Slack wraps it."""
 
     event: MessageEvent
-    api_app_id: str | None = None
 
     def is_ours(self, bot: str) -> bool:
         """Whether our own app posted it, under whatever name."""
         app = self.event.app_id
         return self.event.bot_id == bot or (app is not None and app == self.api_app_id)
+
+
+class _Item(msgspec.Struct, gc=False):
+    channel: Id | None = None
+    ts: Ts | None = None
+
+
+class ReactionEvent(msgspec.Struct, tag_field="type", tag="reaction_added", gc=False):
+    """The fields of a `reaction_added` event that the bridge uses."""
+
+    item: _Item
+    user: Id | None = None
+    item_user: Id | None = None
+    event_ts: Ts | None = None
+
+
+class ReactionEnvelope(_Addressed, tag_field="type", tag="event_callback", kw_only=True):
+    """A reaction as Slack wraps it."""
+
+    event: ReactionEvent
 
 
 class MessageFastPath:
@@ -94,26 +117,54 @@ class MessageFastPath:
         try:
             envelope = msgspec.convert(body, Envelope)
         except msgspec.ValidationError:
-            return await self._otherwise(body, headers)
+            try:
+                reaction = msgspec.convert(body, ReactionEnvelope)
+            except msgspec.ValidationError:
+                return await self._otherwise(body, headers)
+            seen = self._reaction(reaction)
+            return seen if isinstance(seen, Reply) else await self.take(seen)
         verdict = self._classify(envelope)
         return verdict if isinstance(verdict, Reply) else await self.take(verdict)
 
-    def read(self, raw: bytes) -> Reply | Envelope | ThreadMessage | None:
+    def read(self, raw: bytes) -> Reply | Envelope | ThreadMessage | Reaction | None:
         """Read a verified request's bytes. Returns the answer, or what `take` has to finish.
 
-        None: it is no message event. Parse it and call this object.
+        None: it is neither a message event nor a reaction. Parse it and call this object.
         """
         if not is_clean(raw):
             return None
         try:
             envelope = _decoder.decode(raw)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return None
+            return self._read_reaction(raw)
         return self._classify(envelope)
 
-    async def take(self, found: Envelope | ThreadMessage) -> Reply:
+    def _read_reaction(self, raw: bytes) -> Reply | Reaction | None:
+        if b"reaction_added" not in raw:
+            return None
+        try:
+            return self._reaction(_reactions.decode(raw))
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            return None
+
+    def _reaction(self, envelope: ReactionEnvelope) -> Reply | Reaction:
+        """What the relay is told of a reaction: that a person has seen what an app has posted."""
+        event = envelope.event
+        known = (self._workspaces.known(team) for team, _ in places_of(envelope))
+        identity = next((each for each in known if each is not None), None)
+        channel, ts, at = event.item.channel, event.item.ts, event.event_ts
+        if identity is None or not (channel and ts and at):
+            return DONE
+        if event.user == identity.bot_user or event.item_user not in (None, identity.bot_user):
+            return DONE
+        return Reaction(identity.team, ChannelId(channel), MessageTs(ts), MessageTs(at))
+
+    async def take(self, found: Envelope | ThreadMessage | Reaction) -> Reply:
         """Finish what `read` could not answer: 200 only after the commit."""
         try:
+            if isinstance(found, Reaction):
+                await self._service.reacted(found)
+                return DONE
             if isinstance(found, Envelope):
                 team = await self._workspaces.first_installed(places_of(found))
                 if team is None:
@@ -212,4 +263,5 @@ def _failed(error: Exception) -> Reply:
     return FAILED
 
 
+_reactions = msgspec.json.Decoder(ReactionEnvelope)
 _decoder = msgspec.json.Decoder(Envelope)

@@ -22,6 +22,14 @@ AGAIN = "lp_again"
 """Opens another conversation; its value is the account."""
 
 
+URGENT = "lp_urgent"
+"""The card's button that asks for an answer soon; its value is the session's id."""
+NORMAL = "lp_normal"
+"""Its opposite."""
+RATE = "lp_rate"
+"""A button of the question how a conversation was; its value is the answer."""
+
+
 def plain_text(text: str, limit: int = TEXT) -> Element:
     """Return a literal text object; it is escaped all the same, as Slack asks."""
     return {"type": "plain_text", "text": escaped_within(text, limit), "emoji": False}

@@ -31,6 +31,12 @@ _HINTS: dict[State, str] = {
 }
 
 
+URGENCY = {"URGENT": "Urgent", "PRIORITIZED": "Prioritized"}
+"""How soon an answer is wanted, in words, if sooner than as a rule."""
+_MARKED = frozenset({State.READY, State.WAITING, State.ACTIVE, State.RECONNECTING})
+"""States in which that can be said."""
+
+
 class CardModel(msgspec.Struct, frozen=True):
     """What the card shows. It has no picture of the agent: Slack refuses a whole message if it
     cannot fetch one of its images, and these are on other people's servers."""
@@ -47,6 +53,8 @@ class CardModel(msgspec.Struct, frozen=True):
     """Why it closed or failed, plain words for the person."""
     live: bool
     """False once closed or failed: nothing more is expected from LivePerson."""
+    ttr: str | None = None
+    """How soon an answer is wanted, as LivePerson calls it."""
 
 
 def card(model: CardModel) -> Rendered:
@@ -55,6 +63,9 @@ def card(model: CardModel) -> Rendered:
         blocks.words("Status  ", bold=True),
         blocks.words(f"{light(model.state)} {state_words(model.state, model.agent_name)}\n"),
     ]
+    urgent = URGENCY.get(model.ttr or "") if model.state in _MARKED else None
+    if urgent:
+        facts += [blocks.words("Priority  ", bold=True), blocks.words(f"⏫ {urgent}\n")]
     if agent := person_name(model.agent_name):
         facts += [blocks.words("Agent  ", bold=True), blocks.words(f"{agent}\n")]
     facts += [blocks.words("Account  ", bold=True), blocks.words(f"{model.account}\n")]
@@ -71,8 +82,16 @@ def card(model: CardModel) -> Rendered:
         shown.append(blocks.actions(skip))
     elif model.state is not State.CLOSING:
         end = blocks.button("End conversation", blocks.END, model.session, style="danger")
-        shown.append(blocks.actions(end))
+        marks = [_mark_button(model)] if model.state in _MARKED else []
+        shown.append(blocks.actions(end, *marks))
     return Rendered(text=summary(model), blocks=shown)
+
+
+def _mark_button(model: CardModel) -> blocks.Element:
+    """Return the button that marks the conversation as urgent, or takes that back."""
+    if model.ttr in URGENCY:
+        return blocks.button("Back to normal", blocks.NORMAL, model.session)
+    return blocks.button("Mark as urgent", blocks.URGENT, model.session)
 
 
 def summary(model: CardModel) -> str:

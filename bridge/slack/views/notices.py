@@ -14,6 +14,8 @@ from bridge.state import State
 
 WORDS: dict[str, str] = {
     "status": "how the conversation stands",
+    "urgent": "ask for an answer soon",
+    "normal": "take that back",
     "end": "end the conversation",
     "help": "this list",
 }
@@ -180,6 +182,33 @@ def not_ended(reason: str) -> Rendered:
     """The conversation could not be ended, and goes on."""
     told = _sentences("The conversation could not be ended.", reason)
     return _aside(f"🟠 {told} It goes on; you can try again.")
+
+
+def urgency(ttr: str | None) -> Rendered:
+    """Somebody has said how soon an answer is wanted; None: no sooner than as a rule."""
+    if ttr is None:
+        return _aside(
+            "The conversation is back to normal: no answer is asked for sooner than usual."
+        )
+    what = "urgent" if ttr == "URGENT" else "prioritized"
+    return _aside(f"⏫ The conversation is marked as {what}: an answer is asked for soon.")
+
+
+def marked_already(*, urgent: bool) -> Rendered:
+    """It was to be marked as what it is."""
+    what = "is marked as urgent already" if urgent else "is not marked as urgent"
+    return _aside(f"The conversation {what}.")
+
+
+def not_markable() -> Rendered:
+    """The conversation is over, or has not begun."""
+    return _aside("🟠 Only an open conversation can be marked as urgent or normal.")
+
+
+def not_marked(reason: str) -> Rendered:
+    """LivePerson did not take it."""
+    told = _sentences("How urgent the conversation is could not be changed.", reason)
+    return _aside(f"🟠 {told} You can try again.")
 
 
 def not_shown(name: str | None, reason: str) -> Rendered:

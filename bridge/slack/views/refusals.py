@@ -121,6 +121,21 @@ def conversation_over() -> str:
     return "This conversation is over, so nothing was sent. Start again to talk to an agent."
 
 
+def not_markable() -> str:
+    """A button that says how soon an answer is wanted, when nobody is there to answer."""
+    return "Only an open conversation can be marked as urgent or normal."
+
+
+def rated_already() -> str:
+    """Somebody has answered the question how it was."""
+    return "This has been answered already, so nothing was changed."
+
+
+def rating_over() -> str:
+    """The question how it was is too old to be answered."""
+    return "It is too late to rate this conversation."
+
+
 def pressed_already(*, quick: bool) -> str:
     """A button that can be pressed once; `quick`: a quick reply, and something else was said."""
     if quick:

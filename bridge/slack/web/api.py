@@ -18,6 +18,7 @@ import msgspec
 from multidict import CIMultiDict
 from yarl import URL
 
+from bridge import metrics
 from bridge.ids import MessageTs
 from bridge.slack.web.errors import SlackRefused
 from bridge.slack.web.failures import from_code, from_status, from_transport
@@ -118,6 +119,8 @@ class WebApi:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise from_transport(error) from None
         if (failure := from_status(status, told)) is not None:
+            if status == 429:
+                metrics.RATE_LIMITED.labels(method.name).inc()
             raise failure
         try:
             answer = method.decoder.decode(raw)

@@ -132,6 +132,8 @@ class SocketOpened(Answer, gc=False):
 AUTH_TEST: Final = Method("auth.test", Identified)
 POST_MESSAGE: Final = Method("chat.postMessage", Posted, json=True, per_channel=True)
 UPDATE: Final = Method("chat.update", Answer, json=True)
+SET_STATUS: Final = Method("assistant.threads.setStatus", Answer, json=True)
+"""As a form, a comma would split the status."""
 ADD_REACTION: Final = Method("reactions.add", Answer)
 REPLIES: Final = Method("conversations.replies", Messages)
 HISTORY: Final = Method("conversations.history", Messages)

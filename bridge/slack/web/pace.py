@@ -63,3 +63,34 @@ class Pace:
         self._held = {lane: until for lane, until in self._held.items() if until > now}
         # If so many lanes are busy, do not search them again at every turn.
         self._prune_at = max(PRUNE_AT, 2 * (len(self._next) + len(self._held)))
+
+
+class Allowance:
+    """So many in a minute for each lane, and none of them waited for: what is too much is left out.
+
+    For what is worth nothing later. `burst` of them may go at once.
+    """
+
+    def __init__(
+        self, per_minute: float, burst: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._interval = 60.0 / per_minute
+        self._ahead = self._interval * (burst - 1)
+        self._clock = clock
+        self._next: dict[Hashable, float] = {}
+
+    def take(self, lane: Hashable) -> bool:
+        """Whether the lane may go once more now; if so, that is counted."""
+        now = self._clock()
+        if len(self._next) >= PRUNE_AT:
+            self._next = {each: due for each, due in self._next.items() if due > now}
+        due = max(self._next.get(lane, now), now)
+        if due - now > self._ahead:
+            return False
+        self._next[lane] = due + self._interval
+        return True
+
+    def wait(self, lane: Hashable) -> float:
+        """Seconds until the lane may go once more."""
+        now = self._clock()
+        return max(0.0, max(self._next.get(lane, now), now) - now - self._ahead)

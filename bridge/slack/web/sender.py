@@ -14,7 +14,14 @@ import msgspec
 from bridge.ids import ChannelId, MessageTs, TeamId
 from bridge.slack.web.client import Check, SlackClient
 from bridge.slack.web.errors import SlackRefused, SlackUnavailable, SlackUnknown
-from bridge.slack.web.methods import ADD_REACTION, HISTORY, POST_MESSAGE, REPLIES, UPDATE
+from bridge.slack.web.methods import (
+    ADD_REACTION,
+    HISTORY,
+    POST_MESSAGE,
+    REPLIES,
+    SET_STATUS,
+    UPDATE,
+)
 
 EVENT_TYPE: Final = "lp_bridge"
 """`event_type` of the metadata that every post carries; its payload is `{"key": …}`."""
@@ -214,13 +221,43 @@ class Sender:
             **WITHOUT_PINGS,
         )
 
-    async def mark(self, team: TeamId, channel: ChannelId, mark: Mark) -> None:
-        """Put a reaction on a message; one that is there already is fine. Raises `SlackError`."""
+    async def status(
+        self,
+        team: TeamId,
+        channel: ChannelId,
+        thread_ts: MessageTs,
+        status: str,
+        *,
+        username: str | None = None,
+        icon_url: str | None = None,
+    ) -> None:
+        """Show what somebody is doing below a thread; "" takes it away. Raises `SlackError`.
+
+        Slack takes it away by itself with our next message there, and after two minutes. A 429 is
+        raised: what somebody is doing is soon out of date.
+        """
+        await self._client.call(
+            team,
+            SET_STATUS,
+            channel_id=channel,
+            thread_ts=thread_ts,
+            status=status,
+            username=username,
+            icon_url=icon_url,
+        )
+
+    async def mark(
+        self, team: TeamId, channel: ChannelId, mark: Mark, *, patience: float = PATIENCE
+    ) -> None:
+        """Put a reaction on a message; one that is there already is fine. Raises `SlackError`.
+
+        `patience`: seconds for which a 429 is waited out.
+        """
         try:
             await self._client.call(
                 team,
                 ADD_REACTION,
-                patience=PATIENCE,
+                patience=patience,
                 channel=channel,
                 timestamp=mark.message_ts,
                 name=mark.name,

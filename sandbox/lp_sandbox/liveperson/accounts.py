@@ -18,11 +18,13 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Literal
 
 AGENT_PASSWORD = "sandbox-agent"  # noqa: S105  opens nothing but the stand-in
 STRANGER = "evil.example.com"
 """The host that CSDS names for `66600000`."""
 
+Csat = Literal["tolerant", "complete", "once"]
 SKILLS = {"1001": "Sales", "1002": "Billing"}
 
 
@@ -76,6 +78,10 @@ class SandboxAccount:
     """Milliseconds since 1970 until which the contact centre is closed, told in `delay`."""
     survey: bool = False
     """Whether a survey follows a conversation that an agent had."""
+    csat: Csat = "tolerant"
+    """How a rating is taken: what nobody has filled in may be missing; or all fields must be there,
+    as the schema says (`complete`); or so, and only a conversation's first one is taken (`once`).
+    """
     rings_at_once: bool = False
     """Whether agents are rung for a conversation in which its consumer has said nothing yet."""
     skills: dict[str, str] = field(default_factory=lambda: dict(SKILLS))

@@ -460,7 +460,19 @@ class Conversations:
     # -- what else may be said of it -----------------------------------------------------------
 
     def rate(self, conversation: SandboxConversation, csat: dict[str, Any]) -> None:
-        """Note the consumer's rating, which comes after closing as a rule."""
+        """Note the consumer's rating; refuses it before the end, and in a survey's place (400)."""
+        rate, resolved = csat.get("csatRate"), csat.get("csatResolutionConfirmation")
+        manner = conversation.account.csat
+        if conversation.stage != "CLOSE":
+            raise Refused(400, "the conversation is not closed")
+        if conversation.survey is not None:
+            raise Refused(400, "a survey has asked already")
+        if manner == "once" and conversation.csat is not None:
+            raise Refused(400, "the conversation is rated already")
+        if manner != "tolerant" and None in (rate, resolved):
+            raise Refused(400, "object has missing required properties")
+        if csat["status"] == "FILLED" and None in (rate, resolved):
+            raise Refused(400, "FILLED, and something is missing")
         conversation.csat = csat
         self._changed(conversation)
 

@@ -109,9 +109,13 @@ class DialogField(Struct, tag_field="field", tag="DialogChange"):
     dialog: ClosedDialog
 
 
-class CsatField(Struct, tag_field="field", tag="CSATRate", rename="camel"):
-    csat_rate: Annotated[int, Meta(ge=1, le=5)]
-    csat_resolution_confirmation: bool
+class CsatField(
+    Struct, tag_field="field", tag="CSATRate", rename="camel", omit_defaults=True, kw_only=True
+):
+    """The schema demands all fields, whatever the status says; see `SandboxAccount.csat`."""
+
+    csat_rate: Annotated[int, Meta(ge=1, le=5)] | None = None
+    csat_resolution_confirmation: bool | None = None
     status: Literal["FILLED", "PARTIALLY_FILLED", "SKIPPED"]
 
 

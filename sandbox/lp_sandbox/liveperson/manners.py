@@ -72,6 +72,11 @@ class Manners:
     """Whether a message is a change of its conversation too, and told as one."""
     dialog_at_top: bool = False
     """Whether a notification of events names its dialog once, beside its `changes`."""
+    agents_accept: bool = False
+    """Whether an agent's device tells that it has what the consumer says, as a real one does."""
+    agents_read: bool = False
+    """Whether it also tells that the agent has read it, a little later."""
+    reading_seconds: float = 0.0
     leaks: bool = False
     """Whether what agents say among themselves reaches the consumer's socket, with its audience."""
     chance: random.Random = field(default_factory=lambda: random.Random(0), repr=False)
@@ -101,6 +106,8 @@ class Manners:
             receipts=chance.choice(RECEIPTS),
             dialog_at_top=chance.random() < 0.2,
             leaks=chance.random() < 0.2,
+            agents_accept=chance.random() < 0.3,
+            agents_read=chance.random() < 0.3,
         )
 
     def calm(self) -> None:

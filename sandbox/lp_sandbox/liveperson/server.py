@@ -16,6 +16,7 @@ from lp_sandbox.liveperson.agent_login import AgentLogin
 from lp_sandbox.liveperson.consumer_socket import ConsumerSocket
 from lp_sandbox.liveperson.conversations import Conversations
 from lp_sandbox.liveperson.desk import AgentDesk
+from lp_sandbox.liveperson.devices import Devices
 from lp_sandbox.liveperson.faults import LivePersonFaults
 from lp_sandbox.liveperson.gate import Gate
 from lp_sandbox.liveperson.idp import Idp
@@ -71,6 +72,7 @@ class LivePersonSandbox(AgentDesk):
             manners=self.manners,
         )
         self.survey_bot = SurveyBot(self.model)
+        self._devices = Devices(self.model, self.manners)
         self.faults = LivePersonFaults(rules, self._tokens, self.model, lambda: self.consumers)
         self._runner: web.AppRunner | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
@@ -97,10 +99,12 @@ class LivePersonSandbox(AgentDesk):
         plain, tls = (address[1] for address in self._runner.addresses)
         self._host, self._ports = host, (plain, tls)
         self.survey_bot.start()
+        self._devices.start()
 
     async def stop(self) -> None:
         """Cut every connection and stop listening."""
         self.survey_bot.stop()
+        self._devices.stop()
         self._ums.stop()
         if self._runner is not None:
             await self._runner.cleanup()

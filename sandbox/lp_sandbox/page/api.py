@@ -63,6 +63,7 @@ class Api:
             "agent/say": self._answer,
             "agent/card": self._card,
             "agent/close": self._close,
+            "agent/typing": self._typing,
             "agent/transfer": self._transfer,
             "agent/take-over": self._take_over,
             "agent/hand-back": self._hand_back,
@@ -156,6 +157,14 @@ class Api:
 
     async def _close(self, body: Body) -> Body:
         await self._liveperson.close(self._known(body), by=body.get("by", "agent"))
+        return {}
+
+    async def _typing(self, body: Body) -> Body:
+        """Show that an agent who has the conversation types, or has stopped."""
+        conversation = self._liveperson.conversations[self._known(body)]
+        if conversation.assigned is not None and conversation.state == "OPEN":
+            state = "COMPOSING" if body.get("on") else "PAUSE"
+            await self._liveperson.typing(conversation.id, state=state)
         return {}
 
     async def _transfer(self, body: Body) -> Body:

@@ -12,6 +12,8 @@ from lp_sandbox.liveperson import LivePersonSandbox
 from lp_sandbox.liveperson.conversations import Change, SandboxConversation, StoredEvent
 from lp_sandbox.page.stream import Items
 
+URGENT = ("URGENT", "PRIORITIZED")
+MARKS = {"ACCEPT": "delivered", "READ": "read"}
 SHOWN_CONVERSATIONS = 40
 SHOWN_EVENTS = 300
 """Most events that the page shows; the stand-in keeps them all."""
@@ -74,8 +76,10 @@ class Desk:
             item = self._conversation(number, conversation, events)
             item["thread"] = threads.get(conversation.id)
             items[f"conversation/{conversation.id}"] = item
+            marks = _marks(conversation)
             for event in events:
-                items[f"event/{conversation.id}/{event.sequence}"] = _event(event)
+                name = f"event/{conversation.id}/{event.sequence}"
+                items[name] = _event(event) | {"mark": marks.get(event.sequence)}
             for position, note in enumerate(self._notes[conversation.id]):
                 items[f"event/{conversation.id}/note-{position}"] = _note(note)
         return items
@@ -99,7 +103,32 @@ class Desk:
             "opened_at": conversation.started_at,
             "scripted": self._agent.serves(conversation.id),
             "last": _text(events[-1]) if events else "",
+            "urgent": conversation.ttr if conversation.ttr in URGENT else None,
+            "rated": _rated(conversation.csat),
         }
+
+
+def _marks(conversation: SandboxConversation) -> dict[int, str]:
+    """How far each event has come on the other side, by its number: `delivered`, or `read`."""
+    found: dict[int, str] = {}
+    for event in conversation.main.events:
+        status = MARKS.get(str(event.event.get("status")))
+        for number in event.event.get("sequenceList", ()) if status else ():
+            if status and found.get(number) != "read":
+                found[number] = status
+    return found
+
+
+def _rated(csat: dict[str, Any] | None) -> str | None:
+    """The consumer's rating in words."""
+    if csat is None:
+        return None
+    if "csatRate" not in csat:
+        return "The consumer would not rate it"
+    resolved = ""
+    if "csatResolutionConfirmation" in csat:
+        resolved = ", resolved" if csat["csatResolutionConfirmation"] else ", not resolved"
+    return f"Rated {csat['csatRate']} of 5{resolved}"
 
 
 def _detail(conversation: SandboxConversation, state: str) -> str:

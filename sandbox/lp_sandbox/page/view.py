@@ -97,6 +97,9 @@ class View:
                         "user": None,
                         "user_for": user,
                     }
+        for channel, thread, status in self._slack.workspace.shown_statuses():
+            text = f"{status.username} {status.words}"
+            items[f"status/{channel}/{thread}"] = {"text": text}
         return items
 
     def _pair(self, items: Items) -> None:

@@ -106,7 +106,8 @@ def _reaction(workspace: Workspace, change: Change) -> list[dict[str, Any]]:
             "user": change.user,
             "reaction": change.reaction,
             "item": {"type": "message", "channel": change.channel, "ts": change.ts},
-            "item_user": change.message.get("user"),
+            # Slack names nobody for what was posted under another name.
+            **({"item_user": author} if (author := change.message.get("user")) else {}),
             "event_ts": workspace.next_ts(change.channel),
         }
     ]

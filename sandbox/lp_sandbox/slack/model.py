@@ -19,6 +19,7 @@ SCOPES = frozenset(
         "im:history",
         "mpim:history",
         "users:read",
+        "reactions:read",
         "reactions:write",
         "channels:read",
         "groups:read",
@@ -34,6 +35,7 @@ SUBSCRIPTIONS = frozenset(
         "message.groups",
         "message.im",
         "message.mpim",
+        "reaction_added",
         "tokens_revoked",
     }
 )
@@ -279,8 +281,20 @@ class Ephemeral:
         return shape
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What an app shows below a thread: somebody is busy."""
+
+    words: str
+    username: str
+    icon_url: str | None
+    until: float
+    """Seconds since 1970."""
+
+
 ChangeKind = Literal[
     "posted",
+    "status",
     "updated",
     "deleted",
     "reaction_added",

@@ -20,6 +20,7 @@ from lp_sandbox.slack.model import (
     Ephemeral,
     Message,
     Refusal,
+    Status,
     Team,
     User,
 )
@@ -71,6 +72,7 @@ class Workspace:
         self._listeners: list[Callable[[Change], None]] = []
         self._watchers: set[asyncio.Queue[Change]] = set()
         self._waiters: dict[asyncio.Future[Any], Callable[[Workspace], Any]] = {}
+        self._statuses: dict[tuple[str, str], Status] = {}
         self.triggers: dict[str, str] = {}
         """Who may be shown a dialog: each is good once."""
         self.views: dict[str, dict[str, Any]] = {}
@@ -166,8 +168,29 @@ class Workspace:
             root.replies.append(message.ts)
             root.repliers[message.user or message.bot_id or ""] = None
         messages[message.ts] = message
+        if message.thread_ts is not None and message.bot_id == self.app.bot_id:
+            self._statuses.pop((message.channel, message.thread_ts), None)
         self._tell("posted", message, user=message.user)
         return message
+
+    def set_status(self, channel: str, thread_ts: str, status: Status | None) -> None:
+        """Show a status below a thread, or take it away."""
+        before = self._statuses.pop((channel, thread_ts), None)
+        if status is not None:
+            self._statuses[channel, thread_ts] = status
+        if before != status:
+            root = self.message(channel, thread_ts)
+            self._tell("status", root, user=self.app.user_id)
+
+    def status(self, channel: str, thread_ts: str) -> Status | None:
+        """What is shown below a thread now."""
+        found = self._statuses.get((channel, thread_ts))
+        return found if found is not None and found.until > self.clock() else None
+
+    def shown_statuses(self) -> list[tuple[str, str, Status]]:
+        """Every status that is shown now: channel, thread, status."""
+        now = self.clock()
+        return [(*place, each) for place, each in self._statuses.items() if each.until > now]
 
     def update(self, message: Message, *, user: str, **fields: Any) -> None:
         """Change fields of a message."""

@@ -175,6 +175,20 @@ class LossyDialog(RuleBasedStateMachine):
         self.wire.clear()
         self.replay.clear()
 
+    # What goes beside
+
+    @precondition(lambda self: self.attached and self.store.shown)
+    @rule(arrives=st.booleans(), answered=st.booleans())
+    def a_receipt(self, arrives: bool, answered: bool) -> None:
+        """What is in the thread is told. It takes a number and proves nothing."""
+        before = self.delivery.dialogs["d"].highest
+        event = self.server.receipt() if arrives else None
+        if event is None:
+            return
+        self._tell(event)
+        if answered and self.server.manners.tells_sequences and event.sequence > before:
+            self.delivery.receipted("d", event.sequence)
+
     # What the reader does
 
     @precondition(lambda self: self.delivery.pending)

@@ -38,7 +38,8 @@ async def test_it_goes_from_the_card_to_the_last_word_and_lets_go(bench: Bench) 
         await bench.liveperson.say(conversation.id, "bye")
         await bench.liveperson.close(conversation.id)
         await it.over()
-        waits, joined, *words, ended = it.replies
+        waits, joined, *words, ended, asked = it.replies
+        assert "How was this conversation?" in asked
         assert "Write your first message" in waits
         assert "joined" in joined
         assert words == ["good morning", "bye"]
@@ -192,7 +193,7 @@ async def test_closing_is_asked_for_until_it_is_told_also_where_the_telling_was_
         await it.says(Close())
         await it.over()
         assert conversation.state == "CLOSE"
-        assert "ended from Slack" in it.replies[-1]
+        assert "ended from Slack" in it.replies[-2]
         assert len(bench.asked("cm.UpdateConversationField")) == 1
 
 

@@ -13,8 +13,10 @@ from bridge.relay.shared.items import (
     Item,
     Note,
     Press,
+    Rating,
     Text,
     Unknown,
+    Urgency,
     Word,
     packed,
     text_items,
@@ -24,7 +26,8 @@ from bridge.relay.shared.items import (
 PRESS = Press(3, "d", '[{"type":"Answer"}]')
 ANSWER = Answer("Yes", "Yes", metadata='[{"type":"Answer"}]', on=MessageTs("1.0"))
 TEXTS = [Text("hi <@U1>"), Text("hi <@U1>", "hi Ana"), Text("", "part")]
-ITEMS = [*TEXTS, PRESS, ANSWER, Close(), Note(), Word()]
+RATINGS = [Rating(5, True, at=7), Rating(3, final=False, at=7), Rating(tried=True)]
+ITEMS = [*TEXTS, PRESS, ANSWER, Close(), Urgency("URGENT"), *RATINGS, Note(), Word()]
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=repr)

@@ -319,3 +319,30 @@ async def test_watching_shows_everything_in_order(sandbox: LivePersonSandbox) ->
     assert seen[1].event is not None
     assert seen[1].event.event == text("hello")
     assert seen[1].event.text == "hello"
+
+
+async def test_a_rating_comes_after_the_end_and_is_as_complete_as_the_account_wants(
+    sandbox: LivePersonSandbox,
+) -> None:
+    account = sandbox.accounts[TELECOM]
+    async with consumer(sandbox, await sign_up(sandbox)) as ana:
+        dialog = await ana.converse()
+
+        async def rate(**field: Any) -> int:
+            body = {
+                "conversationId": dialog,
+                "conversationField": [{"field": "CSATRate", **field}],
+            }
+            return int((await ana.ask("cm.UpdateConversationField", body))["code"])
+
+        filled = {"csatRate": 5, "csatResolutionConfirmation": True, "status": "FILLED"}
+        assert await rate(**filled) == 400, "it is open"
+        await sandbox.end(dialog)
+        assert await rate(status="SKIPPED") == 200
+        assert await rate(csatRate=3, status="PARTIALLY_FILLED") == 200
+        assert await rate(csatRate=3, status="FILLED") == 400
+        account.csat = "complete"
+        assert await rate(status="SKIPPED") == 400
+        assert await rate(**filled) == 200
+        account.csat = "once"
+        assert await rate(**filled) == 400

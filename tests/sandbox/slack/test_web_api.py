@@ -348,3 +348,31 @@ async def test_calls_are_on_the_wire_with_their_thread_and_no_token(
     assert slack.bot_token not in shown
     assert slack.app_token not in shown
     assert "ticket=" not in shown
+
+
+async def test_a_status_shows_below_its_thread_until_the_apps_next_message(
+    slack: SlackSandbox, client: AsyncWebClient
+) -> None:
+    root = (await client.chat_postMessage(channel="C0SUPPORT", text="root"))["ts"]
+
+    async def status(words: str, **more: str) -> None:
+        given = {"channel_id": "C0SUPPORT", "thread_ts": root, "status": words, **more}
+        await client.api_call("assistant.threads.setStatus", json=given)
+
+    def shown() -> str | None:
+        found = slack.workspace.status("C0SUPPORT", root)
+        return None if found is None else f"{found.username} {found.words}"
+
+    await status("is typing…", username="Maria")
+    assert shown() == "Maria is typing…"
+    await status("")
+    assert shown() is None
+    await status("is typing…")
+    assert shown() == "LP Bridge is typing…"
+    await client.chat_postMessage(channel="C0SUPPORT", thread_ts=root, text="here")
+    assert shown() is None
+    missing = client.api_call(
+        "assistant.threads.setStatus",
+        json={"channel_id": "C0SUPPORT", "thread_ts": "1700000000.000001", "status": "x"},
+    )
+    assert await error_of(missing) == "thread_not_found"

@@ -29,6 +29,9 @@ def model(state: State, **changes: Any) -> CardModel:
     return CardModel(**(values | changes))
 
 
+OPEN = [("lp_end", "00abc", "End conversation"), ("lp_urgent", "00abc", "Mark as urgent")]
+
+
 def buttons(message: Rendered) -> list[tuple[str, str, str]]:
     return [
         (element["action_id"], element["value"], element["text"]["text"])
@@ -63,8 +66,19 @@ def test_every_state_has_words_and_the_buttons_that_apply(state: State) -> None:
         State.ENDED: [("lp_again", "12345678", "Start again")],
         State.CLOSED: [("lp_again", "12345678", "Start again")],
         State.FAILED: [("lp_again", "12345678", "Start again")],
-    }.get(state, [("lp_end", "00abc", "End conversation")])
+        State.CONNECTING: [("lp_end", "00abc", "End conversation")],
+    }.get(state, OPEN)
     assert buttons(message) == expected
+
+
+@pytest.mark.parametrize(("ttr", "words_"), [("URGENT", "Urgent"), ("PRIORITIZED", "Prioritized")])
+def test_how_soon_an_answer_is_wanted_shows_while_it_matters(ttr: str, words_: str) -> None:
+    urgent = card(model(State.ACTIVE, ttr=ttr))
+    check(urgent)
+    assert f"Priority  ⏫ {words_}\n" in words(urgent)
+    assert ("lp_normal", "00abc", "Back to normal") in buttons(urgent)
+    for other in (model(State.ACTIVE, ttr="NORMAL"), model(State.CLOSED, live=False, ttr=ttr)):
+        assert "Priority" not in words(card(other))
 
 
 def test_states_look_different() -> None:

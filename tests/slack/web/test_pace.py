@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.slack.web import pace as pace_module
-from bridge.slack.web.pace import Pace
+from bridge.slack.web.pace import Allowance, Pace
 
 
 class Clock:
@@ -117,3 +117,18 @@ def test_no_window_ever_holds_more_than_the_burst_and_the_pace(
     for first in range(len(went)):
         for last in range(first, len(went)):
             assert last - first + 1 <= burst + (went[last] - went[first]) + 1e-6
+
+
+async def test_an_allowance_lets_a_burst_go_and_then_no_more_than_its_rate() -> None:
+    now = 0.0
+    allowance = Allowance(60, 3, clock=lambda: now)
+    assert [allowance.take("a") for _ in range(5)] == [True, True, True, False, False]
+    assert allowance.take("b"), "each lane has its own"
+    assert allowance.wait("a") == 1.0
+    now = 1.0
+    assert [allowance.take("a") for _ in range(2)] == [True, False]
+    now = 60.0
+    taken = 0
+    for now in range(60, 180):  # noqa: B007 - the clock reads it
+        taken += allowance.take("a")
+    assert taken <= 3 + 120

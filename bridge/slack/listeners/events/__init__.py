@@ -9,6 +9,7 @@ from bridge.slack.listeners.events import (
     channel_id_changed,
     message,
     other,
+    reaction_added,
     token_gone,
 )
 from bridge.slack.port import Service
@@ -19,5 +20,6 @@ def register(app: AsyncApp, service: Service) -> None:
     app_rate_limited.register(app, service)
     channel_id_changed.register(app, service)
     message.register(app, service)
+    reaction_added.register(app, service)
     token_gone.register(app, service)
     other.register(app, service)

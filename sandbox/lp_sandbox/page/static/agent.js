@@ -37,6 +37,8 @@ function conversationNode(conversation) {
   h("span", { class: "conversation-name" }, conversation.account_name),
   h("small", {}, `No. ${conversation.number} · ${STATES[conversation.state] ?? conversation.state}`
     + (conversation.agent ? ` · ${conversation.agent}` : "")),
+  conversation.urgent ? h("small", { class: "urgent-mark" }, `⏫ ${conversation.urgent.toLowerCase()}`) : null,
+  conversation.rated ? h("small", { class: "rated" }, conversation.rated) : null,
   h("span", { class: "conversation-last" }, conversation.last ?? "")));
 }
 
@@ -53,6 +55,8 @@ function eventNode(event) {
         event.sequence === null ? null
           : h("small", { class: "sequence", title: "The dialog’s sequence number" }, `#${event.sequence}`)),
       h("div", { class: "text" }, event.text),
+      event.mark ? h("small", { class: "mark", title: `The other side has ${event.mark === "read" ? "read" : "got"} it` },
+        event.mark === "read" ? "✓✓ read" : "✓ delivered") : null,
       event.metadata ? h("code", { class: "metadata", title: "The metadata that came along" }, event.metadata) : null));
 }
 
@@ -148,8 +152,30 @@ export function draw() {
   drawTalk();
 }
 
+// The consumer is shown that the agent types, every few seconds while it goes on.
+function showTyping(box) {
+  let told = 0;
+  let pause = null;
+  const tell = (on) => chosen && post("api/agent/typing", { conversation: chosen, on });
+  box.addEventListener("input", () => {
+    clearTimeout(pause);
+    if (!box.value) {
+      if (told) tell(false);
+      told = 0;
+      return;
+    }
+    if (Date.now() - told > 5_000) {
+      told = Date.now();
+      tell(true);
+    }
+    pause = setTimeout(() => { told = 0; tell(false); }, 6_000);
+  });
+  box.form.addEventListener("submit", () => { clearTimeout(pause); told = 0; });
+}
+
 export function start() {
   composer($("agent-form"), $("agent-composer"), (text) => act("say", { text }));
+  showTyping($("agent-composer"));
   $("agent-select").addEventListener("change", (event) => {
     agent = event.target.value;
     draw();

@@ -155,6 +155,7 @@ function drawThread(messages, ephemerals) {
     : [];
   $("slack").classList.toggle("with-thread", Boolean(thread));
   $("thread").hidden = !thread;
+  $("thread-status").textContent = (thread && item(`status/${channel}/${thread}`)?.text) || "";
   if (!thread) {
     reconcile($("thread-messages"), [], messageNode);
     return;

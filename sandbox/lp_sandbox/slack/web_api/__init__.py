@@ -5,7 +5,15 @@ Importing this package registers every method in `METHODS`.
 
 from __future__ import annotations
 
-from lp_sandbox.slack.web_api import apps, chat, conversations, facts, reactions, views
+from lp_sandbox.slack.web_api import (
+    apps,
+    assistant,
+    chat,
+    conversations,
+    facts,
+    reactions,
+    views,
+)
 from lp_sandbox.slack.web_api.call import METHODS
 
-__all__ = ["METHODS", "apps", "chat", "conversations", "facts", "reactions", "views"]
+__all__ = ["METHODS", "apps", "assistant", "chat", "conversations", "facts", "reactions", "views"]

@@ -1,7 +1,7 @@
 """Installations in many workspaces (OAuth), and those that somebody has begun.
 
-Revision ID: 0012
-Revises: 0011
+Revision ID: 0013
+Revises: 0012
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
@@ -57,6 +57,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Back to 0011: the installations are forgotten."""
+    """Back to 0012: the installations are forgotten."""
     for name in ("oauth_states", "organization_workspaces", "installations"):
         op.drop_table(name)
