@@ -135,7 +135,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             socket_mode.on_connected(presence.to_judge.set)
         probes = _probes(database, slack.workspaces, socket_mode, supervisor)
         install = _install(settings, database, slack)
-        runner = await _listen(settings, fast_path, probes, deps, supervisor, install)
+        runner = await _listen(settings, fast_path, probes, deps, supervisor, install=install)
         stack.push_async_callback(runner.cleanup)
         if not await _introduce(slack.workspaces, stop):
             yield runner
@@ -293,6 +293,7 @@ async def _listen(
     probes: Mapping[str, health.Probe],
     deps: SessionDeps,
     supervisor: Supervisor,
+    *,
     install: Install | None,
 ) -> web.AppRunner:
     app = web.Application()

@@ -10,6 +10,7 @@ from typing import TypeVar
 import structlog
 
 from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
+from bridge.relay.intake.access import Access
 from bridge.relay.intake.intake import SLACK_WAITS, Intake, markable
 from bridge.relay.intake.limits import limited, over_limit
 from bridge.relay.intake.pressing import Pressing
@@ -23,6 +24,7 @@ from bridge.relay.worker.presence import Presence
 from bridge.relay.worker.supervisor import Supervisor
 from bridge.slack.port import (
     Accounts,
+    ChannelClosed,
     Click,
     ConnectCommand,
     Connecting,
@@ -64,6 +66,7 @@ class BridgeService:
         self._intake = Intake(deps, supervisor)
         self._ratings = Ratings(deps, self._intake)
         self._pressing = Pressing(deps, supervisor, self._intake)
+        self._access = Access(deps, supervisor, self._intake)
         self._uninstalling = Uninstalling(deps, supervisor, self._intake)
 
     async def connect(self, command: ConnectCommand) -> Connecting | Refused:
@@ -267,6 +270,14 @@ class BridgeService:
         self._deps.threads.moved()
         self._deps.to_read.set()
         log.info("channel.moved", old=old, new=new)
+
+    async def channel_closed(self, closed: ChannelClosed) -> None:
+        """Tell the threads of a channel that was closed to the bridge. Raises `StoreError`."""
+        await self._access.closed(closed)
+
+    async def channel_opened(self, team: TeamId, channel: ChannelId) -> None:
+        """Post what waits for a channel. Raises `StoreError`."""
+        await self._access.opened(team, channel)
 
     async def uninstalled(self, gone: Uninstalled) -> None:
         """End the sessions of an install that is gone, and note that it is. Raises `StoreError`."""

@@ -109,6 +109,18 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelClosed:
+    """The bridge can no longer write in a channel."""
+
+    team: TeamId
+    channel: ChannelId
+    archived: bool
+    """It was archived; else the bridge was taken out of it."""
+    key: str
+    """Identity of the event: a redelivery carries the same."""
+
+
+@dataclass(frozen=True, slots=True)
 class Uninstalled:
     """The app was removed from a workspace, or from an organization."""
 
@@ -227,6 +239,12 @@ class Service(Protocol):
 
     async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
         """Move a channel's sessions to its new id; doing so again does no harm."""
+
+    async def channel_closed(self, closed: ChannelClosed) -> None:
+        """Have the people be told whose threads cannot be written to; twice does no harm."""
+
+    async def channel_opened(self, team: TeamId, channel: ChannelId) -> None:
+        """Post at once what waits for a channel; doing so again does no harm."""
 
     async def uninstalled(self, gone: Uninstalled) -> None:
         """End the sessions of an install that is gone; doing so again does no harm."""

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from bridge.app import bound_port, running
 from bridge.config import load
+from bridge.ops.examine import check_installations
 from bridge.relay.posting import hold
 from bridge.slack.receiver.ingress import PATH
 from bridge.store.database import open_database
@@ -180,6 +181,27 @@ async def test_all_workers_hear_of_installs_and_removals(
             while await answered():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await world.until(lambda: world.liveperson.conversations[conversation].state == "CLOSE")
+
+
+@sqlite_only
+async def test_doctor_lists_where_it_is_installed(
+    world: World, other: SlackSandbox, browser: Browser
+) -> None:
+    settings = load(world.env)
+    [none] = await check_installations(settings)
+    assert none.ok is None
+    assert "/slack/install" in none.detail
+    for each in (world.slack, other):
+        await browser.install(each)
+    checks = await check_installations(settings)
+    assert [(each.name, each.ok) for each in checks] == [
+        ("Workspace Sandbox", True),
+        ("Workspace Other", True),
+    ]
+    other.tokens.end("token_revoked")  # nobody has told
+    refused = (await check_installations(settings))[1]
+    assert refused.ok is False
+    assert "token_revoked" in refused.detail
 
 
 @sqlite_only

@@ -326,6 +326,13 @@ def held(label: str, reason: str, remedy: str | None) -> Rendered:
     return Rendered(text=escaped_within(shown, blocks.TEXT), blocks=[blocks.paragraph(shown)])
 
 
+def channel_was_closed(*, archived: bool) -> Rendered:
+    """Say, once the thread can be written to again, why it could not be."""
+    if archived:
+        return _aside("🟠 This channel was archived, and is open again.")
+    return _aside("🟠 The bridge was taken out of this channel, and is back.")
+
+
 def held_back(since: int, until: int) -> Rendered:
     """Slack takes posts again, after refusing them for a time (milliseconds since 1970)."""
     told = "🟠 Slack did not let the bridge write here from "

@@ -30,7 +30,14 @@ SCOPES = frozenset(
 SUBSCRIPTIONS = frozenset(
     {
         "app_uninstalled",
+        "channel_archive",
         "channel_id_changed",
+        "channel_left",
+        "channel_unarchive",
+        "group_archive",
+        "group_left",
+        "group_unarchive",
+        "member_joined_channel",
         "message.channels",
         "message.groups",
         "message.im",

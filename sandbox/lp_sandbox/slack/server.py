@@ -273,19 +273,39 @@ class SlackSandbox:
 
     async def invite(self, channel: str, invited: str | None = None) -> None:
         """Bring someone into a channel, the app's bot unless named."""
-        self._people.invite(channel, invited or self.workspace.app.user_id)
+        who = invited or self.workspace.app.user_id
+        self._people.invite(channel, who)
+        if self.workspace.app.user_id in self.workspace.channel(channel).members:
+            kind = "G" if self.workspace.channel(channel).private else "C"
+            await self._tell_of_channel(
+                "member_joined_channel", channel, user=who, channel_type=kind, inviter="U0ANA"
+            )
 
     async def remove(self, channel: str, removed: str | None = None) -> None:
         """Take someone out of a channel, the app's bot unless named."""
-        self.workspace.channel(channel).members.discard(removed or self.workspace.app.user_id)
+        bot = self.workspace.app.user_id
+        self.workspace.channel(channel).members.discard(removed or bot)
+        if removed in (None, bot):
+            await self._tell_of_channel(self._of_kind(channel, "left"), channel, actor_id="U0ANA")
 
     async def archive(self, channel: str) -> None:
         """Archive a channel."""
         self.workspace.channel(channel).archived = True
+        await self._tell_of_channel(self._of_kind(channel, "archive"), channel, user="U0ANA")
 
     async def unarchive(self, channel: str) -> None:
         """Bring an archived channel back."""
         self.workspace.channel(channel).archived = False
+        await self._tell_of_channel(self._of_kind(channel, "unarchive"), channel, user="U0ANA")
+
+    def _of_kind(self, channel: str, what: str) -> str:
+        return f"{'group' if self.workspace.channel(channel).kind == 'group' else 'channel'}_{what}"
+
+    async def _tell_of_channel(self, kind: str, channel: str, **fields: Any) -> None:
+        """Send an event of a channel. It is on its way when this returns."""
+        event = {"type": kind, "channel": channel, **fields}
+        event["event_ts"] = self.workspace.next_ts(channel)
+        self._delivery.tell_soon(event)
 
     async def change_id(self, channel: str, new: str, *, told: bool = True) -> None:
         """Give a channel another id, as Slack does when a private one is shared; not `told`: the
