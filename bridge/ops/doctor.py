@@ -186,7 +186,7 @@ async def check_slack(
 async def check_installed(
     name: str, token: str, *, api_url: str = SLACK_API_URL, scopes: Collection[str] = ()
 ) -> Check:
-    """Ask Slack (`auth.test`) whether the token of a workspace's or organization's install works."""
+    """Ask Slack (`auth.test`) whether the token of an install works, anywhere."""
     try:
         async with _web_api(api_url) as api:
             found, headers = await api.exchange(token, AUTH_TEST)

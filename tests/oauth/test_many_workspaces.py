@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import aiohttp
 import pytest
@@ -35,12 +36,12 @@ def there(world: World, slack: SlackSandbox) -> World:
     return World(world.liveperson, slack, world.wire, world.env)
 
 
-async def columns(world: World, keys: str, *wanted: object) -> list[tuple[object, ...]]:
+async def columns(world: World, keys: str, *wanted: Any) -> list[Any]:
     async with (
         open_database(world.env["DATABASE_URL"], keys=[keys]) as database,
         database.read() as transaction,
     ):
-        rows = await transaction.execute(select(*wanted))  # type: ignore[call-overload]
+        rows = await transaction.execute(select(*wanted))
         return [tuple(row) for row in rows]
 
 

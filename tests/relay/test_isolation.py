@@ -86,7 +86,7 @@ def values(kind: Any, name: str = "") -> st.SearchStrategy[Any]:
         return st.just({})
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return st.sampled_from(kind)
-    if dataclasses.is_dataclass(kind):
+    if isinstance(kind, type) and dataclasses.is_dataclass(kind):
         hints = typing.get_type_hints(kind, vars(port))
         return st.builds(kind, **{each: values(hint, each) for each, hint in hints.items()})
     raise AssertionError(f"{kind} is new in the port: say what values of it may be")
@@ -117,7 +117,7 @@ def verbs() -> st.SearchStrategy[Verb]:
 
 async def theirs(database: Database) -> str:
     """Everything that is stored for the other workspace."""
-    kept = []
+    kept: list[Any] = []
     names = ("theirs", "lonely")
     async with database.read() as connection:
         for table, column in ((SESSIONS, SESSIONS.c.id), (INBOX, INBOX.c.session_id)):
