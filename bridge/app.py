@@ -33,6 +33,8 @@ from bridge.liveperson.profiles import ProfileDirectory
 from bridge.liveperson.requests import ClientProperties
 from bridge.liveperson.site_settings import SiteSettings
 from bridge.liveperson.storage import Storage
+from bridge.oauth.install import Install
+from bridge.oauth.stored import StoredInstallations
 from bridge.ops import collector, exposition, health
 from bridge.relay.service import BridgeService
 from bridge.relay.shared.channels import CHANNEL, channel_of
@@ -44,6 +46,7 @@ from bridge.relay.shared.threads import Threads
 from bridge.relay.worker.catching_up import CatchingUp
 from bridge.relay.worker.presence import Presence
 from bridge.relay.worker.supervisor import Supervisor
+from bridge.slack import scopes
 from bridge.slack.app import build_bolt_app
 from bridge.slack.receiver.dispatch import Dispatch, bolt_dispatch
 from bridge.slack.receiver.fast_path import MessageFastPath
@@ -51,13 +54,14 @@ from bridge.slack.receiver.http import BoundedRunner
 from bridge.slack.receiver.ingress import Ingress
 from bridge.slack.receiver.requests import Verifier
 from bridge.slack.receiver.socket_mode import SocketMode
-from bridge.slack.web.api import WebApi, slack_session
+from bridge.slack.web.api import Credentials, WebApi, slack_session
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.directory import Directory
 from bridge.slack.web.errors import SlackError, SlackRefused
 from bridge.slack.web.files import SlackFiles
 from bridge.slack.web.sender import Sender
-from bridge.slack.web.workspaces import Workspaces
+from bridge.slack.web.workspaces import GivenTokens, Installations, Workspaces
+from bridge.store import installations
 from bridge.store.database import Database, open_database
 from bridge.store.migrate import upgrade
 from bridge.store.wakeups import Wakeups
@@ -119,7 +123,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         )
         session = await stack.enter_async_context(slack_session(connector))
         api = WebApi(session, api_url=settings.slack_api_url, proxies=True)
-        slack = SlackClient.with_tokens(api, settings.slack_bot_token or "")
+        slack = SlackClient(api, Workspaces(_installations(settings, database, api)))
         deps = _deps(settings, database, http, slack)
         presence = Presence(deps)
         supervisor = Supervisor(
@@ -138,7 +142,8 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             presence.reachable_by(lambda: socket_mode.connected_since)
             socket_mode.on_connected(presence.to_judge.set)
         probes = _probes(database, slack.workspaces, socket_mode, supervisor)
-        runner = await _listen(settings, fast_path, probes, deps, supervisor)
+        install = _install(settings, database, slack)
+        runner = await _listen(settings, fast_path, probes, deps, supervisor, install=install)
         stack.push_async_callback(runner.cleanup)
         if not await _introduce(slack.workspaces, stop):
             yield runner
@@ -149,7 +154,9 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         wakeups = Wakeups(database)
         for channel in (CHANNEL, channel_of(supervisor.worker)):
             wakeups.subscribe(channel, supervisor.notified)
+        wakeups.subscribe(installations.CHANNEL, slack.workspaces.changed)
         wakeups.on_gap(supervisor.notifications_lost)
+        wakeups.on_gap(slack.workspaces.anything_changed)
         stack.push_async_callback(deps.reactions.stop)
         stack.push_async_callback(deps.ledger.written, 5.0)
         stack.push_async_callback(supervisor.stop)
@@ -257,6 +264,29 @@ def this_client() -> ClientProperties:
     )
 
 
+def _installations(settings: Settings, database: Database, api: WebApi) -> Installations:
+    """Where the tokens come from: the environment, installs that were made by OAuth, or both."""
+    tokens = [settings.slack_bot_token] if settings.slack_bot_token else []
+    given = GivenTokens(api, tokens)
+    if settings.oauth is None:
+        return given
+    return StoredInstallations(
+        database, api, Credentials(*settings.oauth), given=given if tokens else None
+    )
+
+
+def _install(settings: Settings, database: Database, slack: SlackClient) -> Install | None:
+    if settings.oauth is None:
+        return None
+    return Install(
+        database,
+        slack.api,
+        Credentials(*settings.oauth),
+        slack.workspaces,
+        scopes=scopes.required(),
+    )
+
+
 def _socket_mode(settings: Settings, dispatch: Dispatch, api: WebApi) -> SocketMode | None:
     if settings.slack_app_token is None:
         return None
@@ -274,9 +304,7 @@ def _probes(
     async def slack_ready() -> str | None:
         if not workspaces.ready:
             return "Slack has not answered yet."
-        if socket_mode is not None and not socket_mode.connected:
-            return "The Socket Mode connection is down."
-        return None
+        return None if socket_mode is None else socket_mode.trouble
 
     async def worker_ready() -> str | None:
         return supervisor.trouble
@@ -290,8 +318,12 @@ async def _listen(
     probes: Mapping[str, health.Probe],
     deps: SessionDeps,
     supervisor: Supervisor,
+    *,
+    install: Install | None,
 ) -> web.AppRunner:
     app = web.Application()
+    if install is not None:
+        install.add_routes(app)
     if settings.slack_signing_secret:
         ingress = Ingress(fast_path, Verifier(settings.slack_signing_secret), fast_path=fast_path)
         ingress.add_routes(app)

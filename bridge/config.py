@@ -27,6 +27,10 @@ WHERE = {
     "Token (xoxb-…)",
     "SLACK_SIGNING_SECRET": "your app → Basic Information → App Credentials → Signing Secret; not "
     "needed with SLACK_APP_TOKEN (Socket Mode)",
+    "SLACK_CLIENT_ID": "your app → Basic Information → App Credentials → Client ID; needed "
+    "together with SLACK_CLIENT_SECRET, for installs in many workspaces (OAuth)",
+    "SLACK_CLIENT_SECRET": "your app → Basic Information → App Credentials → Client Secret; needed "
+    "together with SLACK_CLIENT_ID",
     "BRIDGE_ENCRYPTION_KEYS": f"make a key with: {KEY_COMMAND}",
 }
 """Where a person finds the value of a missing variable."""
@@ -233,6 +237,13 @@ class Settings(BaseModel):
         return self.liveperson_allowed_hosts
 
     @property
+    def oauth(self) -> tuple[str, str] | None:
+        """The client id and secret with which workspaces install the app; None: one token only."""
+        if not (self.slack_client_id and self.slack_client_secret):
+            return None
+        return self.slack_client_id, self.slack_client_secret
+
+    @property
     def uses_postgresql(self) -> bool:
         """Whether DATABASE_URL names a PostgreSQL database."""
         return self.database_url.strip().startswith("postgres")
@@ -269,17 +280,13 @@ class Settings(BaseModel):
     def require_serve(self) -> None:
         """Raise one `ConfigError` that names every variable which `lp-bridge serve` lacks.
 
-        It also names those that are not supported yet, which it would be misleading to ignore.
+        With OAuth, SLACK_BOT_TOKEN is not needed: workspaces install the app themselves.
         """
-        if self.slack_client_id or self.slack_client_secret:
-            raise ConfigError(
-                "OAuth installs are not supported yet: unset SLACK_CLIENT_ID and "
-                "SLACK_CLIENT_SECRET, and use SLACK_BOT_TOKEN."
-            )
-        wanted = ["SLACK_BOT_TOKEN"]
+        by_oauth = bool(self.slack_client_id or self.slack_client_secret)
+        wanted = ["SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"] if by_oauth else ["SLACK_BOT_TOKEN"]
         if self.slack_app_token is None:
             wanted.append("SLACK_SIGNING_SECRET")
-        if self.uses_postgresql:
+        if self.uses_postgresql or by_oauth:
             wanted.append("BRIDGE_ENCRYPTION_KEYS")
         for known in self.known_accounts():
             if lacks := known.lacks:

@@ -134,7 +134,7 @@ def test_missing_environment_is_told_in_one_message() -> None:
         ({"BRIDGE_CONFIG": "missing.toml"}, "missing.toml cannot be read"),
         ({"HOST": "hidden..b"}, "HOST: must be an address of this machine"),
         ({"PORT": "hidden"}, "PORT: must be a whole number"),
-        ({"SLACK_CLIENT_ID": "hidden"}, "OAuth installs are not supported yet"),
+        ({"SLACK_CLIENT_ID": "hidden"}, "SLACK_CLIENT_SECRET: your app"),
         ({"SLACK_BOT_TOKEN": "hidden"}, "SLACK_BOT_TOKEN must begin with xoxb-"),
     ],
 )

@@ -100,13 +100,15 @@ def test_one_message_names_every_missing_variable_and_where_to_get_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"])
-def test_oauth_is_refused_rather_than_ignored(name: str) -> None:
+def test_oauth_needs_both_of_its_secrets_and_keys(name: str) -> None:
+    [other] = {"SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"} - {name}
+    settings = load({**SERVE, name: "hidden"})
     with pytest.raises(ConfigError) as caught:
-        load({**SERVE, name: "hidden"}).require_serve()
-    assert str(caught.value) == (
-        "OAuth installs are not supported yet: unset SLACK_CLIENT_ID and SLACK_CLIENT_SECRET, "
-        "and use SLACK_BOT_TOKEN."
-    )
+        settings.require_serve()
+    assert f"  {other}: " in str(caught.value)
+    assert "  BRIDGE_ENCRYPTION_KEYS: " in str(caught.value)
+    assert "hidden" not in str(caught.value)
+    assert settings.oauth is None
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,12 @@ def test_oauth_is_refused_rather_than_ignored(name: str) -> None:
         {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"},
         {"SLACK_BOT_TOKEN": "xoxe.xoxb-1-rotated", "SLACK_APP_TOKEN": "xapp-1"},
         {**SERVE, "DATABASE_URL": "postgresql://h/d", "BRIDGE_ENCRYPTION_KEYS": "k"},
+        {
+            "SLACK_CLIENT_ID": "1.2",
+            "SLACK_CLIENT_SECRET": "s",
+            "SLACK_SIGNING_SECRET": "s",
+            "BRIDGE_ENCRYPTION_KEYS": "k",
+        },
     ],
 )
 def test_a_complete_environment_is_enough_to_serve(environ: dict[str, str]) -> None:

@@ -19,8 +19,8 @@ from bridge.liveperson.rest import http_session
 from bridge.liveperson.signing import Proof, signer_of
 from bridge.slack.web.api import SLACK_API_URL, WebApi, slack_session
 from bridge.slack.web.errors import APP_LEVEL_REMEDY, SlackError, SlackRefused
-from bridge.slack.web.methods import OPEN_CONNECTION
-from bridge.slack.web.workspaces import identify
+from bridge.slack.web.methods import AUTH_TEST, OPEN_CONNECTION
+from bridge.slack.web.workspaces import identify, scopes_in
 
 DEADLINE = 10.0
 """Seconds for one step."""
@@ -60,15 +60,20 @@ async def run_doctor(
     slack_app_token: str | None = None,
     slack_api_url: str = SLACK_API_URL,
     slack_scopes: Collection[str] = (),
+    installations: Callable[[], Awaitable[list[Check]]] | None = None,
 ) -> list[Check]:
     """Check configuration, database, Slack and LivePerson, in this order.
 
     `configuration` and `database`: the caller's checks. `slack_app_token`: Socket Mode's, checked
-    if there is one. `slack_scopes`: those that the bot token should have. Without `account`,
-    LivePerson is not checked.
+    if there is one. `slack_scopes`: those that the bot token should have. `installations`: the
+    caller's checks of installs that were made by OAuth; a bot token is not needed then. Without
+    `account`, LivePerson is not checked.
     """
     checks = [await step() for step in (configuration, database) if step is not None]
-    checks.append(await check_slack(slack_token, api_url=slack_api_url, scopes=slack_scopes))
+    if slack_token or installations is None:
+        checks.append(await check_slack(slack_token, api_url=slack_api_url, scopes=slack_scopes))
+    if installations is not None:
+        checks += await installations()
     if slack_app_token:
         checks.append(await check_app_token(slack_app_token, api_url=slack_api_url))
     if account is None:
@@ -194,6 +199,8 @@ async def check_slack(
         async with _web_api(api_url) as api:
             found = await identify(api, token)
     except SlackRefused as error:
+        if error.code == "organization_token":
+            return Check(name, False, str(error), error.remedy)
         return Check(
             name,
             False,
@@ -211,6 +218,25 @@ async def check_slack(
             "Add them under “OAuth & Permissions” (or use app_manifest.yml) and install it again.",
         )
     return Check(name, True, f"bot {shown(found.bot_name)} in {shown(found.team_name)}")
+
+
+async def check_installed(
+    name: str, token: str, *, api_url: str = SLACK_API_URL, scopes: Collection[str] = ()
+) -> Check:
+    """Ask Slack (`auth.test`) whether the token of an install works, anywhere."""
+    try:
+        async with _web_api(api_url) as api:
+            found, headers = await api.exchange(token, AUTH_TEST)
+    except SlackRefused as error:
+        said = f"Slack refuses its token ({shown(error.code)})."
+        return Check(name, False, said, "Have the app installed there again, at /slack/install.")
+    except SlackError as error:
+        return _not_asked(name, error)
+    missing = sorted(set(scopes) - scopes_in(headers.get("X-OAuth-Scopes", "")))
+    if missing:
+        said = f"Its token lacks the scopes {', '.join(missing)}."
+        return Check(name, False, said, "Have the app installed there again, at /slack/install.")
+    return Check(name, True, f"installed, bot {shown(found.user)}")
 
 
 async def check_app_token(token: str, *, api_url: str = SLACK_API_URL) -> Check:

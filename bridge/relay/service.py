@@ -10,6 +10,7 @@ from typing import TypeVar
 import structlog
 
 from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, new_session_id
+from bridge.relay.intake.access import Access
 from bridge.relay.intake.changing import Changing
 from bridge.relay.intake.first_words import first_words, meant, store
 from bridge.relay.intake.intake import SLACK_WAITS, Intake, markable
@@ -24,6 +25,7 @@ from bridge.relay.intake.targets import (
     unknown_to_liveperson,
     with_channel_name,
 )
+from bridge.relay.intake.uninstalling import Uninstalling
 from bridge.relay.shared.channels import CHANNEL, MOVED, REACTED
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
@@ -32,6 +34,7 @@ from bridge.relay.worker.supervisor import Supervisor
 from bridge.slack.port import (
     Accounts,
     AlreadyOpen,
+    ChannelClosed,
     Click,
     ConnectCommand,
     Connecting,
@@ -48,6 +51,7 @@ from bridge.slack.port import (
     ThreadChange,
     ThreadDeleted,
     ThreadMessage,
+    Uninstalled,
 )
 from bridge.slack.views import refusals
 from bridge.state import State
@@ -81,6 +85,8 @@ class BridgeService:
         self._changing = Changing(deps, supervisor, self._intake)
         self._pressing = Pressing(deps, supervisor, self._intake)
         self._overviews = Overviews(deps)
+        self._access = Access(deps, supervisor, self._intake)
+        self._uninstalling = Uninstalling(deps, supervisor, self._intake)
 
     async def connect(self, command: ConnectCommand) -> Connecting | AlreadyOpen | Refused:
         """Open a session, once per `request_key`. Its thread and conversation are made later.
@@ -359,6 +365,18 @@ class BridgeService:
         self._deps.threads.moved()
         self._deps.to_read.set()
         log.info("channel.moved", old=old, new=new)
+
+    async def channel_closed(self, closed: ChannelClosed) -> None:
+        """Tell the threads of a channel that was closed to the bridge. Raises `StoreError`."""
+        await self._access.closed(closed)
+
+    async def channel_opened(self, team: TeamId, channel: ChannelId) -> None:
+        """Post what waits for a channel. Raises `StoreError`."""
+        await self._access.opened(team, channel)
+
+    async def uninstalled(self, gone: Uninstalled) -> None:
+        """End the sessions of an install that is gone, and note that it is. Raises `StoreError`."""
+        await self._uninstalling.end(gone)
 
     async def sessions(
         self, team: TeamId, user: UserId, channel: ChannelId | None = None

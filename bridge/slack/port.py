@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId
+from bridge.ids import ChannelId, MessageTs, OrganizationId, SessionId, TeamId, UserId
 from bridge.state import State
 
 
@@ -121,6 +121,29 @@ class Refused:
     """It cannot be done; `text` (mrkdwn, escaped) tells the person why and what to do."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelClosed:
+    """The bridge can no longer write in a channel."""
+
+    team: TeamId
+    channel: ChannelId
+    archived: bool
+    """It was archived; else the bridge was taken out of it."""
+    key: str
+    """Identity of the event: a redelivery carries the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uninstalled:
+    """The app was removed from a workspace, or from an organization."""
+
+    team: TeamId
+    organization: OrganizationId | None
+    """The organization whose install is gone; None: it was the workspace's own."""
+    installed_at: int | None
+    """Which install is gone (its time in ms); None: its token is in the environment."""
 
 
 class WriterKind(StrEnum):
@@ -321,6 +344,15 @@ class Service(Protocol):
 
     async def channel_moved(self, team: TeamId, old: ChannelId, new: ChannelId) -> None:
         """Move a channel's sessions to its new id; doing so again does no harm."""
+
+    async def channel_closed(self, closed: ChannelClosed) -> None:
+        """Have the people be told whose threads cannot be written to; twice does no harm."""
+
+    async def channel_opened(self, team: TeamId, channel: ChannelId) -> None:
+        """Post at once what waits for a channel; doing so again does no harm."""
+
+    async def uninstalled(self, gone: Uninstalled) -> None:
+        """End the sessions of an install that is gone; doing so again does no harm."""
 
     async def sessions(
         self, team: TeamId, user: UserId, channel: ChannelId | None = None

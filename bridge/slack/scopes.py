@@ -23,6 +23,8 @@ METHODS: Final[dict[str, frozenset[str]]] = {
     ),
     # Names of mentioned channels; direct messages cannot be mentioned.
     "conversations.info": frozenset({"channels:read", "groups:read"}),
+    # Called with the app's credentials: somebody has installed it, or a token is renewed.
+    "oauth.v2.access": frozenset(),
     "reactions.add": frozenset({"reactions:write"}),
     "reactions.remove": frozenset({"reactions:write"}),
     "users.info": frozenset({"users:read"}),
@@ -44,8 +46,16 @@ METHODS: Final[dict[str, frozenset[str]]] = {
 EVENTS: Final[dict[str, frozenset[str]]] = {
     "app_home_opened": frozenset(),
     "app_uninstalled": frozenset(),
+    # Who cannot be written to is told at once, and what waits is posted as soon as it can be.
+    "channel_archive": frozenset({"channels:read"}),
     # A private channel that is shared with another company gets a new id.
     "channel_id_changed": frozenset({"channels:read", "groups:read"}),
+    "channel_left": frozenset({"channels:read"}),
+    "channel_unarchive": frozenset({"channels:read"}),
+    "group_archive": frozenset({"groups:read"}),
+    "group_left": frozenset({"groups:read"}),
+    "group_unarchive": frozenset({"groups:read"}),
+    "member_joined_channel": frozenset({"channels:read", "groups:read"}),
     "message.channels": frozenset({"channels:history"}),
     "message.groups": frozenset({"groups:history"}),
     "message.im": frozenset({"im:history"}),

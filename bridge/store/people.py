@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, false, func, select, true, update
 
-from bridge.ids import ChannelId, SessionId, TeamId, UserId
+from bridge.ids import ChannelId, SessionId, TeamId, UserId, WorkerId
 from bridge.store.connection import Transaction
 from bridge.store.models import OPEN, SESSIONS
 from bridge.store.rows import SessionRow
@@ -69,6 +69,26 @@ _OPENED = _counting(_OF_TEAM, _OF_PERSON, SESSIONS.c.created_at > bindparam("sin
 # By `ix_sessions_person`, and `ix_sessions_open`: as many steps as are open. No lock either.
 _OPEN_OF = _counting(_OF_TEAM, _OF_PERSON, OPEN)
 _OPEN_IN = _counting(_OF_TEAM, SESSIONS.c.channel_id == bindparam("channel"), OPEN)
+
+
+Open = tuple[SessionId, WorkerId | None]
+"""An open session, and its owner."""
+
+# By `ix_sessions_open`: as many steps as are open. No lock.
+_OPEN_SESSIONS = Statement(
+    lambda _: select(SESSIONS.c.id, SESSIONS.c.owner).where(
+        _OF_TEAM,
+        SESSIONS.c.channel_id == bindparam("channel"),
+        SESSIONS.c.thread_ts.is_not(None),
+        OPEN,
+    )
+)
+
+
+async def sessions_in(transaction: Transaction, team: TeamId, channel: ChannelId) -> list[Open]:
+    """The open sessions of a channel that have their thread."""
+    found = await _OPEN_SESSIONS.run(transaction, team=team, channel=channel)
+    return [(session, owner) for session, owner in found]
 
 
 async def count_opened(transaction: Transaction, team: TeamId, user: UserId, since: int) -> int:

@@ -15,7 +15,7 @@ import structlog
 
 from bridge import metrics
 from bridge.backoff import Backoff
-from bridge.ids import OPERATOR, InboxId, MessageTs, UserId
+from bridge.ids import OPERATOR, REMOVAL, InboxId, MessageTs, UserId
 from bridge.liveperson.connection import Connection, Wait
 from bridge.liveperson.errors import (
     OutcomeUnknown,
@@ -421,7 +421,7 @@ class Publisher:
             return  # it has ended meanwhile, and a survey follows: that is left alone
         self.closer = row.user_id
         error: RequestRefused | ServerFailed | None = None
-        everything = self._delivery.survey or row.user_id == OPERATOR
+        everything = self._delivery.survey or row.user_id in (OPERATOR, REMOVAL)
         talk = None if everything else self._delivery.target
         try:
             if talk is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from bridge.content.rendered import Rendered
-from bridge.ids import OPERATOR, WorkerId
+from bridge.ids import OPERATOR, REMOVAL, WorkerId
 from bridge.relay.delivery.corrections import TAKEN_BACK
 from bridge.relay.delivery.messages import (
     TWIN,
@@ -31,6 +31,9 @@ log = structlog.get_logger(__name__)
 
 CLOSERS = {"AGENT": "agent", "CONSUMER": "consumer", "SYSTEM": "system"}
 
+CLOSERS_BY_NAME = {OPERATOR: "operator", REMOVAL: "removal"}
+"""Who has ended it that is nobody in Slack."""
+
 
 async def finish_closed(
     record: Record, publisher: Publisher, seen: Observed, *, asks: bool = False
@@ -41,8 +44,8 @@ async def finish_closed(
     """
     ended_here = record.row.state == State.CLOSING or publisher.asked_to_close
     closer = "consumer" if ended_here else CLOSERS.get(seen.by or "", "other")
-    if ended_here and publisher.closer == OPERATOR:
-        closer = "operator"
+    if ended_here and publisher.closer in CLOSERS_BY_NAME:
+        closer = CLOSERS_BY_NAME[publisher.closer]
     agent = record.row.agent_name
     await finish(
         record,

@@ -59,7 +59,7 @@ FINAL = frozenset({"method_not_supported_for_channel_type", "missing_scope", "th
 LOCKED_OUT = frozenset({"channel_not_found", "is_archived", "no_permission", "not_in_channel"})
 """Refusals that end when somebody lets the bridge in again. They are waited out: the session's hold
 decides whether the thread is given up meanwhile, and tells it."""
-FOREIGN_TEAM = "foreign_team"
+NOT_INSTALLED = frozenset({"foreign_team", "app_removed"})
 """Slack's error when the bridge has no business in the thread any more: nobody is told."""
 GIVEN_UP = 10_000
 """How many given-up messages are remembered, so that they hold up no others again."""
@@ -221,7 +221,7 @@ class CatchingUp:
     async def _refused(self, thread: UnreadThread, error: SlackRefused) -> bool:
         """Slack refused to show a thread. False: it would refuse every other thread as well."""
         tried = self._refusals_of(thread)
-        if error.code == FOREIGN_TEAM:
+        if error.code in NOT_INSTALLED:
             await self._forget(thread)
             return True
         if error.code in FINAL:

@@ -37,7 +37,7 @@ from bridge.slack.port import (
 from bridge.slack.receiver.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.receiver.requests import Body, is_clean, parse_json
 from bridge.slack.receiver.seldom_log import SeldomLog
-from bridge.slack.receiver.shapes import Id
+from bridge.slack.receiver.shapes import Id, Origin, places_of
 from bridge.slack.web.directory import SLACKBOT
 from bridge.slack.web.errors import SlackError
 from bridge.slack.web.workspaces import Identity, Workspaces
@@ -96,26 +96,8 @@ class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
     deleted_ts: Ts | None = None
 
 
-class _Authorization(msgspec.Struct, gc=False):
-    team_id: str | None = None
-
-
-class _Addressed(msgspec.Struct):
-    team_id: str | None = None
+class _Addressed(Origin):
     api_app_id: str | None = None
-    authorizations: list[_Authorization] | None = None
-
-    @property
-    def team(self) -> TeamId | None:
-        """The workspace in which the app is installed, and whose token it uses.
-
-        Slack names it in the authorization. In a shared channel, the envelope's own team and the
-        event's may be another company's. If an organization has installed the app (Enterprise
-        Grid), the authorization may name no workspace, and the envelope does.
-        """
-        authorized = self.authorizations[0].team_id if self.authorizations else None
-        team = authorized or self.team_id
-        return TeamId(team) if team else None
 
 
 class Envelope(_Addressed, tag_field="type", tag="event_callback", kw_only=True):
@@ -195,8 +177,9 @@ class MessageFastPath:
 
     def _reaction(self, envelope: ReactionEnvelope) -> Reply | Reaction:
         """What the relay is told of a reaction: that a person has seen what an app has posted."""
-        event, team = envelope.event, envelope.team
-        identity = self._workspaces.known(team) if team is not None else None
+        event = envelope.event
+        known = (self._workspaces.known(team) for team, _ in places_of(envelope))
+        identity = next((each for each in known if each is not None), None)
         channel, ts, at = event.item.channel, event.item.ts, event.event_ts
         if identity is None or not (channel and ts and at):
             return DONE
@@ -211,12 +194,13 @@ class MessageFastPath:
                 await self._service.reacted(found)
                 return DONE
             if isinstance(found, Envelope):
-                if found.team is None or not await self._workspaces.is_installed(found.team):
+                team = await self._workspaces.first_installed(places_of(found))
+                if team is None:
                     self._seldom.warning("slack_request_ignored", reason=FOREIGN, kind=KIND)
                     return DONE
-                verdict = self._classify(found)
-                if isinstance(verdict, Reply | Envelope):
-                    return DONE
+                verdict = self._message(found, await self._workspaces.identity(team))
+                if isinstance(verdict, Reply):
+                    return verdict
                 found = verdict
             match found:
                 case ThreadMessage():
@@ -244,10 +228,16 @@ class MessageFastPath:
     def _classify(self, envelope: Envelope) -> Reply | Envelope | Happened:
         """Sort an envelope: the answer if it is not for the bridge, what the relay has to take, or
         the envelope itself if its workspace is not known, or not yet."""
-        team, event = envelope.team, envelope.event
-        identity = self._workspaces.known(team) if team is not None else None
-        if identity is None:
-            return envelope
+        for team, organization in places_of(envelope):
+            if (identity := self._workspaces.known(team)) is not None:
+                return self._message(envelope, identity)
+            if not self._workspaces.is_foreign(team, organization):
+                return envelope
+        return envelope
+
+    def _message(self, envelope: Envelope, identity: Identity) -> Reply | Happened:
+        """Sort an envelope of a workspace in which the bridge has this identity."""
+        event = envelope.event
         if event.subtype in CHANGES:
             return self._change(envelope, identity) or DONE
         message = thread_message(event, identity.team)

@@ -133,12 +133,14 @@ def closed_by(who: str, agent: str | None = None, *, surveyed: bool = False) -> 
 def closed_words(who: str, agent: str | None = None) -> str:
     """Return who ended it, in one plain sentence: fit for the card's reason.
 
-    `who` is `agent`, `consumer` (somebody in Slack), `operator`, `system`, or anything else.
+    `who` is `agent`, `consumer` (somebody in Slack), `operator`, `removal` (of the app), `system`,
+    or anything else.
     """
     return {
         "agent": f"{_agent(agent) or 'The agent'} ended the conversation.",
         "consumer": "The conversation was ended from Slack.",
         "operator": "The conversation was ended by whoever runs the bridge.",
+        "removal": "The conversation was ended because the app was removed from this workspace.",
         "system": "LivePerson ended the conversation by itself, as it does after a long silence.",
     }.get(who, "The conversation was ended.")
 
@@ -358,6 +360,13 @@ def held(label: str, reason: str, remedy: str | None) -> Rendered:
     shown = f"🟠 {lead} The conversation goes on: what is said meanwhile is kept, and shown there "
     shown += "as soon as it works again."
     return Rendered(text=escaped_within(shown, blocks.TEXT), blocks=[blocks.paragraph(shown)])
+
+
+def channel_was_closed(*, archived: bool) -> Rendered:
+    """Say, once the thread can be written to again, why it could not be."""
+    if archived:
+        return _aside("🟠 This channel was archived, and is open again.")
+    return _aside("🟠 The bridge was taken out of this channel, and is back.")
 
 
 def held_back(since: int, until: int) -> Rendered:

@@ -6,7 +6,9 @@ Socket Mode's websockets. It knows tokens, but no workspaces: `client` does.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import IO, Any, Final
 from urllib.request import getproxies, proxy_bypass
@@ -20,7 +22,7 @@ from bridge import metrics
 from bridge.ids import MessageTs
 from bridge.slack.web.errors import SlackRefused
 from bridge.slack.web.failures import from_code, from_status, from_transport
-from bridge.slack.web.methods import A, Method
+from bridge.slack.web.methods import OAUTH_ACCESS, A, Granted, Method
 
 SLACK_API_URL: Final = "https://slack.com/api/"
 DEADLINE: Final = 15.0
@@ -47,6 +49,14 @@ def slack_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The app's own credentials, with which it is installed (OAuth)."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
 
 
 class WebApi:
@@ -85,12 +95,27 @@ class WebApi:
         self, token: str, method: Method[A], body: bytes = b"", *, deadline: float | None = None
     ) -> tuple[A, Mapping[str, str]]:
         """Call a method once; returns the answer and its HTTP headers. Raises as `call` does."""
+        return await self._exchange(f"Bearer {token}", method, body, deadline)
+
+    async def grant(self, credentials: Credentials, **arguments: str) -> Granted:
+        """Exchange a code or a refresh token for tokens (`oauth.v2.access`).
+
+        Either is good once: if the outcome is unknown, it may be used up. Raises as `call` does.
+        """
+        pair = f"{credentials.client_id}:{credentials.client_secret}"
+        basic = f"Basic {b64encode(pair.encode()).decode()}"
+        answer, _ = await self._exchange(basic, OAUTH_ACCESS, OAUTH_ACCESS.body(arguments), None)
+        return answer
+
+    async def _exchange(
+        self, authorization: str, method: Method[A], body: bytes, deadline: float | None
+    ) -> tuple[A, Mapping[str, str]]:
         url, proxy = self._address(method.name)
         try:
             async with self._http.post(
                 url,
                 data=body,
-                headers=_headers(token, method.content_type),
+                headers=_headers(authorization, method.content_type),
                 proxy=proxy,
                 timeout=self._timeout if deadline is None else _timeout(deadline),
                 allow_redirects=False,
@@ -235,6 +260,10 @@ class WebApi:
             timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
         )
 
+    def page(self, path: str) -> str:
+        """The address of one of Slack's own pages, beside the Web API."""
+        return str(self._base.origin().join(URL(path)))
+
     def is_slacks(self, url: str) -> bool:
         """Whether an answer address is Slack's, or on the host of the configured Web API."""
         try:
@@ -292,13 +321,13 @@ def proxy_for(scheme: str, host: str) -> str | None:
 
 
 @lru_cache(REMEMBERED)
-def _headers(token: str, content_type: str) -> CIMultiDict[str]:
+def _headers(authorization: str, content_type: str) -> CIMultiDict[str]:
     """The headers of a call. Raises `SlackRefused` for a token that no header can carry."""
-    if not (token.isascii() and token.isprintable()):
+    if not (authorization.isascii() and authorization.isprintable()):
         raise SlackRefused("Slack refuses: that is no token.", code="invalid_auth")
     return CIMultiDict(
         {
-            "Authorization": f"Bearer {token}",
+            "Authorization": authorization,
             "Content-Type": content_type,
             "User-Agent": USER_AGENT,
         }

@@ -61,6 +61,31 @@ class Identified(Answer, gc=False):
     user_id: str | None = None
     user: str = ""
     bot_id: str | None = None
+    enterprise_id: str | None = None
+    is_enterprise_install: bool = False
+
+
+class Place(msgspec.Struct, gc=False):
+    """A workspace or an organization."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+class Granted(Answer, gc=False):
+    """An installation, or new tokens of one. All of it is secret or harmless: it is not logged."""
+
+    access_token: str | None = None
+    token_type: str | None = None
+    scope: str = ""
+    bot_user_id: str | None = None
+    team: Place | None = None
+    enterprise: Place | None = None
+    authed_user: Place | None = None
+    is_enterprise_install: bool = False
+    refresh_token: str | None = None
+    expires_in: int | None = None
+    """Seconds, with token rotation."""
 
 
 class Posted(Answer, gc=False):
@@ -160,6 +185,8 @@ COMPLETE_UPLOAD: Final = Method("files.completeUploadExternal", Answer)
 OPEN_VIEW: Final = Method("views.open", Answer, json=True)
 PUBLISH_VIEW: Final = Method("views.publish", Answer, json=True)
 OPEN_CONVERSATION: Final = Method("conversations.open", ConversationOpened, json=True)
+OAUTH_ACCESS: Final = Method("oauth.v2.access", Granted)
+"""Called with the app's own credentials (`WebApi.grant`)."""
 OPEN_CONNECTION: Final = Method("apps.connections.open", SocketOpened)
 """Called with the app token."""
 

@@ -133,6 +133,10 @@ class Delivery:
         self._dispatch(events.envelope(self._workspace, event), outcome)
         await outcome
 
+    def tell_soon(self, event: dict[str, Any]) -> None:
+        """Likewise, without waiting for it."""
+        self._own(self.tell(event))
+
     def _on_change(self, change: Change) -> None:
         for event in events.of_change(self._workspace, change):
             outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

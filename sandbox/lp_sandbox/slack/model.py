@@ -34,7 +34,14 @@ SUBSCRIPTIONS = frozenset(
     {
         "app_home_opened",
         "app_uninstalled",
+        "channel_archive",
         "channel_id_changed",
+        "channel_left",
+        "channel_unarchive",
+        "group_archive",
+        "group_left",
+        "group_unarchive",
+        "member_joined_channel",
         "message.channels",
         "message.groups",
         "message.im",
@@ -77,6 +84,8 @@ class Team:
     id: str = "T0SANDBOX"
     name: str = "Sandbox"
     domain: str = "sandbox"
+    enterprise: str | None = None
+    """The organization that it belongs to (Enterprise Grid)."""
 
 
 @dataclass(frozen=True, slots=True)

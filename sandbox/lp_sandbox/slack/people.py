@@ -102,7 +102,8 @@ class People:
                 "command": command,
                 "text": text,
                 "api_app_id": self._workspace.app.id,
-                "is_enterprise_install": "false",
+                "is_enterprise_install": str(self._workspace.by_organization).lower(),
+                **_enterprise(self._workspace),
                 "response_url": self._responses.url(occasion, self._base_url()),
                 "trigger_id": trigger_id,
             }
@@ -266,8 +267,8 @@ class People:
             "container": container,
             "trigger_id": trigger_id,
             "team": {"id": workspace.team.id, "domain": workspace.team.domain},
-            "enterprise": None,
-            "is_enterprise_install": False,
+            "enterprise": {"id": workspace.team.enterprise} if workspace.team.enterprise else None,
+            "is_enterprise_install": workspace.by_organization,
             "channel": {"id": channel, "name": channel_name(workspace.channel(channel))},
             "state": {"values": {}},
             "actions": [action],
@@ -352,3 +353,8 @@ def button_of(
 def channel_name(channel: Channel) -> str:
     """Give a channel's name as commands and clicks have it."""
     return {"im": "directmessage", "group": "privategroup"}.get(channel.kind, channel.name)
+
+
+def _enterprise(workspace: Workspace) -> dict[str, str]:
+    found = workspace.team.enterprise
+    return {"enterprise_id": found, "enterprise_name": "Org"} if found else {}

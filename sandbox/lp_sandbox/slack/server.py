@@ -13,6 +13,7 @@ from lp_sandbox.slack.delivery import Delivery, Post, change_of
 from lp_sandbox.slack.faults import SlackFaults
 from lp_sandbox.slack.files import Attachment, FileDoor, Files
 from lp_sandbox.slack.model import App, Change, Team
+from lp_sandbox.slack.oauth import OAuth, Tokens
 from lp_sandbox.slack.people import ClickResult, CommandResult, People, SubmitResult
 from lp_sandbox.slack.responses import Responses
 from lp_sandbox.slack.socket_mode import SocketMode
@@ -46,11 +47,14 @@ class SlackSandbox:
         post: Post | None = None,
     ) -> None:
         self.signing_secret = signing_secret
-        self.bot_token = bot_token
+        self.tokens = Tokens(bot_token)
         self.app_token = app_token
         self.workspace = Workspace(app, team=team)
         self._wire = wire
         self._others: list[SlackSandbox] = []
+        self._places: list[SlackSandbox] = [self]
+        self.oauth = OAuth(self._places)
+        """Installs of the app in this workspace and the others of this Slack."""
         self.sockets = SocketMode(wire, self.workspace.app.id)
         self.faults = SlackFaults(disconnect=self.sockets.disconnect)
         self._spoiling = Spoiling(self.faults)
@@ -74,7 +78,7 @@ class SlackSandbox:
             self.workspace,
             wire,
             self._spoiling,
-            bot_token=bot_token,
+            tokens=self.tokens,
             app_token=app_token,
             open_socket=self._open_socket,
         )
@@ -87,6 +91,7 @@ class SlackSandbox:
         """Listen. With port 0 the system chooses one."""
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/api/{method}", self._call)
+        app.router.add_get("/oauth/v2/authorize", self.oauth.authorize)
         app.router.add_post("/response/{team}/{key}", self._respond)
         app.router.add_get("/link/", self.sockets.handle)
         app.router.add_routes(FileDoor(self._wire, self._files_of).routes())
@@ -120,12 +125,16 @@ class SlackSandbox:
         other.files.base_url = self.base_url
         other._delivery.start()
         self._others.append(other)
+        self._places.append(other)
+        other.oauth = self.oauth
         return other
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         """Have the workspace answer whose token it is."""
+        if request.match_info["method"] == "oauth.v2.access":
+            return await self.oauth.access(request)
         token = request.headers.get("Authorization", "").partition(" ")[2]
-        asked = next((other for other in self._others if other.bot_token == token), self)
+        asked = next((other for other in self._others if other.tokens.owns(token)), self)
         return await asked._web_api.handle(request)
 
     def _files_of(self, team: str) -> tuple[Files, str]:
@@ -175,6 +184,26 @@ class SlackSandbox:
     @events_url.setter
     def events_url(self, url: str | None) -> None:
         self._delivery.events_url = url
+
+    @property
+    def bot_token(self) -> str:
+        """The app's token here; empty where it is not installed."""
+        return self.tokens.bot or ""
+
+    async def uninstall(
+        self, *, order: Sequence[str] = ("tokens_revoked", "app_uninstalled")
+    ) -> None:
+        """Take the app out of this workspace, and tell it by these events, in this order."""
+        self.tokens.end("account_inactive")
+        for kind in order:
+            await self.tell_gone(kind)
+
+    async def tell_gone(self, kind: str) -> None:
+        """Send the event that the app is gone, or that its tokens are."""
+        event: dict[str, Any] = {"type": kind}
+        if kind == "tokens_revoked":
+            event["tokens"] = {"oauth": [], "bot": [self.workspace.app.user_id]}
+        await self._delivery.tell(event)
 
     def _open_socket(self) -> str:
         return self.base_url.replace("http://", "ws://", 1) + self.sockets.ticket()
@@ -279,19 +308,39 @@ class SlackSandbox:
 
     async def invite(self, channel: str, invited: str | None = None) -> None:
         """Bring someone into a channel, the app's bot unless named."""
-        self._people.invite(channel, invited or self.workspace.app.user_id)
+        who = invited or self.workspace.app.user_id
+        self._people.invite(channel, who)
+        if self.workspace.app.user_id in self.workspace.channel(channel).members:
+            kind = "G" if self.workspace.channel(channel).private else "C"
+            await self._tell_of_channel(
+                "member_joined_channel", channel, user=who, channel_type=kind, inviter="U0ANA"
+            )
 
     async def remove(self, channel: str, removed: str | None = None) -> None:
         """Take someone out of a channel, the app's bot unless named."""
-        self.workspace.channel(channel).members.discard(removed or self.workspace.app.user_id)
+        bot = self.workspace.app.user_id
+        self.workspace.channel(channel).members.discard(removed or bot)
+        if removed in (None, bot):
+            await self._tell_of_channel(self._of_kind(channel, "left"), channel, actor_id="U0ANA")
 
     async def archive(self, channel: str) -> None:
         """Archive a channel."""
         self.workspace.channel(channel).archived = True
+        await self._tell_of_channel(self._of_kind(channel, "archive"), channel, user="U0ANA")
 
     async def unarchive(self, channel: str) -> None:
         """Bring an archived channel back."""
         self.workspace.channel(channel).archived = False
+        await self._tell_of_channel(self._of_kind(channel, "unarchive"), channel, user="U0ANA")
+
+    def _of_kind(self, channel: str, what: str) -> str:
+        return f"{'group' if self.workspace.channel(channel).kind == 'group' else 'channel'}_{what}"
+
+    async def _tell_of_channel(self, kind: str, channel: str, **fields: Any) -> None:
+        """Send an event of a channel. It is on its way when this returns."""
+        event = {"type": kind, "channel": channel, **fields}
+        event["event_ts"] = self.workspace.next_ts(channel)
+        self._delivery.tell_soon(event)
 
     async def change_id(self, channel: str, new: str, *, told: bool = True) -> None:
         """Give a channel another id, as Slack does when a private one is shared; not `told`: the

@@ -96,6 +96,10 @@ class Workspace:
         """What each person's home of the app shows."""
         self.files = Files(self.team.id)
         self.manners = Manners()
+        self.by_organization = False
+        """Whether the app was installed for the whole organization, and not here alone."""
+        self.authorizes: list[dict[str, Any]] | None = None
+        """The `authorizations` of its events; None: the one of this install."""
         self.changes = 0
         """How many there have been."""
 

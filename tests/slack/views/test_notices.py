@@ -37,6 +37,7 @@ PLAIN: dict[str, Callable[[], Rendered]] = {
     "thread_closed": lambda: notices.thread_closed("12345678"),
     "thread_unreachable": lambda: notices.thread_unreachable("Bank", "It is archived", None),
     "held": lambda: notices.held("Bank", "Slack refused: is_archived.", "Unarchive the channel"),
+    "channel_was_closed": lambda: notices.channel_was_closed(archived=True),
     "held_back": lambda: notices.held_back(MOMENT, MOMENT + 780_000),
     "not_delivered": lambda: notices.not_delivered("The agent's side refused it", None),
     "files": lambda: notices.files_not_relayed(["a.png"]),

@@ -23,7 +23,8 @@ def auth_test(call: Call) -> dict[str, Any]:
         "team_id": team.id,
         "user_id": app.user_id,
         "bot_id": app.bot_id,
-        "is_enterprise_install": False,
+        "is_enterprise_install": call.workspace.by_organization,
+        **({"enterprise_id": team.enterprise} if team.enterprise else {}),
     }
 
 
