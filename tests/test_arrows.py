@@ -119,6 +119,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         "bridge.slack.scopes",
         "bridge.relay.shared.channels",
         "bridge.relay.shared.items",
+        "bridge.relay.shared.transcript",
         "bridge.config",
         *FLOOR,
     ),

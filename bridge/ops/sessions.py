@@ -6,43 +6,28 @@ control the operator's terminal.
 
 from __future__ import annotations
 
-import html
 import time
-import unicodedata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import click
-import msgspec
 from sqlalchemy import func, select
 
 from bridge.config import Settings
-from bridge.ids import OPERATOR, MessageTs, SessionId, ts_key
+from bridge.ids import OPERATOR, MessageTs, SessionId
 from bridge.relay.shared.channels import CHANNEL
-from bridge.relay.shared.items import Close, packed, unpacked
+from bridge.relay.shared.items import Close, packed
+from bridge.relay.shared.transcript import Line, plain, transcript
 from bridge.store import inbox
 from bridge.store import sessions as queries
 from bridge.store.database import Database, open_database
+from bridge.store.history import rows_of
 from bridge.store.models import INBOX, OUTBOX, SESSIONS, WAITING
 from bridge.store.wakeups import notify
 
-_MARKS = {"sent": "✓ sent", "posted": "✓ sent", "waiting": "… waiting", "failed": "✗ failed"}
 _COLUMNS = ("ID", "STATE", "ACCOUNT", "CHANNEL", "THREAD", "AGENT", "WAITING", "OPENED (UTC)")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a transcript."""
-
-    at: int
-    """Milliseconds since 1970."""
-    towards: str
-    who: str
-    text: str
-    mark: str
 
 
 async def list_sessions(settings: Settings, *, live: bool, limit: int) -> int:
@@ -94,12 +79,7 @@ async def show_session(settings: Settings, session: str) -> int:
         ).first()
         if row is None:
             return _unknown(session)
-        came = (await transaction.execute(select(INBOX).where(INBOX.c.session_id == row.id))).all()
-        went = (
-            await transaction.execute(
-                select(OUTBOX).where(OUTBOX.c.session_id == row.id).order_by(OUTBOX.c.id)
-            )
-        ).all()
+        came, went = await rows_of(transaction, SessionId(row.id))
     label = "" if row.label in (None, row.account) else f" ({plain(row.label)})"
     click.echo(f"Session       {row.id}: {row.state}")
     if row.reason:
@@ -155,62 +135,6 @@ async def close_session(settings: Settings, session: str) -> int:
         else f"Session {name} is over already."
     )
     return 0
-
-
-def transcript(came: Sequence[Any], went: Sequence[Any]) -> list[Line]:
-    """Merge inbox and outbox rows in time order; each side keeps its own order."""
-    ordered = sorted(came, key=lambda row: (ts_key(row.message_ts), row.part, row.id))
-    ups = [
-        Line(row.created_at, "→", row.user_id, unpacked(row.kind, row.payload).words, _mark(row))
-        for row in ordered
-    ]
-    downs = [Line(row.created_at, "←", *_shown(row), _mark(row)) for row in went]
-    merged: list[Line] = []
-    while ups and downs:
-        merged.append((ups if ups[0].at <= downs[0].at else downs).pop(0))
-    return merged + ups + downs
-
-
-def plain(text: str) -> str:
-    """Take control characters out of `text`, except line ends."""
-    return "".join(
-        character
-        if character == "\n" or unicodedata.category(character) not in {"Cc", "Cf"}
-        else "�"
-        for character in text
-    )
-
-
-def _shown(row: Any) -> tuple[str, str]:
-    """The author and the text of an outbox row."""
-    try:
-        payload = msgspec.json.decode(row.payload, type=dict[str, Any])
-    except msgspec.DecodeError:
-        return "bridge", "(unreadable)"
-    if row.kind == "change":
-        said = payload.get("chosen")
-        return (
-            "bridge",
-            f"(shows that {payload.get('who')} chose: {said})" if said else "(choices over)",
-        )
-    if row.kind == "mark":
-        return "bridge", f"(marks {payload.get('message_ts')} with :{payload.get('name')}:)"
-    if row.kind == "unmark":
-        return "bridge", f"(no longer marks {payload.get('message_ts')})"
-    if row.kind == "gone":
-        return "bridge", "(the first message of the thread is deleted)"
-    text = html.unescape(str(payload.get("text", "")))  # mrkdwn escapes what HTML does
-    if row.kind == "file":
-        text = f"(a file) {text}".strip()
-    by_agent = row.kind in {"agent", "file"}
-    return str(payload.get("username") or "agent" if by_agent else "bridge"), text
-
-
-def _mark(row: Any) -> str:
-    if row.state == "kept":
-        return ""
-    mark = _MARKS.get(row.state, row.state)
-    return f"{mark}: {row.error}" if row.error else mark
 
 
 def _render(line: Line) -> str:

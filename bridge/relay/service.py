@@ -309,6 +309,19 @@ class BridgeService:
             return row
         return await self._ratings.take(row, click, answer)
 
+    async def transcript(self, session: SessionId, click: Click) -> Refused | None:
+        """Put the transcript into the thread, by the button on its card; once for each click.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        row = await self._pressed(click)
+        if isinstance(row, Refused):
+            return row
+        if row.id != session:
+            return Refused(refusals.no_such_session())
+        await self._intake.transcript(row, click)
+        return None
+
     async def retry(self, rows: str, click: Click) -> Refused | None:
         """Send messages again that were not delivered. `rows`: as the button carries them.
 

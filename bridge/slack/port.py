@@ -336,6 +336,9 @@ class Service(Protocol):
     async def rate(self, click: Click, answer: str) -> Refused | None:
         """Take how somebody rates a conversation that is over; not a second time."""
 
+    async def transcript(self, session: SessionId, click: Click) -> Refused | None:
+        """Put a session's transcript into its own thread; once for each click."""
+
     async def retry(self, rows: str, click: Click) -> Refused | None:
         """Send messages again that were not delivered, from their own thread; each only once."""
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from sqlalchemy import insert, select
 
 from bridge.cli import main
-from bridge.ops.sessions import plain
 from bridge.relay.shared.channels import CHANNEL
+from bridge.relay.shared.transcript import plain
 from bridge.store.database import Database
 from bridge.store.models import Inbox, Outbox, Session
 from bridge.store.wakeups import Wakeups

@@ -123,6 +123,7 @@ def test_listeners_are_those_of_the_table() -> None:
         "lp_new",
         "lp_normal",
         "lp_retry",
+        "lp_transcript",
         "lp_urgent",
     }
     assert app.named["view"] == {"lp_choice", "lp_start"}

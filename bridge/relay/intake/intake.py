@@ -15,11 +15,12 @@ from bridge.relay.shared.cards import over, read_open
 from bridge.relay.shared.channels import CHANNEL, FREE, channel_of
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.hosted import FILE, FilePost, file_payload
 from bridge.relay.shared.items import FILES_FROM, File, Text, packed, text_items
 from bridge.relay.shared.record import mark, notice
 from bridge.relay.shared.threads import Thread, key_of
 from bridge.relay.worker.supervisor import Supervisor
-from bridge.slack.port import ThreadMessage, WriterKind
+from bridge.slack.port import Click, ThreadMessage, WriterKind
 from bridge.slack.views import notices
 from bridge.state import State
 from bridge.store import inbox, outbox, people, sessions
@@ -206,6 +207,8 @@ class Intake:
                 place = message.team, message.channel
                 again = await send_again(transaction, thread.session, place, message.ts)
                 return again or [notice(notices.nothing_to_send_again())]
+            if word is MentionWord.TRANSCRIPT and row is not None:
+                return [transcript_row(row)]
             if word is MentionWord.END or (stranger and word in URGENCY_WORDS):
                 said = notices.other_workspace()
             elif word in URGENCY_WORDS:
@@ -285,6 +288,16 @@ class Intake:
         crash_point("close.committed")
         self._supervisor.deliver(row.id, rows)
 
+    async def transcript(self, row: SessionRow, click: Click) -> None:
+        """Have the transcript put into the thread; once for each click."""
+        identity = f"bridge:transcript:{click.key}"
+        item = replace(transcript_row(row), dialog_id=identity)
+
+        async def work(transaction: Transaction) -> WorkerId | None:
+            return await self.say(transaction, row.id, [item])
+
+        self.wake(row.id, await self._deps.database.writer.run(work, deadline=SLACK_WAITS))
+
     async def retry(self, row: SessionRow, at: MessageTs, only: Collection[InboxId]) -> bool:
         """Send these failed messages of a live session again. False: that was done before."""
 
@@ -358,6 +371,14 @@ class Intake:
         """Have the session's actor look, if it runs here; if nobody runs the session, claim it."""
         if not self._supervisor.look(session) and owner is None:
             self._supervisor.claim_soon()
+
+
+def transcript_row(row: SessionRow) -> NewOutbox:
+    """Have the session's transcript put into its thread, as a file."""
+    said = notices.transcript()
+    name = f"conversation {row.account}.txt"
+    post = FilePost(said.text, said.blocks, caption=name, transcript=True)
+    return NewOutbox(kind=FILE, payload=file_payload(post))
 
 
 def markable(row: SessionRow) -> bool:

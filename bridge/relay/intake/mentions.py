@@ -16,6 +16,7 @@ class MentionWord(StrEnum):
     NORMAL = "normal"
     END = "end"
     RETRY = "retry"
+    TRANSCRIPT = "transcript"
     HELP = "help"
 
 

@@ -18,12 +18,13 @@ import msgspec
 import structlog
 
 from bridge.backoff import Backoff
-from bridge.content.files.kinds import HTML, file_name, kind_of
+from bridge.content.files.kinds import HTML, TXT, file_name, kind_of
 from bridge.content.from_liveperson import file_not_shown
 from bridge.errors import ExplainedError
 from bridge.ids import MessageTs
 from bridge.relay.posting.form import Form
 from bridge.relay.posting.posting import Posting
+from bridge.relay.posting.transcript import transcript_of
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.hosted import FilePost, Hosted, file_payload
@@ -114,8 +115,9 @@ class FilePosting:
             kind = kind_of(data)
             if size == 0:
                 raise CannotShow("It is empty.")
-            if kind is HTML:
+            if kind is HTML and not post.transcript:
                 raise CannotShow("It is a web page, which nobody should open from here.")
+            kind = TXT if post.transcript else kind
             name = file_name(post.caption if _is_name(post.caption) else post.path, kind)
             for _ in range(SENDS):
                 upload = await self._send(row, post, name, data, size)
@@ -125,6 +127,8 @@ class FilePosting:
         raise CannotShow("Slack does not keep it.")
 
     async def _fetch(self, post: FilePost, into: IO[bytes]) -> int:
+        if post.transcript:
+            return into.write(await transcript_of(self._record, self._deps))
         async with self._deps.fetching:
             try:
                 return await self._hosted.fetch(

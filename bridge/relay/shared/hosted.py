@@ -51,6 +51,8 @@ class FilePost(Post, frozen=True, omit_defaults=True):
     """Slack's id of the upload. Stored before it is completed: a file cannot be found by a key."""
     instead: str | None = None
     """Why it cannot be shown: a message says so in its place."""
+    transcript: bool = False
+    """It is the session's transcript, and no agent's file: the bridge writes it."""
 
 
 def file_payload(post: FilePost) -> str:

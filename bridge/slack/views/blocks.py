@@ -36,6 +36,10 @@ RATE = "lp_rate"
 """A button of the question how a conversation was; its value is the answer."""
 
 
+TRANSCRIPT = "lp_transcript"
+"""Has the transcript put into the thread; its value is the session's id."""
+
+
 def plain_text(text: str, limit: int = TEXT) -> Element:
     """Return a literal text object; it is escaped all the same, as Slack asks."""
     return {"type": "plain_text", "text": escaped_within(text, limit), "emoji": False}

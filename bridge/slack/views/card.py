@@ -76,7 +76,8 @@ def card(model: CardModel) -> Rendered:
         shown.append(blocks.paragraph(shorten(model.reason, REASON)))
     shown.append(blocks.hint(_HINTS[model.state]))
     if not model.live or model.state is State.ENDED:
-        shown.append(blocks.actions(blocks.again_button(model.account)))
+        again = blocks.again_button(model.account)
+        shown.append(blocks.actions(again, _transcript_button(model)))
     elif model.state is State.SURVEY:
         skip = blocks.button("Skip the survey", blocks.END, model.session)
         shown.append(blocks.actions(skip))
@@ -85,6 +86,21 @@ def card(model: CardModel) -> Rendered:
         marks = [_mark_button(model)] if model.state in _MARKED else []
         shown.append(blocks.actions(end, *marks))
     return Rendered(text=summary(model), blocks=shown)
+
+
+def _transcript_button(model: CardModel) -> blocks.Element:
+    """Return the button that puts the transcript into the thread, once that is confirmed."""
+    return blocks.button("Transcript", blocks.TRANSCRIPT, model.session) | {
+        "confirm": {
+            "title": blocks.plain_text("Put the transcript here?"),
+            "text": blocks.plain_text(
+                "It is added to this thread as a text file. Everybody who sees the thread can read "
+                "it."
+            ),
+            "confirm": blocks.plain_text("Put it here"),
+            "deny": blocks.plain_text("Cancel"),
+        }
+    }
 
 
 def _mark_button(model: CardModel) -> blocks.Element:

@@ -18,6 +18,7 @@ WORDS: dict[str, str] = {
     "normal": "take that back",
     "end": "end the conversation",
     "retry": "send again what was not delivered",
+    "transcript": "put what was said into this thread as a file, for everybody here",
     "help": "this list",
 }
 """The words that the bridge answers to when it is mentioned in a thread."""
@@ -331,6 +332,11 @@ def status(label: str, state: State, agent: str | None) -> Rendered:
     """Answer `status`: tells the state of the conversation."""
     name = person_name(label) or "LivePerson"
     return _aside(f"{light(state)} {name}: {state_words(state, agent)}")
+
+
+def transcript() -> Rendered:
+    """What stands above the file that holds the transcript."""
+    return _aside("📄 What was said in this conversation so far. Notes are left out.")
 
 
 def word_help(bot: UserId | None, words: Sequence[str] = tuple(WORDS)) -> Rendered:

@@ -29,6 +29,7 @@ def model(state: State, **changes: Any) -> CardModel:
     return CardModel(**(values | changes))
 
 
+OVER = [("lp_again", "12345678", "Start again"), ("lp_transcript", "00abc", "Transcript")]
 OPEN = [("lp_end", "00abc", "End conversation"), ("lp_urgent", "00abc", "Mark as urgent")]
 
 
@@ -63,9 +64,9 @@ def test_every_state_has_words_and_the_buttons_that_apply(state: State) -> None:
     expected = {
         State.CLOSING: [],
         State.SURVEY: [("lp_end", "00abc", "Skip the survey")],
-        State.ENDED: [("lp_again", "12345678", "Start again")],
-        State.CLOSED: [("lp_again", "12345678", "Start again")],
-        State.FAILED: [("lp_again", "12345678", "Start again")],
+        State.ENDED: OVER,
+        State.CLOSED: OVER,
+        State.FAILED: OVER,
         State.CONNECTING: [("lp_end", "00abc", "End conversation")],
     }.get(state, OPEN)
     assert buttons(message) == expected

@@ -12,6 +12,7 @@ from bridge.slack.listeners.actions import (
     new,
     rate,
     retry,
+    transcript,
     unknown,
     urgency,
 )
@@ -26,6 +27,7 @@ def register(app: AsyncApp, service: Service) -> None:
     again.register(app, service)
     card.register(app, service)
     retry.register(app, service)
+    transcript.register(app, service)
     end_own.register(app, service)
     new.register(app, service)
     unknown.register(app, service)

@@ -1,0 +1,31 @@
+"""The card's button "Transcript"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
+
+from bridge.ids import SessionId
+from bridge.slack.listeners import answers
+from bridge.slack.listeners.clicks import click_of
+from bridge.slack.port import Service
+from bridge.slack.receiver.requests import Body
+from bridge.slack.views.blocks import TRANSCRIPT
+
+
+def register(app: AsyncApp, service: Service) -> None:
+    """Have the transcript put into the thread; Slack has asked the person before."""
+
+    async def transcript_callback(
+        ack: AsyncAck, action: dict[str, Any], body: Body, context: AsyncBoltContext
+    ) -> None:
+        session = SessionId(str(action.get("value") or ""))
+        refused = await service.transcript(session, click_of(body, action, context))
+        if refused is not None:
+            await answers.whisper(context["slack"].api, body, answers.refused(refused))
+        await ack()
+
+    app.action(TRANSCRIPT)(transcript_callback)
