@@ -105,6 +105,7 @@ async def test_a_token_is_renewed_once_by_all_workers(
 ) -> None:
     """A refresh token is good once: who comes second would lock the workspace out."""
     await expiring(database, slack)
+    slack.oauth.slow = 0.3  # all of them have seen by then that it is time
     async with open_database(database_url, keys=[encryption_key]) as second:
         workers = [database] if not database.is_postgresql else [database, second]
         found = [store(each, api, slack) for each in workers]

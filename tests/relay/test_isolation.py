@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -190,7 +190,8 @@ def test_no_verb_reaches_into_another_workspace(
 ) -> None:
     migrated = request.getfixturevalue("_migrated_file")
 
-    @settings(max_examples=40)
+    # Without shrinking: a failure names the call, and each example opens a database.
+    @settings(max_examples=40, phases=[Phase.generate])
     @given(st.lists(verbs(), min_size=5, max_size=20))
     def property_(calls: list[Verb]) -> None:
         with a_copy(migrated) as url:

@@ -7,6 +7,7 @@ with `deny` in its address they cancel, and `team` says where they are at home.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
 import time
@@ -68,6 +69,8 @@ class OAuth:
         """The app's only redirect address, as in its settings."""
         self.lifetime: int | None = None
         """With token rotation: for how many seconds a token is good."""
+        self.slow = 0.0
+        """Seconds until an exchange is done."""
         self.exchanges: list[str] = []
         """What was exchanged, in order: `code`, or a refresh token."""
         self._places: list[Place] = places
@@ -93,6 +96,7 @@ class OAuth:
         """`oauth.v2.access`."""
         try:
             form = await request.post()
+            await asyncio.sleep(self.slow)
             self._check(request.headers.get("Authorization", ""))
             if form.get("grant_type") == "refresh_token":
                 answer = self._renewed(str(form.get("refresh_token", "")))
