@@ -41,8 +41,9 @@ GRACE: Final = 0.3
 """A change that has not been made within so many seconds gives way to what is to be read."""
 OWN = ("bridge:", "press:")
 """How the identity of a row begins that shows no event of LivePerson's."""
-REMEMBERED = 32
-"""How many finished rows are remembered: a query that began before may still return them."""
+REMEMBERED = 96
+"""How many finished rows are remembered: a query that began before may still return them. More than
+leave in one post."""
 
 log = structlog.get_logger(__name__)
 
