@@ -11,12 +11,14 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from importlib import metadata
 from pathlib import Path
 from secrets import token_hex
 from typing import IO
 from urllib.parse import urlsplit
 
 import aiohttp
+import msgspec
 import structlog
 from aiohttp import web
 
@@ -24,19 +26,27 @@ from bridge.backoff import Backoff
 from bridge.config import Settings
 from bridge.errors import Permanent
 from bridge.ids import WorkerId
+from bridge.liveperson import requests
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.liveperson.requests import ClientProperties
+from bridge.liveperson.site_settings import SiteSettings
+from bridge.liveperson.storage import Storage
+from bridge.oauth.install import Install
+from bridge.oauth.stored import StoredInstallations
 from bridge.ops import collector, exposition, health
 from bridge.relay.service import BridgeService
 from bridge.relay.shared.channels import CHANNEL, channel_of
 from bridge.relay.shared.deps import SessionDeps
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
+from bridge.relay.shared.openers import Openers
 from bridge.relay.shared.threads import Threads
 from bridge.relay.worker.catching_up import CatchingUp
 from bridge.relay.worker.presence import Presence
 from bridge.relay.worker.supervisor import Supervisor
+from bridge.slack import scopes
 from bridge.slack.app import build_bolt_app
 from bridge.slack.receiver.dispatch import Dispatch, bolt_dispatch
 from bridge.slack.receiver.fast_path import MessageFastPath
@@ -44,12 +54,14 @@ from bridge.slack.receiver.http import BoundedRunner
 from bridge.slack.receiver.ingress import Ingress
 from bridge.slack.receiver.requests import Verifier
 from bridge.slack.receiver.socket_mode import SocketMode
-from bridge.slack.web.api import WebApi, slack_session
+from bridge.slack.web.api import Credentials, WebApi, slack_session
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.directory import Directory
 from bridge.slack.web.errors import SlackError, SlackRefused
+from bridge.slack.web.files import SlackFiles
 from bridge.slack.web.sender import Sender
-from bridge.slack.web.workspaces import Workspaces
+from bridge.slack.web.workspaces import GivenTokens, Installations, Workspaces
+from bridge.store import installations
 from bridge.store.database import Database, open_database
 from bridge.store.migrate import upgrade
 from bridge.store.wakeups import Wakeups
@@ -111,7 +123,7 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         )
         session = await stack.enter_async_context(slack_session(connector))
         api = WebApi(session, api_url=settings.slack_api_url, proxies=True)
-        slack = SlackClient.with_tokens(api, settings.slack_bot_token or "")
+        slack = SlackClient(api, Workspaces(_installations(settings, database, api)))
         deps = _deps(settings, database, http, slack)
         presence = Presence(deps)
         supervisor = Supervisor(
@@ -130,7 +142,8 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
             presence.reachable_by(lambda: socket_mode.connected_since)
             socket_mode.on_connected(presence.to_judge.set)
         probes = _probes(database, slack.workspaces, socket_mode, supervisor)
-        runner = await _listen(settings, fast_path, probes, deps, supervisor)
+        install = _install(settings, database, slack)
+        runner = await _listen(settings, fast_path, probes, deps, supervisor, install=install)
         stack.push_async_callback(runner.cleanup)
         if not await _introduce(slack.workspaces, stop):
             yield runner
@@ -141,7 +154,9 @@ async def running(settings: Settings, *, stop: asyncio.Event) -> AsyncIterator[w
         wakeups = Wakeups(database)
         for channel in (CHANNEL, channel_of(supervisor.worker)):
             wakeups.subscribe(channel, supervisor.notified)
+        wakeups.subscribe(installations.CHANNEL, slack.workspaces.changed)
         wakeups.on_gap(supervisor.notifications_lost)
+        wakeups.on_gap(slack.workspaces.anything_changed)
         stack.push_async_callback(deps.reactions.stop)
         stack.push_async_callback(deps.ledger.written, 5.0)
         stack.push_async_callback(supervisor.stop)
@@ -215,6 +230,7 @@ def _deps(
     domains = DomainDirectory(
         http, csds_url=settings.liveperson_csds_url, allowed_hosts=settings.allowed_hosts
     )
+    names = Directory(slack)
     return SessionDeps(
         settings=settings,
         worker=WorkerId(settings.bridge_worker_id or f"{socket.gethostname()}-{token_hex(3)}"),
@@ -224,11 +240,50 @@ def _deps(
         profiles=ProfileDirectory(domains),
         workspaces=slack.workspaces,
         sender=Sender(slack),
-        names=Directory(slack),
+        files=SlackFiles(slack),
+        storage=Storage(domains),
+        site=SiteSettings(domains),
+        names=names,
+        openers=Openers(database, names, slack.workspaces),
         threads=Threads(database),
         # No other worker can take over an SQLite file: this bridge holds its lock.
         ledger=Ledger(database),
         lease=Lease(settings.bridge_lease_seconds if database.is_postgresql else math.inf),
+        client=this_client(),
+    )
+
+
+def this_client() -> ClientProperties:
+    """What LivePerson is told about this program: what it can show, and its version."""
+    try:
+        version = metadata.version("slack-liveperson-bridge")[:32]
+    except metadata.PackageNotFoundError:  # it runs from a checkout that is not installed
+        version = ""
+    return msgspec.structs.replace(
+        requests.BRIDGE, app_version=version, integration_version=version
+    )
+
+
+def _installations(settings: Settings, database: Database, api: WebApi) -> Installations:
+    """Where the tokens come from: the environment, installs that were made by OAuth, or both."""
+    tokens = [settings.slack_bot_token] if settings.slack_bot_token else []
+    given = GivenTokens(api, tokens)
+    if settings.oauth is None:
+        return given
+    return StoredInstallations(
+        database, api, Credentials(*settings.oauth), given=given if tokens else None
+    )
+
+
+def _install(settings: Settings, database: Database, slack: SlackClient) -> Install | None:
+    if settings.oauth is None:
+        return None
+    return Install(
+        database,
+        slack.api,
+        Credentials(*settings.oauth),
+        slack.workspaces,
+        scopes=scopes.required(),
     )
 
 
@@ -249,9 +304,7 @@ def _probes(
     async def slack_ready() -> str | None:
         if not workspaces.ready:
             return "Slack has not answered yet."
-        if socket_mode is not None and not socket_mode.connected:
-            return "The Socket Mode connection is down."
-        return None
+        return None if socket_mode is None else socket_mode.trouble
 
     async def worker_ready() -> str | None:
         return supervisor.trouble
@@ -265,8 +318,12 @@ async def _listen(
     probes: Mapping[str, health.Probe],
     deps: SessionDeps,
     supervisor: Supervisor,
+    *,
+    install: Install | None,
 ) -> web.AppRunner:
     app = web.Application()
+    if install is not None:
+        install.add_routes(app)
     if settings.slack_signing_secret:
         ingress = Ingress(fast_path, Verifier(settings.slack_signing_secret), fast_path=fast_path)
         ingress.add_routes(app)

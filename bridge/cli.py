@@ -14,6 +14,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -22,7 +23,8 @@ from bridge.errors import ExplainedError
 from bridge.ops import collector
 
 if TYPE_CHECKING:
-    from bridge.config import Settings
+    from bridge.config import AccountSettings, Settings
+    from bridge.liveperson.signing import Proof
 
 CANNOT_START = 2
 SANDBOX_PACKAGES = {"lp_sandbox", "emoji", "trustme"}
@@ -81,6 +83,7 @@ def chat(account: str, *, frames: bool) -> None:
     _run(
         run(
             known.number,
+            proof=_proof(known),
             csds_url=settings.liveperson_csds_url,
             allowed_hosts=settings.allowed_hosts,
             frames=frames,
@@ -92,6 +95,38 @@ def chat(account: str, *, frames: bool) -> None:
         ),
         settings,
     )
+
+
+@main.group()
+def keys() -> None:
+    """Keys that sign who people in Slack are to LivePerson."""
+
+
+@keys.command("new")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path),
+    default=Path("liveperson.pem"),
+    show_default=True,
+    help="Where the private key goes; nothing is written over.",
+)
+@click.option(
+    "--issuer",
+    default="https://slack-bridge.example.com",
+    show_default=True,
+    help="As whom the bridge signs: an address of yours; nobody ever calls it.",
+)
+@click.option("--account", default="ACCOUNT", help="For the lines of bridge.toml.")
+def new_key(path: Path, issuer: str, account: str) -> None:
+    """Make a key pair, and say what to do with it on either side."""
+    from bridge.liveperson.errors import LivePersonError
+    from bridge.ops.keys import make_key
+
+    try:
+        click.echo(make_key(path, issuer, account))
+    except LivePersonError as error:
+        _fail(f"{error}\n{error.remedy}")
 
 
 @main.command()
@@ -191,6 +226,24 @@ def _settings(*, serving: bool = False) -> Settings:
         told = "bridge_log_level" in settings.model_fields_set
         _quiet(settings.bridge_log_level if told else "error")
     return settings
+
+
+def _proof(account: AccountSettings) -> Proof | None:
+    """Who talks from the terminal, where that has to be signed: somebody new each time."""
+    if account.auth != "authenticated":
+        return None
+    from secrets import token_hex
+
+    from bridge.liveperson.consumer_profile import ConsumerProfile
+    from bridge.liveperson.errors import LivePersonError
+    from bridge.liveperson.signing import Proof, signer_of
+
+    try:
+        signer = signer_of(account.issuer, account.private_key)
+    except LivePersonError as error:
+        _fail(f"{error}\n{error.remedy}")
+    profile = ConsumerProfile("lp-bridge-chat", name="lp-bridge chat")
+    return Proof(signer, f"chat-{token_hex(16)}", profile.claims())
 
 
 def _quiet(level: Any = "error") -> None:

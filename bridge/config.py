@@ -27,6 +27,10 @@ WHERE = {
     "Token (xoxb-…)",
     "SLACK_SIGNING_SECRET": "your app → Basic Information → App Credentials → Signing Secret; not "
     "needed with SLACK_APP_TOKEN (Socket Mode)",
+    "SLACK_CLIENT_ID": "your app → Basic Information → App Credentials → Client ID; needed "
+    "together with SLACK_CLIENT_SECRET, for installs in many workspaces (OAuth)",
+    "SLACK_CLIENT_SECRET": "your app → Basic Information → App Credentials → Client Secret; needed "
+    "together with SLACK_CLIENT_ID",
     "BRIDGE_ENCRYPTION_KEYS": f"make a key with: {KEY_COMMAND}",
 }
 """Where a person finds the value of a missing variable."""
@@ -37,8 +41,10 @@ _TOKENS = {
 }
 _CHANNEL = re.compile(r"#[^\s#@,<>]{1,80}|[CGD][A-Z0-9]{2,}", re.ASCII)
 _EMOJI = re.compile(r"[a-z0-9_+'-]{1,100}(::skin-tone-[2-6])?", re.ASCII)
+_LANGUAGE = re.compile(r"[a-z]{2,3}([-_][a-z0-9]{2,8}){0,3}", re.ASCII | re.IGNORECASE)
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
 CommaList = tuple[str, ...]
+Auth = Literal["auto", "signup", "anonymous", "authenticated"]
 Secret = Annotated[str | None, Field(repr=False)]
 
 
@@ -56,20 +62,45 @@ class AccountSettings(BaseModel):
     """The account's name for people."""
     alias: str | None = Field(default=None, pattern=r"^[^\s\d]\S*$", max_length=40)
     """A word to type in place of the number; it does not begin with a digit."""
-    auth: Literal["auto", "signup", "anonymous"] = "auto"
+    auth: Auth = "auto"
+    """Who people in Slack are to LivePerson: consumers that it makes (`signup`, `anonymous`; `auto`
+    takes `anonymous` where the account has the connector), or themselves, as the bridge signs."""
     connector: str | None = None
+    issuer: str | None = Field(default=None, min_length=1, max_length=255)
+    """`authenticated`: as whom the bridge signs; LivePerson holds the same word."""
+    private_key: Secret = None
+    """`authenticated`: the file of the key that signs, or the key itself in PEM."""
     skill: str | None = None
     campaign: str | None = None
     engagement: str | None = None
+    lang: str | None = None
+    """The engagement's language, such as `en-US`."""
     skills: dict[str, str] = Field(default_factory=dict)
     """The teams' names by their skills' ids: LivePerson tells consumers the ids only."""
     satisfaction: bool = True
     """Whether a person is asked after a conversation how it was, unless LivePerson asks itself."""
+    files: Literal["auto", "off", "images", "all"] = "auto"
+    """What people may send: nothing, pictures, or documents too; `auto`: what LivePerson says."""
     channels: tuple[str, ...] = ()
     """Slack channels where it may be used, as `#name` or id; empty: everywhere.
 
     A private channel needs its id: Slack calls it `privategroup` in commands instead of its name.
     """
+
+    @property
+    def lacks(self) -> list[str]:
+        """The settings that `auth` needs, and that are not there."""
+        if self.auth != "authenticated":
+            return []
+        needed = {"`issuer`": self.issuer, "`private_key`": self.private_key}
+        return [name for name, value in needed.items() if not value]
+
+    @field_validator("lang")
+    @classmethod
+    def _is_language(cls, value: str | None) -> str | None:
+        if value is not None and not _LANGUAGE.fullmatch(value):
+            raise ValueError("must be a language such as `en-US`")
+        return value
 
     @field_validator("channels")
     @classmethod
@@ -108,6 +139,11 @@ class Settings(BaseModel):
     liveperson_allowed_hosts: CommaList = ("*.liveperson.net", "*.lpsnmedia.net")
 
     bridge_accounts: CommaList = ()
+    bridge_auth: Auth | None = None
+    """In place of every account's `auth`, and so on: what an account is used with is `account`."""
+    bridge_issuer: str | None = Field(default=None, max_length=255)
+    bridge_private_key: Secret = None
+    """The file of the key that signs who people are, or the key itself in PEM."""
     bridge_config: Path | None = None
     bridge_encryption_keys: CommaList = Field(default=(), repr=False)
     bridge_worker_id: str | None = Field(default=None, max_length=128)
@@ -154,7 +190,9 @@ class Settings(BaseModel):
             raise ValueError("must be an emoji's name, such as eyes, or nothing")
         return name
 
-    @field_validator("bridge_card_style", "bridge_log_format", "bridge_log_level", mode="before")
+    @field_validator(
+        "bridge_auth", "bridge_card_style", "bridge_log_format", "bridge_log_level", mode="before"
+    )
     @classmethod
     def _lower(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
@@ -199,13 +237,27 @@ class Settings(BaseModel):
         return self.liveperson_allowed_hosts
 
     @property
+    def oauth(self) -> tuple[str, str] | None:
+        """The client id and secret with which workspaces install the app; None: one token only."""
+        if not (self.slack_client_id and self.slack_client_secret):
+            return None
+        return self.slack_client_id, self.slack_client_secret
+
+    @property
     def uses_postgresql(self) -> bool:
         """Whether DATABASE_URL names a PostgreSQL database."""
         return self.database_url.strip().startswith("postgres")
 
     def account(self, number: str) -> AccountSettings:
-        """The settings of the account `number`; the defaults if there are none."""
-        return self.accounts.get(number) or AccountSettings(number=number)
+        """The settings of the account `number`, the environment's over the file's."""
+        written = self.accounts.get(number) or AccountSettings(number=number)
+        over = {
+            "auth": self.bridge_auth,
+            "issuer": self.bridge_issuer,
+            "private_key": self.bridge_private_key,
+        }
+        given = {name: value for name, value in over.items() if value is not None}
+        return written.model_copy(update=given) if given else written
 
     def find_account(self, text: str) -> AccountSettings | None:
         """The account that someone means by a number or an alias; None: none, or not allowed."""
@@ -228,18 +280,20 @@ class Settings(BaseModel):
     def require_serve(self) -> None:
         """Raise one `ConfigError` that names every variable which `lp-bridge serve` lacks.
 
-        It also names those that are not supported yet, which it would be misleading to ignore.
+        With OAuth, SLACK_BOT_TOKEN is not needed: workspaces install the app themselves.
         """
-        if self.slack_client_id or self.slack_client_secret:
-            raise ConfigError(
-                "OAuth installs are not supported yet: unset SLACK_CLIENT_ID and "
-                "SLACK_CLIENT_SECRET, and use SLACK_BOT_TOKEN."
-            )
-        wanted = ["SLACK_BOT_TOKEN"]
+        by_oauth = bool(self.slack_client_id or self.slack_client_secret)
+        wanted = ["SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"] if by_oauth else ["SLACK_BOT_TOKEN"]
         if self.slack_app_token is None:
             wanted.append("SLACK_SIGNING_SECRET")
-        if self.uses_postgresql:
+        if self.uses_postgresql or by_oauth:
             wanted.append("BRIDGE_ENCRYPTION_KEYS")
+        for known in self.known_accounts():
+            if lacks := known.lacks:
+                raise ConfigError(
+                    f"[accounts.{known.number}] auth is “authenticated”, which needs "
+                    f"{' and '.join(lacks)} too: see docs/authentication.md."
+                )
         missing = [name for name in wanted if not getattr(self, name.lower())]
         if missing:
             raise ConfigError(_missing(missing))
@@ -294,7 +348,7 @@ def read_accounts(path: Path) -> dict[str, AccountSettings]:
     if not isinstance(tables, dict):
         tables, faults = {}, [*faults, "accounts must be tables: [accounts.NUMBER]"]
     for number, table in tables.items():
-        accounts.update(_account(number, table, faults))
+        accounts.update(_account(number, table, path.parent, faults))
     aliases = [account.alias.lower() for account in accounts.values() if account.alias]
     twice = sorted({alias for alias in aliases if aliases.count(alias) > 1})
     faults += [f"alias {alias!r} is given to more than one account" for alias in twice]
@@ -308,7 +362,14 @@ def is_account(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 20
 
 
-def _account(number: str, table: Any, faults: list[str]) -> dict[str, AccountSettings]:
+def is_pem(text: str) -> bool:
+    """Whether this is a key rather than the name of its file."""
+    return text.lstrip().startswith("-----BEGIN")
+
+
+def _account(
+    number: str, table: Any, folder: Path, faults: list[str]
+) -> dict[str, AccountSettings]:
     where = f"[accounts.{number}]"
     if not is_account(number):
         faults.append(f"{where}: an account number has 1 to 20 digits")
@@ -316,6 +377,9 @@ def _account(number: str, table: Any, faults: list[str]) -> dict[str, AccountSet
     if not isinstance(table, dict) or "number" in table:
         faults.append(f"{where}: write it as a table; the number is in its name already")
         return {}
+    key = table.get("private_key")
+    if isinstance(key, str) and not is_pem(key):
+        table = {**table, "private_key": str(folder / Path(key).expanduser())}
     try:
         return {number: AccountSettings(number=number, **table)}
     except ValidationError as error:
@@ -341,6 +405,7 @@ _PLAINLY = {
     "string_pattern_mismatch": "must be one word that begins with no digit",
     "string_type": "must be text",
     "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
     "tuple_type": "must be a list",
     "int_parsing": "must be a whole number",
     "int_parsing_size": "must be a whole number, and not so long a one",

@@ -11,12 +11,16 @@ from typing import NewType
 
 TeamId = NewType("TeamId", str)
 """A Slack workspace, `T…`."""
+OrganizationId = NewType("OrganizationId", str)
+"""An organization of several workspaces (Enterprise Grid), `E…`."""
 ChannelId = NewType("ChannelId", str)
 """A Slack channel or direct message, `C…`, `G…` or `D…`."""
 UserId = NewType("UserId", str)
 """A Slack user, `U…` or `W…`."""
 OPERATOR = UserId("operator")
 """The user of a conversation that is ended from the command line, in place of a Slack user."""
+REMOVAL = UserId("removal")
+"""The user of a conversation that ends because its workspace has removed the app."""
 MessageTs = NewType("MessageTs", str)
 """A message's timestamp, its identity within its channel: `1700000000.000100`."""
 

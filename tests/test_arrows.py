@@ -110,6 +110,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
         *STORE,
         *FLOOR,
     ),
+    "bridge.oauth": ("bridge.slack.receiver", WEB, *STORE, *FLOOR),
     "bridge.chat": LIVEPERSON,
     "bridge.ops": (
         *LIVEPERSON,

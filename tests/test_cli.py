@@ -17,6 +17,8 @@ from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
 
 from bridge.cli import main
+from bridge.config import load
+from bridge.liveperson.signing import public_line, read_key_file
 from bridge.store.migrate import HEAD
 from lp_sandbox.slack.server import SlackSandbox
 from lp_sandbox.wire import Wire
@@ -132,7 +134,7 @@ def test_missing_environment_is_told_in_one_message() -> None:
         ({"BRIDGE_CONFIG": "missing.toml"}, "missing.toml cannot be read"),
         ({"HOST": "hidden..b"}, "HOST: must be an address of this machine"),
         ({"PORT": "hidden"}, "PORT: must be a whole number"),
-        ({"SLACK_CLIENT_ID": "hidden"}, "OAuth installs are not supported yet"),
+        ({"SLACK_CLIENT_ID": "hidden"}, "SLACK_CLIENT_SECRET: your app"),
         ({"SLACK_BOT_TOKEN": "hidden"}, "SLACK_BOT_TOKEN must begin with xoxb-"),
     ],
 )
@@ -286,3 +288,27 @@ def test_sandbox_says_where_it_listens_and_ends_on_request() -> None:
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+def test_a_new_key_is_made_and_explained(tmp_path: Path) -> None:
+    result = ask("keys", "new", "--issuer", "https://brand.example", "--account", "12345678")
+    assert result.exit_code == 0
+    made = tmp_path / "liveperson.pem"
+    assert made.stat().st_mode & 0o777 == 0o600
+    assert "PRIVATE KEY" not in result.output
+    lines = result.output.splitlines()
+    assert public_line(read_key_file(made)) in lines
+    assert 'issuer = "https://brand.example"' in lines
+    start = lines.index("[accounts.12345678]")
+    (tmp_path / "bridge.toml").write_text("\n".join(lines[start : start + 4]))
+    account = load({}).account("12345678")
+    assert (account.auth, account.private_key) == ("authenticated", str(made))
+    assert account.lacks == []
+
+
+def test_a_key_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "mine.pem").write_text("precious")
+    result = ask("keys", "new", "--file", "mine.pem")
+    assert result.exit_code == 2
+    assert "never written over" in result.output
+    assert (tmp_path / "mine.pem").read_text() == "precious"

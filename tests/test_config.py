@@ -100,13 +100,15 @@ def test_one_message_names_every_missing_variable_and_where_to_get_it() -> None:
 
 
 @pytest.mark.parametrize("name", ["SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"])
-def test_oauth_is_refused_rather_than_ignored(name: str) -> None:
+def test_oauth_needs_both_of_its_secrets_and_keys(name: str) -> None:
+    [other] = {"SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"} - {name}
+    settings = load({**SERVE, name: "hidden"})
     with pytest.raises(ConfigError) as caught:
-        load({**SERVE, name: "hidden"}).require_serve()
-    assert str(caught.value) == (
-        "OAuth installs are not supported yet: unset SLACK_CLIENT_ID and SLACK_CLIENT_SECRET, "
-        "and use SLACK_BOT_TOKEN."
-    )
+        settings.require_serve()
+    assert f"  {other}: " in str(caught.value)
+    assert "  BRIDGE_ENCRYPTION_KEYS: " in str(caught.value)
+    assert "hidden" not in str(caught.value)
+    assert settings.oauth is None
 
 
 @pytest.mark.parametrize(
@@ -116,6 +118,12 @@ def test_oauth_is_refused_rather_than_ignored(name: str) -> None:
         {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_APP_TOKEN": "xapp-1"},
         {"SLACK_BOT_TOKEN": "xoxe.xoxb-1-rotated", "SLACK_APP_TOKEN": "xapp-1"},
         {**SERVE, "DATABASE_URL": "postgresql://h/d", "BRIDGE_ENCRYPTION_KEYS": "k"},
+        {
+            "SLACK_CLIENT_ID": "1.2",
+            "SLACK_CLIENT_SECRET": "s",
+            "SLACK_SIGNING_SECRET": "s",
+            "BRIDGE_ENCRYPTION_KEYS": "k",
+        },
     ],
 )
 def test_a_complete_environment_is_enough_to_serve(environ: dict[str, str]) -> None:
@@ -278,7 +286,7 @@ class TestAccounts:
             ("[account.1]", r"\[account\] is not known"),
             ("[accounts.abc]", "1 to 20 digits"),
             ("[accounts.1]\nnmae = 'x'", r"\[accounts.1\] nmae: is not known"),
-            ("[accounts.1]\nauth = 'secret'", r"\[accounts.1\] auth: must be 'auto', 'signup' or"),
+            ("[accounts.1]\nauth = 'secret'", r"\[accounts.1\] auth: must be 'auto', 'signup', "),
             ("[accounts.1]\nalias = 'two words'", "alias: must be one word"),
             ("[accounts.1]\nalias = '2nd'", "alias: must be one word"),
             ("[accounts.1]\nchannels = '#a'", "channels: must be a list"),
@@ -312,3 +320,53 @@ def test_whatever_is_typed_finds_an_account_or_none(typed: str) -> None:
     found = Settings().find_account(typed)
 
     assert found is None or found.number == typed.strip()
+
+
+class TestIdentity:
+    """Who people are to LivePerson, per account, and the environment's word over the file's."""
+
+    @pytest.fixture(autouse=True)
+    def _alone(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+
+    def test_a_keys_file_lies_beside_the_configuration(self, tmp_path: Path) -> None:
+        folder = tmp_path / "etc"
+        folder.mkdir()
+        text = '[accounts.1]\nauth="authenticated"\nissuer="me"\nprivate_key="k.pem"\nlang="en-US"'
+        (folder / "b.toml").write_text(text)
+        account = load({"BRIDGE_CONFIG": str(folder / "b.toml")}).account("1")
+        assert account.private_key == str(folder / "k.pem")
+        assert account.lang == "en-US"
+        assert "k.pem" not in repr(account)
+
+    def test_the_environment_has_the_last_word(self) -> None:
+        Path("bridge.toml").write_text('[accounts.1]\nauth="signup"\nissuer="a"\nskill="5"')
+        settings = load(
+            {
+                "BRIDGE_AUTH": "Authenticated",
+                "BRIDGE_ISSUER": "b",
+                "BRIDGE_PRIVATE_KEY": "/k.pem",
+            }
+        )
+        for number in ("1", "2"):
+            account = settings.account(number)
+            told = (account.auth, account.issuer, account.private_key)
+            assert told == ("authenticated", "b", "/k.pem")
+        assert settings.account("1").skill == "5"
+        assert "/k.pem" not in repr(settings)
+
+    def test_silence_means_what_it_always_meant(self) -> None:
+        assert load({}).account("1").auth == "auto"
+
+    def test_what_is_missing_is_said_before_anything_starts(self) -> None:
+        Path("bridge.toml").write_text('[accounts.1]\nauth="authenticated"')
+        complete = {"SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "s"}
+        with pytest.raises(ConfigError, match="`issuer` and `private_key`"):
+            load(complete).require_serve()
+        key = {"BRIDGE_ISSUER": "me", "BRIDGE_PRIVATE_KEY": "k.pem"}
+        load({**complete, **key}).require_serve()
+
+    def test_a_language_is_one(self) -> None:
+        Path("bridge.toml").write_text('[accounts.1]\nlang="English, please"')
+        with pytest.raises(ConfigError, match="lang: must be a language"):
+            load({})

@@ -17,6 +17,7 @@ from bridge.liveperson.errors import LivePersonError
 from bridge.liveperson.identity import Mode
 from bridge.liveperson.ids import parse_account
 from bridge.liveperson.rest import http_session
+from bridge.liveperson.signing import Proof
 
 __all__ = ["chat"]
 
@@ -32,6 +33,7 @@ async def chat(
     frames: bool = False,
     mode: Mode = "auto",
     connector: str | None = None,
+    proof: Proof | None = None,
     skill: str | None = None,
     campaign: str | None = None,
     engagement: str | None = None,
@@ -40,7 +42,8 @@ async def chat(
 ) -> int:
     """Talk to an account's agents until the person leaves; returns the exit status.
 
-    `frames`: show the raw frames too, tokens taken out. `skill`, `campaign` and `engagement`: where
+    `frames`: show the raw frames too, tokens taken out. `proof`: with mode `authenticated`, who it
+    is that talks. `skill`, `campaign` and `engagement`: where
     the conversation is routed. `stdin` and `stdout` default to the process's own. Ctrl-C ends the
     conversation as Ctrl-D does; a second one leaves at once (status 130). Failures are told with
     their remedy (status 1), never raised.
@@ -67,7 +70,7 @@ async def chat(
                 lines.feed(b"")
 
             with interrupts(end, hurry):
-                await talk.run(mode, connector)
+                await talk.run(mode, connector, proof)
     except LivePersonError as error:
         screen.leave()
         screen.say(f"Error: {error}\n  {error.remedy}")

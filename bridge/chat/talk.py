@@ -31,6 +31,7 @@ from bridge.liveperson import (
     Timings,
 )
 from bridge.liveperson.domains import CONFIGURATION, IDP, MESSAGING
+from bridge.liveperson.signing import Proof
 
 TIMINGS = Timings(replays=Patience(replay=1.5, asks=4), certainty=0.0)
 """Short waits: a person would rather know soon that a line may be lost, and can ask the agent."""
@@ -69,7 +70,7 @@ class Talk:
         self._ending = False
         """The person asked to end the conversation, so its end needs no message."""
 
-    async def run(self, mode: Mode, connector: str | None) -> None:
+    async def run(self, mode: Mode, connector: str | None, proof: Proof | None = None) -> None:
         """Connect, and talk until the person leaves. Raises LivePersonError."""
         await self._tell_domains()
         consumer = LivePerson(
@@ -77,6 +78,7 @@ class Talk:
             self._account,
             mode=mode,
             connector=connector,
+            proof=proof,
             timings=TIMINGS,
             on_connection=self._connection,
             on_frame=self._show_frame if self._frames else None,

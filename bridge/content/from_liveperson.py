@@ -24,7 +24,15 @@ from bridge.content.prose import (
 from bridge.content.rendered import Rendered
 from bridge.content.spans import Span, Spans, hyperlinked
 
-__all__ = ["LONGEST", "MESSAGE_LIMIT", "TEXTS", "agent_text", "text_content", "unsupported"]
+__all__ = [
+    "LONGEST",
+    "MESSAGE_LIMIT",
+    "TEXTS",
+    "agent_text",
+    "file_not_shown",
+    "text_content",
+    "unsupported",
+]
 
 _UNSUPPORTED: Final = {
     "file": "Sent a file, which cannot be shown here. Ask for it in words, or for a link.",
@@ -86,6 +94,17 @@ def unsupported(kind: str, detail: str | None) -> list[Rendered]:
     if words is None:
         named = f" ({name})" if name else ""
         words = f"Sent something that cannot be shown here{named}."
+    return _quoting(words, detail)
+
+
+def file_not_shown(caption: str, why: str) -> list[Rendered]:
+    """Say that the agent sent a file which cannot be shown, and why (a sentence)."""
+    words = f"Sent a file, which could not be shown here. {why} Ask for it in words, or for a link."
+    return _quoting(words, caption)
+
+
+def _quoting(words: str, detail: str | None) -> list[Rendered]:
+    """Words of ours, and below them what the agent has written."""
     lead = italic(words)
     pieces = parts([Span(bounded(detail or ""))])
     if not pieces:

@@ -34,6 +34,7 @@ from bridge.liveperson.errors import (
     IdentityExpired,
     IdentityLost,
     InvalidAccount,
+    KeyUnusable,
     LivePersonError,
     NotDelivered,
     OutcomeUnknown,
@@ -45,6 +46,7 @@ from bridge.liveperson.errors import (
     ServerFailed,
     ServiceMissing,
     SignInRefused,
+    SignInRejected,
     SignInUnavailable,
     SocketRefused,
     Throttled,
@@ -84,6 +86,7 @@ from bridge.liveperson.profiles import AgentProfile, ProfileDirectory
 from bridge.liveperson.requests import ClientProperties
 from bridge.liveperson.rest import http_session
 from bridge.liveperson.resume import ConversationState
+from bridge.liveperson.signing import Proof, Signer
 from bridge.liveperson.timings import Timings
 
 __all__ = [
@@ -127,6 +130,7 @@ __all__ = [
     "IdentityProvider",
     "Incomplete",
     "InvalidAccount",
+    "KeyUnusable",
     "LivePerson",
     "LivePersonError",
     "Message",
@@ -136,6 +140,7 @@ __all__ = [
     "Patience",
     "Permanent",
     "ProfileDirectory",
+    "Proof",
     "ProtocolViolation",
     "Receipt",
     "Reconnecting",
@@ -146,8 +151,10 @@ __all__ = [
     "ServerFailed",
     "ServiceMissing",
     "SignInRefused",
+    "SignInRejected",
     "SignInUnavailable",
     "SignedIn",
+    "Signer",
     "SocketRefused",
     "TextEvent",
     "Throttled",

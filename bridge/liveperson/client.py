@@ -7,6 +7,7 @@ its steps over it (`Conversation.step`).
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,6 +22,7 @@ from bridge.liveperson.domains import ALLOWED_HOSTS, CSDS_URL, DomainDirectory
 from bridge.liveperson.errors import (
     IdentityExpired,
     IdentityLost,
+    LivePersonError,
     RequestRefused,
     TokenExpired,
     Transient,
@@ -40,12 +42,21 @@ from bridge.liveperson.reading import Reading
 from bridge.liveperson.requests import ClientProperties
 from bridge.liveperson.rest import http_session
 from bridge.liveperson.resume import ConversationState
+from bridge.liveperson.signing import Proof
 from bridge.liveperson.timings import Timings
 
 TOKEN_TRIES = 3
 """After so many refusals of the token in a row the client gives up."""
+REFRESH = (0.8, 0.9)
+"""A token is replaced when a share of its life between these is over, in a quiet moment."""
+REFRESH_AGAIN = 0.02
+"""If that fails it is tried again after this share, and never sooner than that."""
 EXPIRY_MARGIN = 30.0
 """A token with less than so many seconds left is renewed before it is used."""
+
+
+class _Refreshed(Exception):  # noqa: N818 - it is no error
+    """There is a fresh token: connect with it at once."""
 
 
 class LivePerson:
@@ -58,6 +69,7 @@ class LivePerson:
         *,
         mode: Mode = "auto",
         connector: str | None = None,
+        proof: Proof | None = None,
         state: ConversationState | None = None,
         client: ClientProperties = requests.BRIDGE,
         timings: Timings | None = None,
@@ -71,6 +83,7 @@ class LivePerson:
         self._account = account
         self._mode = mode
         self._connector = connector
+        self._proof = proof
         self._client = client
         self._timings = timings or Timings()
         self._on_connection = on_connection
@@ -86,6 +99,8 @@ class LivePerson:
         """The consumer's conversations, as this connection's subscription has told them."""
         self._bell = asyncio.Event()
         self._connected = False
+        self._refreshed = False
+        """Whether the next connection takes the place of one that was well."""
         self._established: asyncio.Future[None] | None = None
         self._failed: asyncio.Future[None] | None = None
 
@@ -98,6 +113,7 @@ class LivePerson:
         state: ConversationState | None = None,
         mode: Mode = "auto",
         connector: str | None = None,
+        proof: Proof | None = None,
         csds_url: str = CSDS_URL,
         allowed_hosts: Sequence[str] = ALLOWED_HOSTS,
         ssl_context: ssl.SSLContext | None = None,
@@ -109,7 +125,8 @@ class LivePerson:
         """Connect a consumer for the time of an `async with`: look up, sign in, open the socket.
 
         `state`: continue as the consumer of an earlier process, with its conversation. `mode` and
-        `connector`: see `IdentityProvider.sign_in`. `client`: what LivePerson is told about the
+        `connector`: see `IdentityProvider.sign_in`. `proof`: with the mode `authenticated`, who the
+        consumer is. `client`: what LivePerson is told about the
         program; with the feature MULTI_DIALOG surveys come as dialogs of their own.
         `on_connection` gets the connection's events, also while there is no conversation.
 
@@ -125,6 +142,7 @@ class LivePerson:
                 number,
                 mode=mode,
                 connector=connector,
+                proof=proof,
                 state=state,
                 client=client,
                 timings=timings,
@@ -246,6 +264,9 @@ class LivePerson:
             try:
                 credentials = await self._have_credentials(lost)
                 await self._live(credentials)
+            except _Refreshed:
+                lost = None
+                continue
             except Transient as error:
                 if self._established is None or not self._established.done():
                     raise
@@ -274,7 +295,9 @@ class LivePerson:
                     "The token is not accepted, and a signed-up consumer gets no other."
                 )
             extend = isinstance(lost, IdentityExpired)
-            fresh = await self._identity.renew(self._account, held, extend=extend)
+            fresh = await self._identity.renew(
+                self._account, held, extend=extend, proof=self._proof
+            )
         except IdentityLost as error:
             if self._established is None or not self._established.done():
                 raise  # the given state is too old
@@ -286,7 +309,7 @@ class LivePerson:
 
     async def _sign_in(self, instead: IdentityLost | None) -> Credentials:
         fresh = await self._identity.sign_in(
-            self._account, mode=self._mode, connector=self._connector
+            self._account, mode=self._mode, connector=self._connector, proof=self._proof
         )
         self._credentials = fresh
         self._tell(SignedIn(fresh.mode, fresh.consumer_id, instead))
@@ -310,8 +333,11 @@ class LivePerson:
                 self._conversation.reconnected()
             self._connected = True
             try:
-                self._tell(Connected(first=self._came_up()))
-                await self._serve(ums)
+                first = self._came_up()
+                if not self._refreshed:
+                    self._tell(Connected(first=first))
+                self._refreshed = False
+                await self._serve(ums, credentials)
             finally:
                 self._connected = False
 
@@ -326,7 +352,9 @@ class LivePerson:
         self._established.set_result(None)
         return True
 
-    async def _serve(self, ums: Connection) -> NoReturn:
+    async def _serve(self, ums: Connection, credentials: Credentials) -> NoReturn:
+        share = random.uniform(*REFRESH)
+        due = max(credentials.due(share), time.time() + REFRESH_AGAIN * credentials.life)
         while True:
             if ums.closed:
                 raise await ums.wait_closed()
@@ -337,12 +365,29 @@ class LivePerson:
             conversation = self._conversation
             if conversation is not None and await conversation.step(ums):
                 continue
+            left = due - time.time()
+            if left <= 0:  # nothing is under way
+                await self._refresh(credentials)
+                due = time.time() + REFRESH_AGAIN * credentials.life
+                continue
+            quiet = conversation.quiet() if conversation else left
             try:
-                async with asyncio.timeout(conversation.quiet() if conversation else None):
+                async with asyncio.timeout(min(quiet, left)):
                     await self._bell.wait()
             except TimeoutError:
-                if conversation is not None:
+                if conversation is not None and quiet <= left:
                     conversation.suspect()
+
+    async def _refresh(self, held: Credentials) -> None:
+        """Get a fresh token before this one ends. Raises `_Refreshed` if there is one."""
+        if held.mode == "signup":
+            return
+        try:
+            self._credentials = await self._identity.renew(self._account, held, proof=self._proof)
+        except LivePersonError:
+            return  # it is tried again; once the token has ended, its end decides
+        self._refreshed = True
+        raise _Refreshed
 
     async def _open_conversation(
         self, ums: Connection, wanted: asyncio.Future[Conversation]

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 
 from bridge.liveperson import frames, requests
 from bridge.liveperson.bounds import identifier, number
+from bridge.liveperson.consumer_profile import ConsumerProfile
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.errors import (
     VIOLATION,
@@ -36,6 +37,7 @@ from bridge.liveperson.identity import Credentials
 from bridge.liveperson.ids import AccountId, ConsumerId, ConversationId
 from bridge.liveperson.requests import ClientProperties, Request
 from bridge.liveperson.socket import Socket
+from bridge.liveperson.storage import StorageAddress, read_address
 from bridge.liveperson.upgrade import upgrade
 
 AT_ONCE = 10.0
@@ -209,12 +211,21 @@ class Connection:
         skill_id: str | None = None,
         campaign_id: str | None = None,
         engagement_id: str | None = None,
+        lang: str | None = None,
     ) -> ConversationId:
         """Open a conversation. A consumer has at most one open: look for it first if unsure."""
         request = requests.request_conversation(
-            self._account, skill_id=skill_id, campaign_id=campaign_id, engagement_id=engagement_id
+            self._account,
+            skill_id=skill_id,
+            campaign_id=campaign_id,
+            engagement_id=engagement_id,
+            lang=lang,
         )
         return ConversationId(_id(request, await self._ask(request), "conversationId"))
+
+    async def set_profile(self, profile: ConsumerProfile) -> None:
+        """Say who the consumer is; the agent sees it. Saying it again replaces it."""
+        await self._ask(requests.set_profile(profile))
 
     async def publish_text(
         self,
@@ -253,6 +264,41 @@ class Connection:
         """
         request = requests.publish_receipt(dialog_id, status, sequences, metadata=metadata)
         return number((await self._ask(request, timeout, wait)).get("sequence"))
+
+    async def publish_file(
+        self,
+        dialog_id: str,
+        relative_path: str,
+        file_type: str,
+        *,
+        caption: str = "",
+        preview: str | None = None,
+        external_id: str | None = None,
+        wait: Wait | None = None,
+    ) -> int | None:
+        """Publish a file that was put into the storage; otherwise as `publish_text`.
+
+        `preview`: a small picture of it as a `data:` URL, below 30 KB.
+        """
+        request = requests.publish_file(
+            dialog_id,
+            relative_path,
+            file_type,
+            caption=caption,
+            preview=preview,
+            external_id=external_id,
+        )
+        return number((await self._ask(request, None, wait)).get("sequence"))
+
+    async def upload_address(self, size: int, file_type: str) -> StorageAddress:
+        """Ask where a file of so many bytes may be put. The address is good for a minute."""
+        request = requests.upload_address(size, file_type)
+        return read_address(request.type, await self._ask(request))
+
+    async def download_address(self, relative_path: str) -> StorageAddress:
+        """Ask where a file can be fetched. The address is good for a minute."""
+        request = requests.download_address(relative_path)
+        return read_address(request.type, await self._ask(request))
 
     async def subscribe_events(self, dialog_id: str, from_seq: int) -> None:
         """Get the dialog's events from sequence `from_seq` on as notifications, and new ones."""

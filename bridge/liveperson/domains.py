@@ -38,6 +38,7 @@ MOST_SERVICES = 200
 LONGEST_HOST = 260
 """Characters of a host's name with its port."""
 CONFIGURATION = "acCdnDomain"
+STORAGE = "swift"
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"({_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::([0-9]{{1,5}}))?", re.ASCII)

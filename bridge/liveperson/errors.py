@@ -20,6 +20,14 @@ from bridge import errors
 VIOLATION = 1008
 TOO_BIG = 1009
 """Close codes (RFC 6455 §7.4.1)."""
+INNER = {
+    "9007": (
+        "the signed identity is not valid there",
+        "Check that the public key at LivePerson belongs to the account's private key, that the "
+        "issuer is the same on both sides, and that the connector is the right one.",
+    ),
+}
+"""What the token service's own errors mean, and what to do. LivePerson publishes no list."""
 SHOWN = 200
 """Most characters of a foreign text that go into an error."""
 
@@ -35,6 +43,8 @@ class LivePersonError(errors.ExplainedError):
 
     code: ClassVar[str] = "liveperson"
     remedy: str = "Try again; if it happens again, look at the log."
+    inner: str | None = None
+    """LivePerson's own number for what happened, if it gives one."""
 
     def __init__(
         self, message: str, *, remedy: str | None = None, retry_after: float | None = None
@@ -84,7 +94,7 @@ class ServiceMissing(Permanent):
 
 
 class ConnectorMissing(Permanent):
-    """The account has no connector for unauthenticated messaging."""
+    """The account has no connector for unauthenticated messaging, or shows none for the issuer."""
 
     code = "connector_missing"
     remedy = "Set up an unauthenticated messaging connector, or use the mode “signup” or “auto”."
@@ -95,6 +105,13 @@ class SignInRefused(Permanent):
 
     code = "sign_in_refused"
     remedy = "Check the account's sign-in settings (mode and connector) with LivePerson."
+
+
+class KeyUnusable(Permanent):
+    """The key that signs who consumers are is missing, broken or too weak."""
+
+    code = "key_unusable"
+    remedy = "Make one with `lp-bridge keys new`, and name its file as `private_key`."
 
 
 class IdentityLost(Permanent):
@@ -129,6 +146,32 @@ class RequestRefused(Permanent):
         self.request = request
         self.status = status
         self.body = words
+
+
+class FileRefused(Permanent):
+    """LivePerson's storage does not give a file out, or does not take it: not done."""
+
+    code = "file_refused"
+    remedy = "Ask for the file in another way."
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"LivePerson's file storage refuses (HTTP {status}).")
+        self.status = status
+
+    @property
+    def expired(self) -> bool:
+        """Whether the address was too old (or wrong): a new one may do."""
+        return self.status in (401, 403)
+
+
+class FileTooLarge(Permanent):
+    """A file has more bytes than are wanted."""
+
+    code = "file_too_large"
+    remedy = "Ask for a smaller file."
+
+    def __init__(self, longest: int) -> None:
+        super().__init__(f"The file is larger than {longest // 1_000_000} MB.")
 
 
 class ConversationClosed(Permanent):
@@ -167,6 +210,33 @@ class SignInUnavailable(Transient):
 
     code = "sign_in_unavailable"
     remedy = "LivePerson's sign-in service has trouble. Wait a little and try again."
+
+
+class StorageUnavailable(Transient):
+    """LivePerson's file storage cannot be reached, or fails."""
+
+    code = "storage_unavailable"
+    remedy = "LivePerson's file storage has trouble. Wait a little and try again."
+
+
+class SignInRejected(SignInUnavailable):
+    """The token service answers with a number of its own for what is wrong (`inner`).
+
+    It does so with HTTP 500 as a rule. As it does not pass by itself as a rule, whoever waits for
+    it should not do so for ever.
+    """
+
+    code = "sign_in_rejected"
+
+    def __init__(self, status: int, inner: str, *, retry_after: float | None = None) -> None:
+        meaning = INNER.get(inner)
+        super().__init__(
+            f"LivePerson's sign-in service answers with its error {inner} "
+            f"(HTTP {status}){f': {meaning[0]}' if meaning else ''}.",
+            remedy=meaning[1] if meaning else "Ask LivePerson what that error means.",
+            retry_after=retry_after,
+        )
+        self.inner = inner
 
 
 class Throttled(Transient):

@@ -125,6 +125,8 @@ class ConversationChange(msgspec.Struct, frozen=True):
     """How soon an answer is due: NORMAL, URGENT, PRIORITIZED, CUSTOM."""
     ttr_seconds: int | None = None
     """In how many seconds."""
+    started_at: int | None = None
+    """When it was opened, in milliseconds since 1970."""
 
 
 class ConversationChanges(msgspec.Struct, frozen=True):
@@ -321,6 +323,7 @@ def _conversation_change(change: shapes.Conversation | None) -> ConversationChan
         skill=_person(details.skill_id),
         ttr=_word(ttr.get("ttrType")),
         ttr_seconds=number(ttr.get("value")),
+        started_at=moment(details.start_ts),
     )
 
 

@@ -15,19 +15,24 @@ from bridge.liveperson.bounds import LATEST, LONGEST_PERSON, identifier, number
 from bridge.liveperson.cache import Cache
 from bridge.liveperson.domains import CONFIGURATION, IDP, DomainDirectory
 from bridge.liveperson.errors import (
+    INNER,
     ConnectorMissing,
     IdentityLost,
     ServiceMissing,
     SignInRefused,
+    SignInRejected,
     SignInUnavailable,
     Throttled,
     shown,
 )
 from bridge.liveperson.ids import AccountId
 from bridge.liveperson.rest import MAX_BODY, MAX_LIST, Answer, Unreachable, call
+from bridge.liveperson.signing import Proof
 
-Mode = Literal["auto", "signup", "anonymous"]
-"""`auto`: anonymous if the account has the connector for it, else sign-up."""
+Mode = Literal["auto", "signup", "anonymous", "authenticated"]
+"""`auto`: anonymous if the account has the connector for it, else sign-up. `authenticated`: the
+brand's own key says who it is."""
+Way = Literal["signup", "anonymous", "authenticated"]
 
 ANONYMOUS_METHOD = "lpTag.taglets.unAuthMessaging.lpUnauthFunction"
 """`jsMethodName` of the connector for unauthenticated messaging."""
@@ -37,6 +42,7 @@ DEFAULT_LIFE = 3600.0
 """Seconds that a token is valid if it does not say."""
 CONNECTOR_TTL = 3600.0
 
+_NUMBER = re.compile(r"[A-Za-z0-9_.-]{1,32}", re.ASCII)
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}", re.ASCII)
 """A token that may be sent in a header and stored."""
 
@@ -44,7 +50,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,16384}", re.ASCII)
 class Credentials(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     """A consumer's identity at one account. Secret: store it encrypted."""
 
-    mode: Literal["signup", "anonymous"]
+    mode: Way
     jwt: str
     consumer_id: str
     expires_at: float
@@ -52,6 +58,16 @@ class Credentials(msgspec.Struct, frozen=True, repr_omit_defaults=True):
     external_token: str | None = None
     """The anonymous identity's own token, from which JWTs are made."""
     connector: str | None = None
+
+    @property
+    def life(self) -> float:
+        """Seconds for which the token is valid, from its making to its end."""
+        issued = _time(_claims(self.jwt).get("iat"), unknown=self.expires_at - DEFAULT_LIFE)
+        return max(self.expires_at - issued, 0.0)
+
+    def due(self, share: float) -> float:
+        """When this share of the token's life is over, in seconds since 1970."""
+        return self.expires_at - (1.0 - share) * self.life
 
     def __repr__(self) -> str:
         return f"Credentials(mode={self.mode!r}, consumer_id={self.consumer_id!r}, jwt=…)"
@@ -74,10 +90,32 @@ class _Tokens(msgspec.Struct):
     token: Any = None
 
 
+class _Failure(msgspec.Struct):
+    internal_error_code: Any = msgspec.field(default=None, name="internalErrorCode")
+    error: Any = None
+
+
 class _Connector(msgspec.Struct):
     id: Any = None
     configuration: Any = None
     deleted: Any = False
+
+    @property
+    def name(self) -> str | None:
+        name = self.id if isinstance(self.id, str) else number(self.id)
+        return None if name is None else identifier(str(name))
+
+    @property
+    def method(self) -> Any:
+        settings = self.configuration
+        return settings.get("jsMethodName") if isinstance(settings, dict) else None
+
+    def names(self, issuer: str) -> bool:
+        """Whether its configuration holds the issuer, under whatever name."""
+        settings = self.configuration
+        return isinstance(settings, dict) and issuer in (
+            value for value in settings.values() if isinstance(value, str)
+        )
 
 
 class IdentityProvider:
@@ -87,17 +125,28 @@ class IdentityProvider:
         """At most `concurrency` sign-ins are under way at a time."""
         self._directory = directory
         self._gate = asyncio.Semaphore(concurrency)
-        self._connectors: Cache[AccountId, str | None] = Cache()
+        self._connectors: Cache[AccountId, list[_Connector]] = Cache()
 
     async def sign_in(
-        self, account: AccountId, *, mode: Mode = "auto", connector: str | None = None
+        self,
+        account: AccountId,
+        *,
+        mode: Mode = "auto",
+        connector: str | None = None,
+        proof: Proof | None = None,
     ) -> Credentials:
-        """Make a new consumer. `connector` saves looking for the anonymous connector's id.
+        """Make a new consumer; with mode `authenticated`, become the one that `proof` names.
 
-        Raises SignInRefused, ConnectorMissing (mode `anonymous` only), SignInUnavailable,
-        Throttled, and what a domain look-up raises.
+        `connector` saves looking for the connector's id. Raises SignInRefused, ConnectorMissing
+        (modes `anonymous` and `authenticated`), SignInUnavailable (SignInRejected if LivePerson
+        names what is wrong), Throttled, and what a domain look-up raises.
         """
         async with self._gate:
+            if mode == "authenticated":
+                if proof is None:
+                    raise ValueError("nothing proves who the consumer is")
+                connector = connector or await self._find_issuer(account, proof.signer.issuer)
+                return await self._authenticate(account, connector, proof)
             if mode != "signup":
                 connector = connector or await self._find_connector(account)
                 if connector is not None:
@@ -109,14 +158,26 @@ class IdentityProvider:
             return await self._sign_up(account)
 
     async def renew(
-        self, account: AccountId, credentials: Credentials, *, extend: bool = False
+        self,
+        account: AccountId,
+        credentials: Credentials,
+        *,
+        extend: bool = False,
+        proof: Proof | None = None,
     ) -> Credentials:
         """Get a fresh token for the same consumer.
 
         An anonymous consumer signs in again; the external token is refreshed first when it has
-        expired, or with `extend` (close code 4407). A signed-up one keeps the token for as long as
-        it lives. Raises IdentityLost when the consumer cannot be continued, else as `sign_in`.
+        expired, or with `extend` (close code 4407). An authenticated one proves anew who it is. A
+        signed-up one keeps the token for as long as it lives. Raises IdentityLost when the consumer
+        cannot be continued, else as `sign_in`.
         """
+        if credentials.mode == "authenticated":
+            if proof is None or credentials.connector is None:
+                raise IdentityLost("Nothing proves any more who the consumer is.")
+            async with self._gate:
+                fresh = await self._authenticate(account, credentials.connector, proof)
+            return _same(fresh, credentials)
         if credentials.mode == "signup":
             if credentials.expires_at > time.time():
                 return credentials
@@ -132,9 +193,7 @@ class IdentityProvider:
                     fresh = await self._extend(account, connector, external)
             else:
                 fresh = await self._extend(account, connector, external)
-        if fresh.consumer_id != credentials.consumer_id:
-            raise IdentityLost("LivePerson continues the anonymous identity as somebody else.")
-        return fresh
+        return _same(fresh, credentials)
 
     async def _sign_up(self, account: AccountId) -> Credentials:
         answer = await self._post(account, "signup", None)
@@ -153,10 +212,19 @@ class IdentityProvider:
                 "LivePerson does not continue the anonymous identity: it is too old, or unknown."
             ) from error
 
-    async def _authenticate(self, account: AccountId, connector: str, external: str) -> Credentials:
+    async def _authenticate(
+        self, account: AccountId, connector: str, external: str | Proof
+    ) -> Credentials:
+        """Exchange an external token, or the brand's own, for the one that UMS wants."""
         path = f"app/{quote(connector, safe='')}/authenticate?v=3.0"
-        found = _read(await self._post(account, path, {"id_token": external}))
-        fresh = _credentials("anonymous", _token(found.token or found.jwt))
+        told = external.token() if isinstance(external, Proof) else external
+        found = _read(await self._post(account, path, {"id_token": told}))
+        token = _token(found.token or found.jwt)
+        if isinstance(external, Proof):
+            return msgspec.structs.replace(
+                _credentials("authenticated", token), connector=connector
+            )
+        fresh = _credentials("anonymous", token)
         return msgspec.structs.replace(fresh, external_token=external, connector=connector)
 
     async def _post(self, account: AccountId, path: str, body: dict[str, str] | None) -> Answer:
@@ -174,46 +242,94 @@ class IdentityProvider:
         if answer.status == 429:
             wait = max(answer.retry_after or 0.0, THROTTLE_WAIT)
             raise Throttled("LivePerson's sign-in service asks us to slow down.", retry_after=wait)
+        inner = None if answer.status < 400 else _inner(answer)
         if 400 <= answer.status < 500:
-            raise SignInRefused(f"LivePerson refuses to sign us in (HTTP {answer.status}).")
+            raise _refused(answer.status, inner)
         if not 200 <= answer.status < 300:
             wait = max(answer.retry_after or 0.0, THROTTLE_WAIT)
+            if inner is not None:
+                raise SignInRejected(answer.status, inner, retry_after=wait)
             raise SignInUnavailable(
                 f"LivePerson's sign-in service fails (HTTP {answer.status}).", retry_after=wait
             )
         return answer
 
     async def _find_connector(self, account: AccountId) -> str | None:
-        async def fetch() -> tuple[str | None, float]:
-            return await self._ask_for_connector(account), CONNECTOR_TTL
+        """The connector for anonymous consumers."""
+        for entry in await self._all_connectors(account):
+            if entry.method == ANONYMOUS_METHOD and (name := entry.name) is not None:
+                return name
+        return None
+
+    async def _find_issuer(self, account: AccountId, issuer: str) -> str:
+        """The connector that trusts this issuer. Raises ConnectorMissing unless it is just one."""
+        found = [
+            name
+            for entry in await self._all_connectors(account)
+            if entry.method != ANONYMOUS_METHOD and entry.names(issuer)
+            if (name := entry.name) is not None
+        ]
+        if len(found) != 1:
+            several = "several connectors" if found else "no connector"
+            raise ConnectorMissing(
+                f"Account {account} shows {several} for the issuer {shown(issuer)}.",
+                remedy="Name the id of the right one as `connector`; LivePerson shows it where the "
+                "identity provider is set up.",
+            )
+        return found[0]
+
+    async def _all_connectors(self, account: AccountId) -> list[_Connector]:
+        async def fetch() -> tuple[list[_Connector], float]:
+            return await self._ask_for_connectors(account), CONNECTOR_TTL
 
         return await self._connectors.get(account, fetch)
 
-    async def _ask_for_connector(self, account: AccountId) -> str | None:
+    async def _ask_for_connectors(self, account: AccountId) -> list[_Connector]:
         try:
             host = (await self._directory.lookup(account)).host(CONFIGURATION)
         except ServiceMissing:
-            return None
+            return []
         path = f"/api/account/{account}/configuration/le-connectors/all-connectors"
         try:
             url = self._directory.http_url(host, path)
             answer = await self._call("GET", url, None, longest=MAX_LIST)
             listed = answer.read(list[_Connector] | _Connector)  # type: ignore[arg-type]  # msgspec decodes unions
         except SignInRefused:  # the account publishes no configuration
-            return None
+            return []
         except Unreachable as error:
             raise _unavailable(error) from error
-        return _anonymous_connector(listed)
+        found = listed if isinstance(listed, list) else [listed]
+        return [entry for entry in found if not entry.deleted]
 
 
-def _anonymous_connector(listed: Any) -> str | None:
-    for entry in listed if isinstance(listed, list) else [listed]:
-        settings = entry.configuration
-        method = settings.get("jsMethodName") if isinstance(settings, dict) else None
-        name = entry.id if isinstance(entry.id, str) else number(entry.id)
-        if method == ANONYMOUS_METHOD and not entry.deleted and name is not None:
-            return identifier(str(name))
+def _same(fresh: Credentials, before: Credentials) -> Credentials:
+    if fresh.consumer_id != before.consumer_id:
+        raise IdentityLost(f"LivePerson continues the {before.mode} identity as somebody else.")
+    return fresh
+
+
+def _inner(answer: Answer) -> str | None:
+    """The number that the token service gives an error of its own; None: it gives none."""
+    try:
+        told = answer.read(_Failure)
+    except Unreachable:
+        return None
+    error = told.error if isinstance(told.error, dict) else {}
+    for value in (told.internal_error_code, error.get("internalCode")):
+        if isinstance(value, str | int) and _NUMBER.fullmatch(str(value)):
+            return str(value)
     return None
+
+
+def _refused(status: int, inner: str | None) -> SignInRefused:
+    number = f", its error {inner}" if inner is not None else ""
+    known = INNER.get(inner or "")
+    error = SignInRefused(
+        f"LivePerson refuses to sign us in (HTTP {status}{number}).",
+        remedy=known[1] if known else None,
+    )
+    error.inner = inner
+    return error
 
 
 def _unavailable(error: Unreachable) -> SignInUnavailable:
@@ -248,13 +364,16 @@ def _claims(token: str) -> dict[str, Any]:
 
 
 def _expiry(token: str, *, unknown: float) -> float:
-    value = _claims(token).get("exp")
+    return _time(_claims(token).get("exp"), unknown=unknown)
+
+
+def _time(value: Any, *, unknown: float) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value) if 0 <= value <= LATEST // 1000 else unknown
     return unknown
 
 
-def _credentials(mode: Literal["signup", "anonymous"], token: str) -> Credentials:
+def _credentials(mode: Way, token: str) -> Credentials:
     consumer = identifier(_claims(token).get("sub"), LONGEST_PERSON)
     if consumer is None:
         raise SignInUnavailable(

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from bridge.liveperson.consumer_profile import ConsumerProfile
+
 EXTERNAL_ID_LENGTH = 64
 """Characters; LivePerson takes no longer name for an event."""
 
@@ -65,6 +67,8 @@ BRIDGE = ClientProperties(
         "RICH_CONTENT",
         "QUICK_REPLIES",
         "MARKDOWN_HYPERLINKS",
+        "PHOTO_SHARING",
+        "FILE_SHARING",
     ),
 )
 
@@ -89,8 +93,12 @@ def request_conversation(
     skill_id: str | None = None,
     campaign_id: str | None = None,
     engagement_id: str | None = None,
+    lang: str | None = None,
 ) -> Request:
-    """Open a conversation. A campaign needs both its ids; with one alone it is left out."""
+    """Open a conversation. A campaign needs both its ids; with one alone it is left out.
+
+    `lang`: the engagement's language, such as `en-US`.
+    """
     body: dict[str, Any] = {
         "ttrDefName": "NORMAL",
         "channelType": "MESSAGING",
@@ -100,7 +108,14 @@ def request_conversation(
         body["skillId"] = skill_id
     if campaign_id and engagement_id:
         body["campaignInfo"] = {"campaignId": campaign_id, "engagementId": engagement_id}
+    if lang:
+        body["conversationContext"] = {"type": "SharkContext", "lang": lang}
     return Request("cm.ConsumerRequestConversation", body)
+
+
+def set_profile(profile: ConsumerProfile) -> Request:
+    """Say who the consumer is; the agent sees it."""
+    return Request("userprofile.SetUserProfile", profile.body())
 
 
 def publish_text(
@@ -120,6 +135,41 @@ def publish_text(
     ours = (ExternalId(external_id),) if external_id is not None else ()
     body = {"dialogId": dialog_id, "event": event}
     return Request("ms.PublishEvent", body, (*entries(metadata), *ours))
+
+
+def publish_file(
+    dialog_id: str,
+    relative_path: str,
+    file_type: str,
+    *,
+    caption: str = "",
+    preview: str | None = None,
+    external_id: str | None = None,
+) -> Request:
+    """Show a file that is in LivePerson's storage. `preview`: a small picture, as a `data:` URL."""
+    if external_id is not None and not 0 < len(external_id) <= EXTERNAL_ID_LENGTH:
+        raise ValueError(f"an external id has 1 to {EXTERNAL_ID_LENGTH} characters")
+    message = {
+        "caption": caption.encode("utf-8", "replace").decode(),
+        "relativePath": relative_path,
+        "fileType": file_type,
+    }
+    if preview is not None:
+        message["preview"] = preview
+    event = {"type": "ContentEvent", "contentType": "hosted/file", "message": message}
+    ours = (ExternalId(external_id),) if external_id is not None else ()
+    return Request("ms.PublishEvent", {"dialogId": dialog_id, "event": event}, ours)
+
+
+def upload_address(size: int, file_type: str) -> Request:
+    """Ask where in the storage a file of so many bytes may be put; good for a minute."""
+    body = {"fileSize": str(size), "fileType": file_type}
+    return Request("ms.GenerateURLForUploadFile", body)
+
+
+def download_address(relative_path: str) -> Request:
+    """Ask for the address at which a file can be fetched; good for a minute."""
+    return Request("ms.GenerateURLForDownloadFile", {"relativePath": relative_path})
 
 
 def publish_receipt(

@@ -40,6 +40,7 @@ class Events(msgspec.Struct, rename="camel"):
 class Details(msgspec.Struct, rename="camel"):
     state: Any = None
     stage: Any = None
+    start_ts: Any = None
     close_reason: Any = None
     skill_id: Any = None
     ttr: Any = None

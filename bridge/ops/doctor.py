@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from secrets import token_hex
 
 import aiohttp
 
 from bridge.liveperson.connection import Connection
+from bridge.liveperson.consumer_profile import ConsumerProfile
 from bridge.liveperson.domains import IDP, MESSAGING, DomainDirectory
 from bridge.liveperson.errors import LivePersonError, shown
 from bridge.liveperson.identity import Credentials, IdentityProvider, Mode
 from bridge.liveperson.ids import parse_account
 from bridge.liveperson.rest import http_session
+from bridge.liveperson.signing import Proof, signer_of
 from bridge.slack.web.api import SLACK_API_URL, WebApi, slack_session
 from bridge.slack.web.errors import APP_LEVEL_REMEDY, SlackError, SlackRefused
-from bridge.slack.web.methods import OPEN_CONNECTION
-from bridge.slack.web.workspaces import identify
+from bridge.slack.web.methods import AUTH_TEST, OPEN_CONNECTION
+from bridge.slack.web.workspaces import identify, scopes_in
 
 DEADLINE = 10.0
 """Seconds for one step."""
+DOCTOR = ConsumerProfile("lp-bridge-doctor", name="lp-bridge doctor")
+"""Whom the doctor is to LivePerson where a signed identity has to be tried."""
+Signs = tuple[str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +53,27 @@ async def run_doctor(
     account: str | None = None,
     mode: Mode = "auto",
     connector: str | None = None,
+    signs: Signs | None = None,
     configuration: Step | None = None,
     database: Step | None = None,
     slack_token: str | None = None,
     slack_app_token: str | None = None,
     slack_api_url: str = SLACK_API_URL,
     slack_scopes: Collection[str] = (),
+    installations: Callable[[], Awaitable[list[Check]]] | None = None,
 ) -> list[Check]:
     """Check configuration, database, Slack and LivePerson, in this order.
 
     `configuration` and `database`: the caller's checks. `slack_app_token`: Socket Mode's, checked
-    if there is one. `slack_scopes`: those that the bot token should have. Without `account`,
-    LivePerson is not checked.
+    if there is one. `slack_scopes`: those that the bot token should have. `installations`: the
+    caller's checks of installs that were made by OAuth; a bot token is not needed then. Without
+    `account`, LivePerson is not checked.
     """
     checks = [await step() for step in (configuration, database) if step is not None]
-    checks.append(await check_slack(slack_token, api_url=slack_api_url, scopes=slack_scopes))
+    if slack_token or installations is None:
+        checks.append(await check_slack(slack_token, api_url=slack_api_url, scopes=slack_scopes))
+    if installations is not None:
+        checks += await installations()
     if slack_app_token:
         checks.append(await check_app_token(slack_app_token, api_url=slack_api_url))
     if account is None:
@@ -75,6 +87,7 @@ async def run_doctor(
             allowed_hosts=allowed_hosts,
             mode=mode,
             connector=connector,
+            signs=signs,
         )
     return checks
 
@@ -86,15 +99,23 @@ async def check_liveperson(
     allowed_hosts: Sequence[str],
     mode: Mode = "auto",
     connector: str | None = None,
+    signs: Signs | None = None,
     deadline: float = DEADLINE,
 ) -> list[Check]:
-    """Go through a consumer's steps, domains → token → socket; stop at the first that fails.
+    """Go through a consumer's steps, domains → identity → token → socket; stop at the first fault.
+
+    `signs`: with mode `authenticated`, the issuer and the private key of the configuration.
 
     It opens no conversation, so no agent is notified. `deadline`: seconds for the socket to open,
     and to answer.
     """
     checks: list[Check] = []
-    steps = ["LivePerson domains", "LivePerson token", "LivePerson socket"]
+    steps = [
+        "LivePerson domains",
+        "LivePerson identity",
+        "LivePerson token",
+        "LivePerson socket",
+    ]
     try:
         number = parse_account(account)
         async with http_session() as http:
@@ -104,10 +125,16 @@ async def check_liveperson(
             detail = ", ".join(f"{service} {host}" for service, host in hosts.items())
             checks.append(Check(steps[0], True, f"account {number}: {detail}"))
 
+            proof = None
+            if mode == "authenticated":
+                signer = signer_of(*(signs or (None, None)))
+                proof = Proof(signer, f"doctor-{token_hex(16)}", DOCTOR.claims())
+            checks.append(Check(steps[1], True, _way(mode, connector, proof)))
+
             credentials = await IdentityProvider(directory).sign_in(
-                number, mode=mode, connector=connector
+                number, mode=mode, connector=connector, proof=proof
             )
-            checks.append(Check(steps[1], True, _who(credentials)))
+            checks.append(Check(steps[2], True, _who(credentials)))
 
             async with Connection.open(
                 directory,
@@ -118,7 +145,7 @@ async def check_liveperson(
                 request_timeout=deadline,
             ) as ums:
                 await ums.get_clock()
-            checks.append(Check(steps[2], True, f"{hosts[MESSAGING]} answers"))
+            checks.append(Check(steps[3], True, f"{hosts[MESSAGING]} answers"))
     except LivePersonError as error:
         failed = steps[len(checks)]
         checks.append(Check(failed, False, str(error), error.remedy))
@@ -129,12 +156,27 @@ async def check_liveperson(
     return checks
 
 
+def _way(mode: Mode, connector: str | None, proof: Proof | None) -> str:
+    """Say in which way people become consumers, and with what."""
+    through = f"connector {connector}" if connector else "the connector is found by itself"
+    if proof is not None:
+        key = proof.signer.key
+        return (
+            f"authenticated: people are themselves, signed as {shown(proof.signer.issuer)} "
+            f"(RSA, {key.key_size} bits; {through})"
+        )
+    return {
+        "auto": "auto: anonymous where the account has the connector, else sign-up",
+        "signup": "sign-up: each conversation is a new consumer's",
+    }.get(mode, f"anonymous: each conversation is a new consumer's ({through})")
+
+
 def _who(credentials: Credentials) -> str:
     if credentials.mode == "signup":
         return f"signed up as consumer {credentials.consumer_id}"
+    way = "with a signed identity" if credentials.mode == "authenticated" else "anonymously"
     return (
-        f"signed in anonymously as consumer {credentials.consumer_id}, "
-        f"connector {credentials.connector}"
+        f"signed in {way} as consumer {credentials.consumer_id}, connector {credentials.connector}"
     )
 
 
@@ -157,6 +199,8 @@ async def check_slack(
         async with _web_api(api_url) as api:
             found = await identify(api, token)
     except SlackRefused as error:
+        if error.code == "organization_token":
+            return Check(name, False, str(error), error.remedy)
         return Check(
             name,
             False,
@@ -174,6 +218,25 @@ async def check_slack(
             "Add them under “OAuth & Permissions” (or use app_manifest.yml) and install it again.",
         )
     return Check(name, True, f"bot {shown(found.bot_name)} in {shown(found.team_name)}")
+
+
+async def check_installed(
+    name: str, token: str, *, api_url: str = SLACK_API_URL, scopes: Collection[str] = ()
+) -> Check:
+    """Ask Slack (`auth.test`) whether the token of an install works, anywhere."""
+    try:
+        async with _web_api(api_url) as api:
+            found, headers = await api.exchange(token, AUTH_TEST)
+    except SlackRefused as error:
+        said = f"Slack refuses its token ({shown(error.code)})."
+        return Check(name, False, said, "Have the app installed there again, at /slack/install.")
+    except SlackError as error:
+        return _not_asked(name, error)
+    missing = sorted(set(scopes) - scopes_in(headers.get("X-OAuth-Scopes", "")))
+    if missing:
+        said = f"Its token lacks the scopes {', '.join(missing)}."
+        return Check(name, False, said, "Have the app installed there again, at /slack/install.")
+    return Check(name, True, f"installed, bot {shown(found.user)}")
 
 
 async def check_app_token(token: str, *, api_url: str = SLACK_API_URL) -> Check:

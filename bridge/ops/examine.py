@@ -5,12 +5,17 @@ from __future__ import annotations
 import click
 
 from bridge.config import ConfigError, Settings, is_account, load
-from bridge.ops.doctor import Check, healthy, render, run_doctor
+from bridge.liveperson.errors import shown
+from bridge.ops.doctor import Check, check_installed, healthy, render, run_doctor
 from bridge.slack import scopes
+from bridge.store import installations
 from bridge.store.database import open_database
 from bridge.store.encryption import KeyRing
 from bridge.store.engine import is_there, require_place
 from bridge.store.errors import StoreError
+
+SHOWN = 50
+"""Most installations that are asked about."""
 
 
 async def examine(account: str | None) -> int:
@@ -32,6 +37,9 @@ async def _examine(settings: Settings, account: str | None) -> list[Check]:
     async def database() -> Check:
         return await check_database(settings)
 
+    async def installed() -> list[Check]:
+        return await check_installations(settings)
+
     found = None if account is None else settings.find_account(account)
     known = settings.account(found.number if found else account or "")
     checks = await run_doctor(
@@ -40,13 +48,18 @@ async def _examine(settings: Settings, account: str | None) -> list[Check]:
         account=None if account is None else known.number,
         mode=known.auth,
         connector=known.connector,
+        signs=(known.issuer, known.private_key),
         configuration=configuration,
         database=database,
         slack_token=settings.slack_bot_token,
         slack_app_token=settings.slack_app_token,
         slack_api_url=settings.slack_api_url,
         slack_scopes=scopes.required(),
+        installations=None if settings.oauth is None else installed,
     )
+    if is_account(known.number) and bool(known.campaign) != bool(known.engagement):
+        said = f"Of `campaign` and `engagement` only one is set for {known.number}."
+        checks.append(Check("Routing", False, said, "Set both: LivePerson takes neither alone."))
     if is_account(known.number) and found is None:
         said = f"The bridge refuses {known.number}: it is not among BRIDGE_ACCOUNTS."
         checks.append(
@@ -83,6 +96,36 @@ async def check_database(settings: Settings) -> Check:
     except StoreError as error:
         return Check(name, False, str(error), error.remedy)
     return Check(name, True, f"{kind}, up to date, takes writes")
+
+
+async def check_installations(settings: Settings) -> list[Check]:
+    """List where the app is installed by OAuth, and ask Slack whether each token works."""
+    name = "Installations"
+    none = Check(name, None, "none yet: open /slack/install at the bridge's public address")
+    if not is_there(settings.database_url):
+        return [none]
+    try:
+        async with (
+            open_database(settings.database_url, keys=settings.encryption_keys) as database,
+            database.read() as transaction,
+        ):
+            rows = await installations.everywhere(transaction)
+    except StoreError as error:
+        return [Check(name, False, str(error), error.remedy)]
+    checks = []
+    for row in rows[-SHOWN:]:
+        where = f"{'Organization' if row.organization else 'Workspace'} {shown(row.name)}"
+        if row.token is None:
+            checks.append(Check(where, None, f"{row.place}: the app was removed there"))
+        else:
+            checks.append(
+                await check_installed(
+                    where, row.token, api_url=settings.slack_api_url, scopes=scopes.required()
+                )
+            )
+    if len(rows) > SHOWN:
+        checks.append(Check(name, None, f"only the last {SHOWN} of {len(rows)} were looked at"))
+    return checks or [none]
 
 
 def _indented(error: ConfigError) -> str:

@@ -195,8 +195,15 @@ def _shown(row: Any) -> tuple[str, str]:
         )
     if row.kind == "mark":
         return "bridge", f"(marks {payload.get('message_ts')} with :{payload.get('name')}:)"
+    if row.kind == "unmark":
+        return "bridge", f"(no longer marks {payload.get('message_ts')})"
+    if row.kind == "gone":
+        return "bridge", "(the first message of the thread is deleted)"
     text = html.unescape(str(payload.get("text", "")))  # mrkdwn escapes what HTML does
-    return str(payload.get("username") or row.kind if row.kind == "agent" else "bridge"), text
+    if row.kind == "file":
+        text = f"(a file) {text}".strip()
+    by_agent = row.kind in {"agent", "file"}
+    return str(payload.get("username") or "agent" if by_agent else "bridge"), text
 
 
 def _mark(row: Any) -> str:

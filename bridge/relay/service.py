@@ -9,12 +9,23 @@ from typing import TypeVar
 
 import structlog
 
-from bridge.ids import ChannelId, MessageTs, SessionId, TeamId, UserId, new_session_id
+from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, new_session_id
+from bridge.relay.intake.access import Access
+from bridge.relay.intake.changing import Changing
+from bridge.relay.intake.first_words import first_words, meant, store
 from bridge.relay.intake.intake import SLACK_WAITS, Intake, markable
 from bridge.relay.intake.limits import limited, over_limit
+from bridge.relay.intake.overviews import Overviews, summary
 from bridge.relay.intake.pressing import Pressing
 from bridge.relay.intake.rating import Ratings
-from bridge.relay.intake.targets import accounts_for, resolve
+from bridge.relay.intake.targets import (
+    Target,
+    accounts_for,
+    resolve,
+    unknown_to_liveperson,
+    with_channel_name,
+)
+from bridge.relay.intake.uninstalling import Uninstalling
 from bridge.relay.shared.channels import CHANNEL, MOVED, REACTED
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
@@ -22,17 +33,25 @@ from bridge.relay.worker.presence import Presence
 from bridge.relay.worker.supervisor import Supervisor
 from bridge.slack.port import (
     Accounts,
+    AlreadyOpen,
+    ChannelClosed,
     Click,
     ConnectCommand,
     Connecting,
     Dialog,
+    DirectMessage,
     Objections,
+    Overview,
     Press,
     Pressed,
+    Quoted,
     Reaction,
     Refused,
     SessionSummary,
+    ThreadChange,
+    ThreadDeleted,
     ThreadMessage,
+    Uninstalled,
 )
 from bridge.slack.views import refusals
 from bridge.state import State
@@ -40,11 +59,13 @@ from bridge.store import people, sessions
 from bridge.store import presence as unheard
 from bridge.store.connection import Transaction
 from bridge.store.errors import StoreUnavailable
-from bridge.store.rows import NewOutbox, SessionRow
+from bridge.store.rows import InboxRow, NewOutbox, SessionRow
 from bridge.store.wakeups import notify
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+
+Outcome = SessionRow | AlreadyOpen | Refused | None
 
 MOVED_BEFORE_MS = 5 * 60 * 1000
 """A channel may have had its new id for so long before Slack's event says so."""
@@ -61,10 +82,17 @@ class BridgeService:
         self._supervisor = supervisor
         self._intake = Intake(deps, supervisor)
         self._ratings = Ratings(deps, self._intake)
+        self._changing = Changing(deps, supervisor, self._intake)
         self._pressing = Pressing(deps, supervisor, self._intake)
+        self._overviews = Overviews(deps)
+        self._access = Access(deps, supervisor, self._intake)
+        self._uninstalling = Uninstalling(deps, supervisor, self._intake)
 
-    async def connect(self, command: ConnectCommand) -> Connecting | Refused:
+    async def connect(self, command: ConnectCommand) -> Connecting | AlreadyOpen | Refused:
         """Open a session, once per `request_key`. Its thread and conversation are made later.
+
+        An authenticated consumer has one conversation with an account: the session that is open is
+        named then.
 
         Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
         """
@@ -74,9 +102,15 @@ class BridgeService:
                 return pressed
             if pressed.account != command.target:
                 return Refused(refusals.no_such_session())
+        command = await with_channel_name(self._deps, meant(self._deps.settings, command))
         target = resolve(self._deps.settings, command)
         if isinstance(target, Refused):
             return target
+        words = first_words(self._deps, command)
+        if isinstance(words, Refused):
+            return words
+        if (unknown := await unknown_to_liveperson(self._deps, target.account)) is not None:
+            return unknown
         if self._supervisor.full:
             return Refused(refusals.bridge_full())
         key = command.request_key[:255]
@@ -92,19 +126,26 @@ class BridgeService:
             "state": State.CONNECTING.value,
         }
         worker = self._deps.worker
+        sole = self._deps.settings.account(target.account).auth == "authenticated"
 
-        async def work(transaction: Transaction) -> tuple[SessionRow | Refused | None, bool, bool]:
+        said: list[InboxRow] = []
+
+        async def work(transaction: Transaction) -> tuple[Outcome, bool, bool]:
+            said.clear()
+            if sole and (open_ := await self._sole(transaction, command, target, key)) is not None:
+                return open_, False, False
             if (refused := await self._over_limit(transaction, command, key)) is not None:
                 return refused, False, False
             added = await sessions.add_session(transaction, values, worker)
             if added is not None:
+                said.extend(await store(transaction, added.id, words))
                 return added, True, True
             row = await sessions.session_by_request(transaction, key)
             ours = row is not None and await sessions.is_owner(transaction, row.id, worker)
             return row, False, ours
 
-        row, fresh, ours = await self._open(work)
-        if isinstance(row, Refused):
+        row, fresh, ours = await self._open(work, alone=sole or limited(self._deps.settings))
+        if isinstance(row, Refused | AlreadyOpen):
             return row
         crash_point("session.committed")
         if row is None:
@@ -115,16 +156,19 @@ class BridgeService:
         if fresh or (ours and row.live and row.epoch == 1):
             log.info("session.opened", session=row.id, account=row.account)
             self._supervisor.adopt(row, fresh=fresh)
-        return Connecting(row.id, target.label)
+            if said:
+                self._supervisor.deliver(row.id, said)
+                self._supervisor.look(row.id)  # the post that shows it waits in the outbox
+        return Connecting(row.id, target.label, words.plain if words is not None else None)
 
-    async def _open(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    async def _open(self, work: Callable[[Transaction], Awaitable[T]], *, alone: bool) -> T:
         """Run a transaction that opens a session.
 
-        Where the number of sessions is limited, openings of all workers wait for each other. They
-        then have a transaction of their own, so that no message has to wait with them.
+        Where the number of sessions is limited (`alone`), openings of all workers wait for each
+        other. They then have a transaction of their own, so that no message has to wait with them.
         """
         database, clock = self._deps.database, asyncio.get_running_loop().time
-        if not (limited(self._deps.settings) and database.is_postgresql):
+        if not (alone and database.is_postgresql):
             return await database.writer.run(work, deadline=SLACK_WAITS)
         end = clock() + SLACK_WAITS
         while True:
@@ -134,6 +178,21 @@ class BridgeService:
                 if clock() + OPEN_AGAIN > end:
                     raise
             await asyncio.sleep(OPEN_AGAIN)
+
+    async def _sole(
+        self, transaction: Transaction, command: ConnectCommand, target: Target, key: str
+    ) -> AlreadyOpen | None:
+        """The session that the person has open with the account, where one is all there can be.
+
+        Not one whose talk is over: what is left of that ends when the next conversation begins.
+        """
+        await people.open_one_at_a_time(transaction)
+        if await sessions.session_by_request(transaction, key) is not None:
+            return None  # a retry: this is the one that is open
+        row = await sessions.open_with(
+            transaction, command.team, command.user, target.account, but=State.ENDED.value
+        )
+        return None if row is None else AlreadyOpen(summary(row))
 
     async def _over_limit(
         self, transaction: Transaction, command: ConnectCommand, key: str
@@ -173,6 +232,19 @@ class BridgeService:
         with contextlib.suppress(StoreUnavailable):
             await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
 
+    async def changed(self, change: ThreadChange) -> None:
+        """Take an edit or a deletion: committed when this returns. Raises as `message`."""
+        message = change.message
+        try:
+            await self._changing.changed(change)
+        except Exception:
+            self._presence.refused(message.team, message.channel, message.thread_ts, message.ts)
+            raise
+
+    async def thread_deleted(self, gone: ThreadDeleted) -> None:
+        """A thread's first message is deleted: see `Changing.thread_deleted`."""
+        await self._changing.thread_deleted(gone)
+
     async def tell(
         self,
         session: SessionId,
@@ -195,6 +267,21 @@ class BridgeService:
             return Refused(refusals.no_such_session())
         if row.live:
             await self._intake.close(row, click.user, MessageTs(click.key))
+        return None
+
+    async def end_own(
+        self, session: SessionId, team: TeamId, user: UserId, key: MessageTs
+    ) -> Refused | None:
+        """End a conversation from the home of who has opened it. Pressing twice does no harm.
+
+        Nobody else may, whatever the button says. Raises as `end`.
+        """
+        async with self._deps.database.read() as transaction:
+            row = await sessions.session_by_id(transaction, session)
+        if row is None or (row.team_id, row.opener_id) != (team, user):
+            return Refused(refusals.no_such_session())
+        if row.live:
+            await self._intake.close(row, user, key)
         return None
 
     async def mark(self, session: SessionId, click: Click, *, urgent: bool) -> Refused | None:
@@ -221,6 +308,20 @@ class BridgeService:
         if isinstance(row, Refused):
             return row
         return await self._ratings.take(row, click, answer)
+
+    async def retry(self, rows: str, click: Click) -> Refused | None:
+        """Send messages again that were not delivered. `rows`: as the button carries them.
+
+        Raises `UndecidedError` or `StoreUnavailable`; then nothing may be acknowledged.
+        """
+        row = await self._pressed(click)
+        if isinstance(row, Refused):
+            return row
+        if not row.live:
+            return Refused(refusals.conversation_over())
+        only = {InboxId(int(each)) for each in rows.split(",") if each.isdecimal()}
+        done = await self._intake.retry(row, MessageTs(click.key), only)
+        return None if done else Refused(refusals.sent_again_already())
 
     async def press(self, press: Press) -> Pressed | Refused | Dialog | Objections:
         """Take a press in a card, in the card's own thread; what it says leaves in thread order.
@@ -265,25 +366,36 @@ class BridgeService:
         self._deps.to_read.set()
         log.info("channel.moved", old=old, new=new)
 
-    async def sessions(self, team: TeamId, user: UserId) -> list[SessionSummary]:
-        """The open sessions that this person has opened, newest first."""
-        async with self._deps.database.read() as transaction:
-            found = await sessions.open_of(transaction, team, user)
-        return [
-            SessionSummary(
-                session=row.id,
-                channel=row.channel_id,
-                thread_ts=row.thread_ts,
-                opener=row.opener_id,
-                account=row.account,
-                label=row.label or row.account,
-                state=State(row.state),
-                agent=row.agent_name,
-                created_at=row.created_at,
-            )
-            for row in found
-        ]
+    async def channel_closed(self, closed: ChannelClosed) -> None:
+        """Tell the threads of a channel that was closed to the bridge. Raises `StoreError`."""
+        await self._access.closed(closed)
 
-    def accounts(self, channel: ChannelId, channel_name: str | None) -> Accounts:
-        """The accounts that may be connected to from this channel."""
+    async def channel_opened(self, team: TeamId, channel: ChannelId) -> None:
+        """Post what waits for a channel. Raises `StoreError`."""
+        await self._access.opened(team, channel)
+
+    async def uninstalled(self, gone: Uninstalled) -> None:
+        """End the sessions of an install that is gone, and note that it is. Raises `StoreError`."""
+        await self._uninstalling.end(gone)
+
+    async def sessions(
+        self, team: TeamId, user: UserId, channel: ChannelId | None = None
+    ) -> list[SessionSummary]:
+        """The open sessions that this person has opened, newest first, then the channel's."""
+        return await self._overviews.sessions(team, user, channel)
+
+    async def overview(self, team: TeamId, user: UserId) -> Overview:
+        """What this person has opened, for their home."""
+        return await self._overviews.overview(team, user)
+
+    async def direct(self, message: DirectMessage) -> None:
+        """Say where a message belongs that was written outside of any thread."""
+        await self._overviews.direct(message)
+
+    async def quotation(self, quoted: Quoted) -> str:
+        """Put a message into words that can be sent. Plain text; never fails."""
+        return await self._overviews.quotation(quoted)
+
+    def accounts(self, channel: ChannelId | None, channel_name: str | None) -> Accounts:
+        """The accounts that may be connected to from this channel; None: from any."""
         return accounts_for(self._deps.settings, channel, channel_name)

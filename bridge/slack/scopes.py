@@ -23,19 +23,39 @@ METHODS: Final[dict[str, frozenset[str]]] = {
     ),
     # Names of mentioned channels; direct messages cannot be mentioned.
     "conversations.info": frozenset({"channels:read", "groups:read"}),
+    # Called with the app's credentials: somebody has installed it, or a token is renewed.
+    "oauth.v2.access": frozenset(),
     "reactions.add": frozenset({"reactions:write"}),
+    "reactions.remove": frozenset({"reactions:write"}),
     "users.info": frozenset({"users:read"}),
-    # A dialog, for whoever has just pressed a button.
+    # The direct message with somebody who wants to talk there.
+    "conversations.open": frozenset({"im:write"}),
+    # Files that people attach, and those of the agents.
+    "files.info": frozenset({"files:read"}),
+    "files.getUploadURLExternal": frozenset({"files:write"}),
+    "files.completeUploadExternal": frozenset({"files:write"}),
+    # A dialog, for whoever has just pressed a button, used a shortcut or typed a command.
     "views.open": frozenset(),
+    # A person's home.
+    "views.publish": frozenset(),
     # Called with the app token (`connections:write`), not with the bot's.
     "apps.connections.open": frozenset(),
 }
 """Web API methods that the bridge calls, with the bot scopes that they need."""
 
 EVENTS: Final[dict[str, frozenset[str]]] = {
+    "app_home_opened": frozenset(),
     "app_uninstalled": frozenset(),
+    # Who cannot be written to is told at once, and what waits is posted as soon as it can be.
+    "channel_archive": frozenset({"channels:read"}),
     # A private channel that is shared with another company gets a new id.
     "channel_id_changed": frozenset({"channels:read", "groups:read"}),
+    "channel_left": frozenset({"channels:read"}),
+    "channel_unarchive": frozenset({"channels:read"}),
+    "group_archive": frozenset({"groups:read"}),
+    "group_left": frozenset({"groups:read"}),
+    "group_unarchive": frozenset({"groups:read"}),
+    "member_joined_channel": frozenset({"channels:read", "groups:read"}),
     "message.channels": frozenset({"channels:history"}),
     "message.groups": frozenset({"groups:history"}),
     "message.im": frozenset({"im:history"}),
@@ -49,10 +69,17 @@ EVENTS: Final[dict[str, frozenset[str]]] = {
 COMMANDS: Final[dict[str, frozenset[str]]] = {"/lp": frozenset({"commands"})}
 """Slash commands."""
 
+SHORTCUTS: Final[dict[str, frozenset[str]]] = {
+    # Of a message; without a message.
+    "lp_ask": frozenset({"commands"}),
+    "lp_talk": frozenset({"commands"}),
+}
+"""Shortcuts, by their `callback_id`."""
+
 
 def required() -> frozenset[str]:
     """Return every bot scope that the app needs."""
-    tables = (METHODS, EVENTS, COMMANDS)
+    tables = (METHODS, EVENTS, COMMANDS, SHORTCUTS)
     return frozenset().union(*(scopes for table in tables for scopes in table.values()))
 
 

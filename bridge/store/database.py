@@ -35,7 +35,7 @@ from bridge.store.errors import (
 from bridge.store.inline import InlineLane
 from bridge.store.lanes import Lane, LoopLane
 from bridge.store.migrate import require_current
-from bridge.store.models import SESSIONS
+from bridge.store.models import SECRETS, SESSIONS
 from bridge.store.writer import Writer
 
 READ_SECONDS = 10.0
@@ -129,13 +129,17 @@ class Database:
             raise
 
     async def _check_keys(self, connection: AsyncConnection) -> None:
-        """Try the keys on a secret of the newest session that still needs one, and the oldest."""
+        """Try the keys on a secret of the newest session that still needs one, and the oldest.
+
+        And on one that the bridge has made for itself.
+        """
         secret, active_at = SESSIONS.c.credentials, SESSIONS.c.active_at
         for order in (active_at, active_at.desc()):
             found = await connection.execute(
                 select(secret).where(SESSIONS.c.live, secret.is_not(None)).order_by(order).limit(1)
             )
             found.first()
+        (await connection.execute(select(SECRETS.c.value).limit(1))).first()
 
     async def close(self) -> None:
         """Write what waits, then close all connections."""

@@ -29,6 +29,8 @@ class Handover:
     shown: dict[str, list[tuple[int, MessageTs]]] = field(default_factory=dict)
     """By dialog: the last events that stand in the thread, and where. That they are there has
     perhaps not been told to LivePerson."""
+    gestures: list[tuple[MessageTs, str]] = field(default_factory=list)
+    """The messages of the last minutes, and the gestures that have made them, in order."""
     own: dict[str, set[int]]
     """By dialog: sequences of our own messages that may still come (see `behind`)."""
 
@@ -54,6 +56,7 @@ async def handover_of(transaction: Transaction, session: SessionId) -> Handover:
             )
             for each in dialogs
         },
+        gestures=await inbox.gestures(transaction, session),
         own={
             each.dialog_id: await inbox.known_sequences(
                 transaction, session, each.dialog_id, behind(each)

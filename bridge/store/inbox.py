@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import BigInteger, bindparam, func, literal_column, select, update
 
-from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId
+from bridge.ids import ChannelId, InboxId, MessageTs, SessionId, TeamId, UserId, WorkerId, ts_key
 from bridge.store.connection import Transaction
 from bridge.store.driver_errors import unique_violation
 from bridge.store.errors import NumberTaken
 from bridge.store.models import INBOX, WAITING
-from bridge.store.rows import InboxRow, NewInbox
+from bridge.store.rows import InboxRow, NewInbox, ToldRow
 from bridge.store.sessions import now_ms, owner_of, still_owned
 from bridge.store.statement import Statement, among
 
@@ -49,7 +50,8 @@ async def add(
 
     `first`: the number of the first part.
 
-    Returns the new rows; none if they are known already (a redelivery). With a `state` other
+    Returns the new rows; none if the first is known already (a redelivery): then they all are, or
+    what is known in their place has been changed since. With a `state` other
     than `waiting` the rows are finished at once, and `error` says why.
     """
     now = now_ms()
@@ -74,6 +76,8 @@ async def add(
             **shared,
         )
         added += [InboxRow(id=InboxId(row[0]), **shared) for row in found]  # type: ignore[arg-type]
+        if not added:
+            break
     return added
 
 
@@ -84,6 +88,35 @@ _WAITING = Statement(lambda _: select(*_COLUMNS).where(_OF_SESSION, INBOX.c.stat
 async def waiting(transaction: Transaction, session: SessionId) -> list[InboxRow]:
     """The session's rows that wait for LivePerson, in thread order."""
     rows = await _WAITING.fetch(transaction, InboxRow, session=session)
+    return sorted(rows, key=lambda row: row.order)
+
+
+_TOLD = [INBOX.c[name] for name in ToldRow.__dataclass_fields__]
+RELAYED = ("text", "file")
+"""Kinds of rows that a message itself becomes."""
+CHANGING = ("edit", "withdrawal", "retry")
+"""Kinds of rows that are about another message than the one they stand with."""
+# By `uq_inbox_event`. No lock.
+_OF_MESSAGE = Statement(
+    lambda _: select(*_TOLD).where(INBOX.c.message_ts == bindparam("ts"), _OF_SESSION)
+)
+# By `ix_inbox_session`: as many steps as the session has had messages. No lock.
+_CHANGES = Statement(
+    lambda _: select(*_TOLD).where(
+        _OF_SESSION, INBOX.c.kind.in_([literal_column(f"'{kind}'") for kind in CHANGING])
+    )
+)
+
+
+async def of_message(transaction: Transaction, session: SessionId, ts: MessageTs) -> list[ToldRow]:
+    """What was stored of a message, whatever has become of it, in order."""
+    rows = await _OF_MESSAGE.fetch(transaction, ToldRow, session=session, ts=ts)
+    return sorted(rows, key=lambda row: row.order)
+
+
+async def changes(transaction: Transaction, session: SessionId) -> list[ToldRow]:
+    """What the session was told about messages that were relayed before, in order."""
+    rows = await _CHANGES.fetch(transaction, ToldRow, session=session)
     return sorted(rows, key=lambda row: row.order)
 
 
@@ -180,6 +213,38 @@ async def any_sent(connection: Transaction, session: SessionId) -> bool:
     return await _ANY_SENT.value(connection, session=session) is not None
 
 
+GESTURE_MS = 10 * 60 * 1000
+"""A message that one gesture has made twice comes within this time."""
+# By `ix_inbox_session`: as many steps as the session has had messages. No lock.
+_LAST_TEXTS = Statement(
+    lambda _: select(INBOX.c.message_ts, INBOX.c.payload).where(
+        _OF_SESSION,
+        INBOX.c.kind == literal_column("'text'"),
+        INBOX.c.state != literal_column("'kept'"),
+        INBOX.c.created_at >= bindparam("since"),
+    )
+)
+
+
+class _Gesture(msgspec.Struct):
+    """The one field of a text's payload that is read here."""
+
+    gesture: str | None = None
+
+
+_GESTURE = msgspec.json.Decoder(_Gesture)
+
+
+async def gestures(transaction: Transaction, session: SessionId) -> list[tuple[MessageTs, str]]:
+    """The messages of the last minutes, and the gestures that have made them, in order."""
+    since = now_ms() - GESTURE_MS
+    found = await _LAST_TEXTS.run(transaction, session=session, since=since)
+    told = [(MessageTs(ts), _GESTURE.decode(payload).gesture) for ts, payload in found]
+    return sorted(
+        {(ts, gesture) for ts, gesture in told if gesture}, key=lambda each: ts_key(each[0])
+    )
+
+
 # By the primary key. Locks the row. Run again, it writes the same; `uq_inbox_number` may refuse it.
 _SENT = Statement(
     lambda _: (
@@ -257,6 +322,66 @@ async def mark_failed(transaction: Transaction, rows: Sequence[InboxId], error: 
     now = now_ms()
     notes = [{"row": row, "why": error, "at": now} for row in rows]
     await _FAILED.run_many(transaction, notes)
+
+
+# By the primary key. Locks the rows. Run again, it changes nothing.
+_KEPT = Statement(
+    lambda _: (
+        update(INBOX)
+        .where(INBOX.c.id == bindparam("row"), INBOX.c.state != literal_column("'sent'"))
+        .values(state="kept", error=bindparam("why"), finished_at=bindparam("at"))
+    )
+)
+
+
+async def mark_kept(transaction: Transaction, rows: Sequence[InboxId], why: str) -> None:
+    """Mark rows as not for LivePerson any more, for this reason; not those that it has."""
+    now = now_ms()
+    await _KEPT.run_many(transaction, [{"row": row, "why": why, "at": now} for row in rows])
+
+
+# By the primary key. Locks the row. Run again, it writes the same.
+_REWRITE = Statement(
+    lambda _: (
+        update(INBOX)
+        .where(INBOX.c.id == bindparam("row"), INBOX.c.state != literal_column("'sent'"))
+        .values(payload=bindparam("after"))
+    )
+)
+
+
+async def rewrite(transaction: Transaction, row: InboxId, payload: str) -> None:
+    """Change what a row holds that LivePerson does not have; it must not be on its way there."""
+    await _REWRITE.change(transaction, row=row, after=payload)
+
+
+# By `ix_inbox_session`: as many steps as the session has had messages. No lock.
+_ALL_FAILED = Statement(
+    lambda _: select(*_TOLD).where(_OF_SESSION, INBOX.c.state == literal_column("'failed'"))
+)
+# By the primary key. Locks the row. Run again, it finds none.
+_TAKE_FAILED = Statement(
+    lambda _: (
+        update(INBOX)
+        .where(
+            INBOX.c.id == bindparam("row"), _OF_SESSION, INBOX.c.state == literal_column("'failed'")
+        )
+        .values(state="kept", error=bindparam("why"))
+        .returning(INBOX.c.id)
+    )
+)
+
+
+async def failed(transaction: Transaction, session: SessionId) -> list[ToldRow]:
+    """The session's rows that could not be delivered, in order."""
+    rows = await _ALL_FAILED.fetch(transaction, ToldRow, session=session)
+    return sorted(rows, key=lambda row: row.order)
+
+
+async def take_failed(transaction: Transaction, session: SessionId, row: InboxId, why: str) -> bool:
+    """Have a failed row count as dealt with; False if it does already, or is none."""
+    found = await _TAKE_FAILED.first(transaction, row=row, session=session, why=why)
+    return found is not None
 
 
 _SHARED = ("session_id", "team_id", "channel_id", "message_ts", "user_id", "created_at")

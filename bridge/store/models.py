@@ -73,6 +73,15 @@ class Presence(Base):
     """How many gaps there were. A thread that was read before the last one counts as unread."""
 
 
+class Secret(Base):
+    """Something that the bridge has made for itself and nobody may know."""
+
+    __tablename__ = "secrets"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[str] = mapped_column(EncryptedText)
+
+
 class Session(Base):
     """One thread paired with one conversation."""
 
@@ -208,7 +217,7 @@ class Inbox(Base):
     payload: Mapped[str] = mapped_column(Text)
     """JSON of the item's struct."""
     state: Mapped[str] = mapped_column(String(16), default="waiting")
-    """`waiting`, `sent`, `failed`, or `kept` (not for LivePerson)."""
+    """`waiting`, `sent`, `failed`, or `kept` (not for LivePerson, or not any more)."""
     dialog_id: Mapped[str | None] = mapped_column(String(64))
     sequence: Mapped[int | None] = mapped_column(BigInteger)
     """The sequence that LivePerson gave it, once known."""
@@ -255,7 +264,8 @@ class Outbox(Base):
 
     kind: Mapped[str] = mapped_column(String(16))
     """`agent` (what the agent wrote), `notice` (what the bridge tells), `mark` (a reaction),
-    `change` (of a message of a card, after a press)."""
+    `unmark` (one that is taken away), `change` (of a message of a card, after a press), `gone`
+    (the thread's first message is deleted)."""
     payload: Mapped[str] = mapped_column(Text)
     """JSON of `Post` or `Mark` (`bridge.slack.web.sender`), or of what `relay.shared.cards` has."""
     state: Mapped[str] = mapped_column(String(16), default="waiting")
@@ -276,12 +286,63 @@ class Outbox(Base):
     )
 
 
+class Installation(Base):
+    """The app in one workspace, or in all workspaces of an organization (Enterprise Grid)."""
+
+    __tablename__ = "installations"
+
+    place: Mapped[str] = mapped_column(String(32), primary_key=True)
+    """The workspace's id (`T…`), or the organization's (`E…`) for an organization's install."""
+    organization: Mapped[bool] = mapped_column(Boolean)
+    """Whether it is an organization's: good in each of its workspaces."""
+    name: Mapped[str] = mapped_column(Text)
+    url: Mapped[str] = mapped_column(Text)
+    """The address with which links to its messages begin."""
+    bot_user_id: Mapped[str] = mapped_column(String(32))
+    bot_name: Mapped[str] = mapped_column(Text)
+    bot_id: Mapped[str] = mapped_column(String(32))
+    scopes: Mapped[str] = mapped_column(Text)
+    """What was granted, comma-separated."""
+    token: Mapped[str | None] = mapped_column(EncryptedText)
+    """None: the app was removed there."""
+    refresh_token: Mapped[str | None] = mapped_column(EncryptedText)
+    """With token rotation: what the next token is asked with. It is good once."""
+    expires_at: Mapped[int | None] = mapped_column(BigInteger)
+    """When the token expires; None: never."""
+    installed_at: Mapped[int] = mapped_column(BigInteger)
+    installed_by: Mapped[str | None] = mapped_column(String(32))
+    removed_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class OrganizationWorkspace(Base):
+    """Which organization a workspace belongs to, as Slack's requests have told."""
+
+    __tablename__ = "organization_workspaces"
+
+    team_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    organization_id: Mapped[str] = mapped_column(String(32), index=True)
+
+
+class OAuthState(Base):
+    """An installation that somebody has begun: good once, in the same browser, for ten minutes."""
+
+    __tablename__ = "oauth_states"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """SHA-256 of the state: who reads the table cannot finish what others have begun."""
+    expires_at: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
 SESSIONS = Base.metadata.tables["sessions"]
 DIALOGS = Base.metadata.tables["dialogs"]
 INBOX = Base.metadata.tables["inbox"]
 OUTBOX = Base.metadata.tables["outbox"]
 WORKERS = Base.metadata.tables["workers"]
 PRESENCE = Base.metadata.tables["presence"]
+SECRETS = Base.metadata.tables["secrets"]
+INSTALLATIONS = Base.metadata.tables["installations"]
+ORGANIZATION_WORKSPACES = Base.metadata.tables["organization_workspaces"]
+OAUTH_STATES = Base.metadata.tables["oauth_states"]
 
 WANTED = sql_text("(sessions.live OR sessions.attention)")
 """Sessions that need an owner. SQLAlchemy would write `live = 1` for SQLite, whose planner then

@@ -182,6 +182,21 @@ async def mark_all_posted(transaction: Transaction, notes: Sequence[Mapping[str,
 
 
 # By the primary key. Locks the row. Run again, it writes the same.
+_PAYLOAD = Statement(
+    lambda _: (
+        update(OUTBOX)
+        .where(OUTBOX.c.id == bindparam("row"), OUTBOX.c.state == WAITING)
+        .values(payload=bindparam("payload"))
+    )
+)
+
+
+async def change_payload(transaction: Transaction, row: OutboxId, payload: str) -> None:
+    """Change what a waiting row says: how far it has come."""
+    await _PAYLOAD.change(transaction, row=row, payload=payload)
+
+
+# By the primary key. Locks the row. Run again, it writes the same.
 _FAILED = Statement(
     lambda _: (
         update(OUTBOX)

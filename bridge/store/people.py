@@ -6,11 +6,13 @@ from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, false, func, select, true, update
 
-from bridge.ids import ChannelId, SessionId, TeamId, UserId
+from bridge.ids import ChannelId, SessionId, TeamId, UserId, WorkerId
 from bridge.store.connection import Transaction
 from bridge.store.models import OPEN, SESSIONS
+from bridge.store.rows import SessionRow
 from bridge.store.statement import Statement
 
+_COLUMNS = [SESSIONS.c[name] for name in SessionRow.__dataclass_fields__]
 _OPENINGS = 0x6C70_6F70_656E_6572  # "lpopener"
 _OF_TEAM = SESSIONS.c.team_id == bindparam("team")
 _OF_PERSON = SESSIONS.c.opener_id == bindparam("user")
@@ -69,6 +71,26 @@ _OPEN_OF = _counting(_OF_TEAM, _OF_PERSON, OPEN)
 _OPEN_IN = _counting(_OF_TEAM, SESSIONS.c.channel_id == bindparam("channel"), OPEN)
 
 
+Open = tuple[SessionId, WorkerId | None]
+"""An open session, and its owner."""
+
+# By `ix_sessions_open`: as many steps as are open. No lock.
+_OPEN_SESSIONS = Statement(
+    lambda _: select(SESSIONS.c.id, SESSIONS.c.owner).where(
+        _OF_TEAM,
+        SESSIONS.c.channel_id == bindparam("channel"),
+        SESSIONS.c.thread_ts.is_not(None),
+        OPEN,
+    )
+)
+
+
+async def sessions_in(transaction: Transaction, team: TeamId, channel: ChannelId) -> list[Open]:
+    """The open sessions of a channel that have their thread."""
+    found = await _OPEN_SESSIONS.run(transaction, team=team, channel=channel)
+    return [(session, owner) for session, owner in found]
+
+
 async def count_opened(transaction: Transaction, team: TeamId, user: UserId, since: int) -> int:
     """How many sessions a person has opened since a time (ms)."""
     return int(await _OPENED.value(transaction, team=team, user=user, since=since))
@@ -82,3 +104,36 @@ async def count_open_of(transaction: Transaction, team: TeamId, user: UserId) ->
 async def count_open_in(transaction: Transaction, team: TeamId, channel: ChannelId) -> int:
     """How many sessions of a channel are open."""
     return int(await _OPEN_IN.value(transaction, team=team, channel=channel))
+
+
+# By `ix_sessions_open`: as many steps as are open there. No lock. Ordered by `created_at`, it would
+# be answered by `ix_sessions_team`, which has all that the channel ever had.
+_ROWS_IN = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(_OF_TEAM, SESSIONS.c.channel_id == bindparam("channel"), OPEN)
+        .order_by(SESSIONS.c.active_at.desc())
+        .limit(50)
+    )
+)
+
+
+async def open_in(transaction: Transaction, team: TeamId, channel: ChannelId) -> list[SessionRow]:
+    """The open sessions of a channel, the one with the latest news first, 50 at most."""
+    return await _ROWS_IN.fetch(transaction, SessionRow, team=team, channel=channel)
+
+
+# By `ix_sessions_opener`: as many steps as the person has opened since the oldest of them. No lock.
+_ENDED_OF = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(_OF_TEAM, _OF_PERSON, SESSIONS.c.live == false())
+        .order_by(SESSIONS.c.created_at.desc())
+        .limit(5)
+    )
+)
+
+
+async def ended_of(transaction: Transaction, team: TeamId, user: UserId) -> list[SessionRow]:
+    """The sessions of a person that were opened last and have ended, newest first, 5 at most."""
+    return await _ENDED_OF.fetch(transaction, SessionRow, team=team, user=user)

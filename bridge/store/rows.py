@@ -100,6 +100,15 @@ class InboxRow:
         return ts_key(self.message_ts), self.part, self.id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldRow(InboxRow):
+    """An item for LivePerson, and what has become of it."""
+
+    state: str
+    """`waiting`, `sent`, `failed` or `kept`."""
+    error: str | None
+
+
 class NewInbox(msgspec.Struct, frozen=True, kw_only=True):
     """A new item for LivePerson: one part of what somebody did in Slack."""
 

@@ -298,6 +298,33 @@ async def open_of(transaction: Transaction, team: TeamId, user: UserId) -> list[
     return await _OPEN_OF.fetch(transaction, SessionRow, team=team, user=user)
 
 
+# By `ix_sessions_person`: as many steps as the person has open. No lock; see
+# `people.open_one_at_a_time`.
+_OPEN_WITH = Statement(
+    lambda _: (
+        select(*_COLUMNS)
+        .where(
+            SESSIONS.c.team_id == bindparam("team"),
+            SESSIONS.c.opener_id == bindparam("user"),
+            SESSIONS.c.account == bindparam("account"),
+            SESSIONS.c.state != bindparam("but"),
+            OPEN,
+        )
+        .order_by(SESSIONS.c.created_at.desc())
+        .limit(1)
+    )
+)
+
+
+async def open_with(
+    transaction: Transaction, team: TeamId, user: UserId, account: str, *, but: str
+) -> SessionRow | None:
+    """The newest open session of a person with an account that is in any state but this."""
+    given = {"team": team, "user": user, "account": account, "but": but}
+    found = await _OPEN_WITH.fetch(transaction, SessionRow, **given)
+    return found[0] if found else None
+
+
 # By the primary key. No lock.
 _DIALOGS = Statement(
     lambda _: select(*(DIALOGS.c[name] for name in DialogRow.__dataclass_fields__)).where(

@@ -155,6 +155,9 @@ async def test_list_shows_ones_own_open_conversations(world: World) -> None:
     answer = await world.slack.command(ANA, CHANNEL, "list")
     assert "Maria" in str(answer.response)
     answer = await world.slack.command(BEN, CHANNEL, "list")
+    assert "You have no open conversations" in str(answer.response)
+    assert "Others in this channel" in str(answer.response)
+    answer = await world.slack.command(BEN, "C0GENERAL", "list")
     assert "Maria" not in str(answer.response)
 
 

@@ -39,7 +39,8 @@ from tests.e2e.world import (
 
 DEATH_SECONDS = 40.0
 _OPENING, _CLOSING = POINTS.index("session.committed"), POINTS.index("close.committed")
-TALKING = POINTS[:_OPENING]
+TALKING = tuple(point for point in POINTS[:_OPENING] if not point.startswith("file."))
+"""Files have a test of their own: `test_files.py`."""
 IN_ORDER = (*POINTS[_OPENING:_CLOSING], *TALKING, *POINTS[_CLOSING:])
 """All points, as a session comes to them."""
 

@@ -19,6 +19,11 @@ UNPUBLISHED = ("DialogChange", "Stage")
 """Fields of a conversation that LivePerson's pages describe and its schemas leave out."""
 
 
+HOSTED_FILE = {"hosted/file": "HostedFile"}
+"""The content type of a file: LivePerson's pages and servers write the former, its schema the
+latter."""
+
+
 @cache
 def checker(name: str) -> Callable[[Any], list[str]]:
     """Give a function that lists what is wrong with a frame; skips the test without schemas."""
@@ -44,6 +49,9 @@ def checker(name: str) -> Callable[[Any], list[str]]:
 def faults(frame: dict[str, Any]) -> list[str]:
     """List what is wrong with a request frame."""
     frame = json.loads(json.dumps(frame))
+    event = (frame.get("body") or {}).get("event")
+    if isinstance(event, dict) and event.get("contentType") in HOSTED_FILE:
+        event["contentType"] = HOSTED_FILE[event["contentType"]]
     field = (frame.get("body") or {}).get("conversationField")
     unpublished = isinstance(field, dict) and field.get("field") in UNPUBLISHED
     unlisted = unpublished or frame.get("type") in UNLISTED

@@ -25,6 +25,12 @@ REQUESTS = [
     requests.publish_receipt("dialog", "ACCEPT", [1, 2]),
     requests.publish_receipt("dialog", "ACTION", [3]),
     requests.publish_receipt("dialog", "ACTION", [3], metadata='{"type":"ExternalId","id":"b"}'),
+    requests.publish_file("dialog", "/a/b.JPG", "JPG"),
+    requests.publish_file(
+        "dialog", "/a.PDF", "PDF", caption="a", preview="data:image/jpeg;base64,", external_id="a"
+    ),
+    requests.upload_address(3_000_000, "JPG"),
+    requests.download_address("/a/b.JPG"),
     requests.subscribe_events("dialog", 0),
     requests.subscribe_conversations(("OPEN", "CLOSE"), 0),
     requests.unsubscribe_conversations("subscription"),
@@ -37,7 +43,7 @@ REQUESTS = [
     requests.rate("conversation", 1, resolved=False),
     requests.rate("conversation", 1, resolved=None, whole=True),
 ]
-UNPUBLISHED_FEATURES = {"MULTI_DIALOG", "QUICK_REPLIES", "MARKDOWN_HYPERLINKS"}
+UNPUBLISHED_FEATURES = {"MULTI_DIALOG", "QUICK_REPLIES", "MARKDOWN_HYPERLINKS", "FILE_SHARING"}
 """Described on LivePerson's pages, and missing in its schema."""
 
 
@@ -154,5 +160,6 @@ def test_client_properties_are_a_header_that_the_schema_allows() -> None:
             )
             == []
         )
+    assert {"PHOTO_SHARING", "FILE_SHARING"} <= set(BRIDGE.features)
     assert {"RICH_CONTENT", "QUICK_REPLIES", "MARKDOWN_HYPERLINKS"} <= set(BRIDGE.features)
     assert json.loads(BRIDGE.header())["appId"] == "slack-liveperson-bridge"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bridge.liveperson.identity import Mode
 from bridge.ops.doctor import (
     Check,
     check_app_token,
@@ -18,9 +20,10 @@ from bridge.ops.doctor import (
 )
 from lp_sandbox.liveperson import LivePersonSandbox
 from lp_sandbox.wire import Wire
+from tests import keys
 from tests.liveperson.standin import Reply, StandIn
 
-STEPS = ("LivePerson domains", "LivePerson token", "LivePerson socket")
+STEPS = ("LivePerson domains", "LivePerson identity", "LivePerson token", "LivePerson socket")
 
 
 @pytest.fixture
@@ -44,7 +47,7 @@ async def standin() -> AsyncIterator[StandIn]:
 async def test_all_is_well(sandbox: LivePersonSandbox, account: str, token: str) -> None:
     checks = await check_liveperson(account, csds_url=sandbox.base_url, allowed_hosts=["127.0.0.1"])
     assert [(check.name, check.ok) for check in checks] == [(step, True) for step in STEPS]
-    assert token in checks[1].detail
+    assert token in checks[2].detail
     assert "eyJ" not in render(checks)
     assert healthy(checks)
     assert sandbox.conversations == {}
@@ -56,10 +59,10 @@ async def test_all_is_well(sandbox: LivePersonSandbox, account: str, token: str)
         ("abc", 0, "no account number", "digits"),
         ("99999999", 0, "does not know the account", "Check the account number"),
         ("66600000", 0, "evil.example.com", "LIVEPERSON_ALLOWED_HOSTS"),
-        ("40100000", 1, "refuses to sign us in", "sign-in settings"),
-        ("50300000", 1, "503", "Wait a little"),
-        ("44010000", 2, "does not accept the token", "does not accept such tokens"),
-        ("10060000", 2, "at once", "messaging is enabled"),
+        ("40100000", 2, "refuses to sign us in", "sign-in settings"),
+        ("50300000", 2, "503", "Wait a little"),
+        ("44010000", 3, "does not accept the token", "does not accept such tokens"),
+        ("10060000", 3, "at once", "messaging is enabled"),
     ],
 )
 async def test_the_first_step_that_fails_is_told_with_its_remedy(
@@ -67,11 +70,87 @@ async def test_the_first_step_that_fails_is_told_with_its_remedy(
 ) -> None:
     checks = await check_liveperson(account, csds_url=sandbox.base_url, allowed_hosts=["127.0.0.1"])
     assert [check.name for check in checks] == list(STEPS)
-    expected: list[bool | None] = [True] * good + [False] + [None] * (2 - good)
+    expected: list[bool | None] = [True] * good + [False] + [None] * (3 - good)
     assert [check.ok for check in checks] == expected
     assert detail in checks[good].detail
     assert remedy in checks[good].remedy
     assert not healthy(checks)
+
+
+async def examined(sandbox: LivePersonSandbox, *signs: str | None, **more: Any) -> list[Check]:
+    """The checks of an account that is authenticated, with this issuer and key."""
+    return await check_liveperson(
+        "12345678",
+        csds_url=sandbox.base_url,
+        allowed_hosts=["127.0.0.1"],
+        mode="authenticated",
+        signs=(signs[0], signs[1]),
+        **more,
+    )
+
+
+async def test_a_signed_identity_is_tried(sandbox: LivePersonSandbox, tmp_path: Path) -> None:
+    keys.trusting(sandbox, "12345678")
+    checks = await examined(sandbox, keys.ISSUER, str(keys.key_file(tmp_path)))
+    assert [check.ok for check in checks] == [True] * 4
+    for part in ("authenticated", keys.ISSUER, "2048 bits", "found by itself"):
+        assert part in checks[1].detail
+    assert "with a signed identity" in checks[2].detail
+    assert sandbox.conversations == {}
+
+
+@pytest.mark.parametrize(
+    ("auth", "connector", "said"),
+    [
+        ("auto", None, "anonymous where"),
+        ("signup", None, "sign-up"),
+        ("anonymous", None, "found by itself"),
+        ("anonymous", "3050001", "connector 3050001"),
+    ],
+)
+async def test_the_way_in_use_is_told(
+    sandbox: LivePersonSandbox, auth: Mode, connector: str | None, said: str
+) -> None:
+    checks = await check_liveperson(
+        "12345678",
+        csds_url=sandbox.base_url,
+        allowed_hosts=["127.0.0.1"],
+        mode=auth,
+        connector=connector,
+    )
+    assert said in checks[1].detail
+    assert healthy(checks)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "content", "failed", "said", "remedy"),
+    [
+        (keys.ISSUER, None, 1, "No such file", "keys new"),
+        (keys.ISSUER, "nothing", 1, "no private key", "keys new"),
+        (keys.ISSUER, keys.pem(keys.key("weak", 1024)), 1, "1024 bits", "keys new"),
+        (None, keys.pem(keys.key()), 1, "as whom", "`issuer`"),
+        ("https://other", keys.pem(keys.key()), 2, "no connector", "`connector`"),
+        (keys.ISSUER, keys.pem(keys.key("another's")), 2, "error 9007", "public key"),
+    ],
+)
+async def test_what_is_wrong_with_a_signed_identity_is_told(
+    sandbox: LivePersonSandbox,
+    tmp_path: Path,
+    issuer: str | None,
+    content: str | None,
+    failed: int,
+    said: str,
+    remedy: str,
+) -> None:
+    keys.trusting(sandbox, "12345678")
+    path = tmp_path / "liveperson.pem"
+    if content is not None:
+        path.write_text(content)
+    checks = await examined(sandbox, issuer, str(path))
+    assert [check.ok for check in checks] == [True] * failed + [False] + [None] * (3 - failed)
+    assert said in checks[failed].detail
+    assert remedy in checks[failed].remedy
+    assert "PRIVATE KEY" not in render(checks)
 
 
 async def test_a_socket_that_says_nothing(sandbox: LivePersonSandbox) -> None:
@@ -79,13 +158,13 @@ async def test_a_socket_that_says_nothing(sandbox: LivePersonSandbox) -> None:
     checks = await check_liveperson(
         "12345678", csds_url=sandbox.base_url, allowed_hosts=["127.0.0.1"], deadline=0.2
     )
-    assert [check.ok for check in checks] == [True, True, False]
-    assert "did not answer GetClock" in checks[2].detail
+    assert [check.ok for check in checks] == [True, True, True, False]
+    assert "did not answer GetClock" in checks[3].detail
 
 
 async def test_an_unreachable_liveperson_stops_the_checks_with_a_remedy() -> None:
     checks = await check_liveperson("1", csds_url="http://127.0.0.1:1", allowed_hosts=["*"])
-    assert [check.ok for check in checks] == [False, None, None]
+    assert [check.ok for check in checks] == [False, None, None, None]
     assert "LIVEPERSON_CSDS_URL" in checks[0].remedy
 
 
@@ -178,10 +257,10 @@ async def test_all_checks_run_in_order(sandbox: LivePersonSandbox) -> None:
         *STEPS,
     ]
     assert render(checks).splitlines()[:4] == [
-        "ok       configuration       complete",
-        "WRONG    database            It is not migrated.",
-        "                             → Run lp-bridge db upgrade.",
-        "                               Or not.",
+        "ok       configuration        complete",
+        "WRONG    database             It is not migrated.",
+        "                              → Run lp-bridge db upgrade.",
+        "                                Or not.",
     ]
     assert not healthy(checks)
     without = await run_doctor(**how)

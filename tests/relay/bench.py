@@ -27,15 +27,19 @@ from bridge.liveperson.frames import Notification
 from bridge.liveperson.identity import Credentials, IdentityProvider
 from bridge.liveperson.ids import AccountId
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.liveperson.site_settings import SiteSettings
+from bridge.liveperson.storage import Storage
 from bridge.relay.shared.deps import SessionDeps, Timings
 from bridge.relay.shared.items import Item, Text, packed
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
+from bridge.relay.shared.openers import Openers
 from bridge.relay.shared.record import Record
 from bridge.relay.shared.threads import Threads
 from bridge.slack.web.api import WebApi
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.directory import Directory
+from bridge.slack.web.files import SlackFiles
 from bridge.slack.web.pace import Pace
 from bridge.slack.web.sender import Mark, Post, Sender
 from bridge.state import State
@@ -64,6 +68,8 @@ QUICK = Timings(
     before_replay=0.02,
     before_look=0.02,
     handover=0.5,
+    file_patience=1.0,
+    file_shows=1.0,
 )
 """Waits as short as a sandbox on this machine allows. What a test must not reach stays long."""
 
@@ -285,6 +291,7 @@ async def bench_of(database: Database) -> AsyncIterator[Bench]:
         domains = DomainDirectory(
             http, csds_url=settings.liveperson_csds_url, allowed_hosts=settings.allowed_hosts
         )
+        names = Directory(client)
         deps = SessionDeps(
             settings=settings,
             worker=WORKER,
@@ -294,7 +301,11 @@ async def bench_of(database: Database) -> AsyncIterator[Bench]:
             profiles=ProfileDirectory(domains),
             workspaces=client.workspaces,
             sender=Sender(client),
-            names=Directory(client),
+            files=SlackFiles(client),
+            storage=Storage(domains),
+            site=SiteSettings(domains),
+            names=names,
+            openers=Openers(database, names, client.workspaces),
             threads=Threads(database),
             lease=Lease(math.inf),
             ledger=Ledger(database),

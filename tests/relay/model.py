@@ -8,17 +8,17 @@ any order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bridge.ids import InboxId, MessageTs, UserId
 from bridge.liveperson.events import AcceptStatusEvent, TextEvent
 from bridge.liveperson.events import Event as LivePersonEvent
 from bridge.liveperson.frames import EventChange
 from bridge.relay.delivery.machine import Batch, Number
-from bridge.relay.shared.items import Item, Press, Queued, packed
+from bridge.relay.shared.items import Item, Press, Queued, packed, queued
 from bridge.relay.shared.own_words import marker_of
 from bridge.store.handover import Handover
-from bridge.store.rows import DialogPosition, DialogRow, InboxRow
+from bridge.store.rows import DialogPosition, DialogRow, InboxRow, ToldRow
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,27 @@ class Store:
     shown: list[tuple[int, bool]] = field(default_factory=list)
     """Sequences of agents' events, and whether they were late."""
     position: DialogPosition = field(default_factory=lambda: DialogPosition(-1))
+    kept: set[int] = field(default_factory=set)
+    """Rows that are not for LivePerson any more."""
+
+    def about(self, ts: MessageTs) -> list[ToldRow]:
+        """All that is stored about a message, and what has become of it."""
+        return [
+            ToldRow(
+                **{name: getattr(row, name) for name in InboxRow.__dataclass_fields__},
+                state=self._state(row.id),
+                error=None,
+            )
+            for row in self.rows
+            if queued(row).about == ts
+        ]
+
+    def _state(self, row: int) -> str:
+        return "kept" if row in self.kept else "sent" if row in self.sent else "waiting"
+
+    def rewrite(self, row: InboxId, item: Item) -> None:
+        """A row holds something else from now on."""
+        self.rows[row] = replace(self.rows[row], payload=packed(item).payload)
 
     def add(self, *items: Item) -> list[InboxRow]:
         """A person writes, or presses a button: the parts of what is to be told of that."""
@@ -158,7 +179,7 @@ class Store:
     @property
     def waiting(self) -> list[InboxRow]:
         """Rows that are not done."""
-        return [row for row in self.rows if row.id not in self.sent]
+        return [row for row in self.rows if row.id not in self.sent and row.id not in self.kept]
 
     def left(self) -> Handover:
         """What the next owner finds."""

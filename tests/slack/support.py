@@ -24,6 +24,7 @@ from bridge.slack.port import (
     Accounts,
     ConnectCommand,
     Connecting,
+    Overview,
     Service,
     ThreadMessage,
 )
@@ -61,6 +62,8 @@ class Relay:
             "connect": Connecting(SessionId("s1"), "Account 12345678"),
             "foreign": False,
             "sessions": [],
+            "overview": Overview((), ()),
+            "quotation": "> hello\n— Ben\n",
             "accounts": Accounts(
                 named=(AccountInfo("12345678", "Sandbox Telecom", "telecom"),), others=False
             ),
@@ -69,6 +72,10 @@ class Relay:
     def answer(self, verb: Callable[..., Awaitable[Answer]]) -> Callable[[Answer], None]:
         """Have a verb answered so from now on: `relay.answer(Service.end)(Refused("No."))`."""
         return lambda answer: self._answers.update({verb.__name__: answer})
+
+    def reachable(self, accounts: Accounts) -> None:
+        """Have these accounts be reachable from now on, from wherever that is asked."""
+        self._answers["accounts"] = accounts
 
     def asked(self, verb: Callable[[Service, *Given], object]) -> list[tuple[*Given]]:
         """What `verb` was called with, each time that it was committed."""

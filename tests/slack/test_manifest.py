@@ -14,6 +14,7 @@ import yaml
 
 from bridge.slack import scopes
 from bridge.slack.listeners import register_listeners
+from lp_sandbox.slack.model import SCOPES, SHORTCUTS, SUBSCRIPTIONS
 from tests.slack.support import Relay
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +42,15 @@ def test_events_and_commands_are_those_of_the_table(manifest: dict[str, Any]) ->
     assert set(manifest["settings"]["event_subscriptions"]["bot_events"]) == set(scopes.EVENTS)
     commands = [one["command"] for one in manifest["features"]["slash_commands"]]
     assert commands == list(scopes.COMMANDS)
+    shortcuts = {one["callback_id"]: one["type"] for one in manifest["features"]["shortcuts"]}
+    assert set(shortcuts) == set(scopes.SHORTCUTS)
+    told = {"message": "message_action", "global": "shortcut"}
+    assert {name: told[kind] for name, kind in shortcuts.items()} == SHORTCUTS
+
+
+def test_the_stand_in_has_the_app_of_the_manifest() -> None:
+    assert scopes.required() == SCOPES
+    assert set(scopes.EVENTS) == SUBSCRIPTIONS
 
 
 def test_every_web_api_method_in_the_code_is_in_the_table_and_none_else() -> None:
@@ -68,7 +78,7 @@ class Registrations:
     """Stands where Bolt's app does, and notes what is registered by name."""
 
     def __init__(self) -> None:
-        kinds = ("event", "command", "action", "view")
+        kinds = ("event", "command", "action", "view", "shortcut")
         self.named: dict[str, set[str]] = {kind: set() for kind in kinds}
         self.catch_alls: set[str] = set()
 
@@ -87,6 +97,9 @@ class Registrations:
     def view(self, constraint: Any) -> Any:
         return self._note("view", constraint)
 
+    def shortcut(self, constraint: Any) -> Any:
+        return self._note("shortcut", constraint)
+
     def _note(self, kind: str, constraint: Any) -> Any:
         if isinstance(constraint, re.Pattern):
             if constraint.search("anything at all"):
@@ -103,8 +116,17 @@ def test_listeners_are_those_of_the_table() -> None:
     register_listeners(app, Relay().service)  # type: ignore[arg-type] # notes what Bolt would be told
     assert app.named["event"] == {name.partition(".")[0] for name in scopes.EVENTS}
     assert app.named["command"] == set(scopes.COMMANDS)
-    assert app.named["action"] == {"lp_end", "lp_again", "lp_urgent", "lp_normal"}
-    assert app.named["view"] == {"lp_choice"}
+    assert app.named["action"] == {
+        "lp_end",
+        "lp_again",
+        "lp_home_end",
+        "lp_new",
+        "lp_normal",
+        "lp_retry",
+        "lp_urgent",
+    }
+    assert app.named["view"] == {"lp_choice", "lp_start"}
+    assert app.named["shortcut"] == set(scopes.SHORTCUTS)
     assert app.catch_alls == {"event", "command", "action"}
 
 

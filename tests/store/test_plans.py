@@ -35,6 +35,10 @@ QUERIES: dict[str, tuple[str, Callable[[Any], Awaitable[object]]]] = {
         "ix_sessions_open",
         lambda c: people.count_open_in(c, TeamId("T"), ChannelId("C")),
     ),
+    "what goes on in a channel": (
+        "ix_sessions_open",
+        lambda c: people.open_in(c, TeamId("T"), ChannelId("C")),
+    ),
     "threads to be read": (
         "ix_sessions_unheard",
         lambda c: presence.marked_threads(c, WorkerId("w"), lease_ms=1000, limit=20),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bridge.content.from_liveperson import text_content, unsupported
+from bridge.content.from_liveperson import agent_text, text_content, unsupported
+from bridge.content.markup import is_blank
+from bridge.content.rendered import Rendered
 from bridge.content.structured import Card, render, render_text
 from bridge.liveperson.events import Event, FileEvent, RichEvent, TextEvent, UnknownEvent
 from bridge.relay.delivery.machine import Heard
-from bridge.relay.shared.cards import card_key
+from bridge.relay.shared.cards import card_key, card_payload
+from bridge.relay.shared.hosted import FILE, FilePost, file_payload
 from bridge.slack.views import notices
+from bridge.store.rows import NewOutbox
 
 Style = Literal["classic", "rich"]
 
@@ -27,6 +31,32 @@ def drawn(heard: Heard, style: Style = "classic") -> Card:
     return Card([notices.late(first, heard.change.server_timestamp), *more], card.controls)
 
 
+def file_items(heard: Heard, username: str, icon_url: str | None) -> list[NewOutbox]:
+    """The rows that show a file with its caption; what is too long of it follows below."""
+    change = heard.change
+    if not isinstance(change.event, FileEvent):
+        raise AssertionError("no file")
+    event = change.event
+    first, *more = agent_text(event.caption) if not is_blank(event.caption) else [Rendered("", [])]
+    late = change.server_timestamp if heard.late else None
+    shown = notices.late(first, late) if late is not None else first
+    post = FilePost(
+        shown.text,
+        shown.blocks or None,
+        username,
+        icon_url,
+        path=event.relative_path,
+        caption=event.caption,
+        late=late,
+    )
+    where = {"dialog_id": heard.dialog, "sequence": change.sequence}
+    rows = [NewOutbox(kind=FILE, payload=file_payload(post), **where)]  # type: ignore[arg-type]
+    for part, rendered in enumerate(more, 1):
+        payload = card_payload(rendered, [], username=username, icon_url=icon_url)
+        rows.append(NewOutbox(kind="agent", payload=payload, part=part, **where))  # type: ignore[arg-type]
+    return rows
+
+
 def in_time(event: Event, *, key: str, style: Style) -> Card:
     """What an event looks like when it comes in time; `key` finds it again when it is pressed."""
     match event:
@@ -38,8 +68,6 @@ def in_time(event: Event, *, key: str, style: Style) -> Card:
             return Card(unsupported("rich", event.text), [])
         case RichEvent():
             return render(event.content, event.quick_replies, key=key, style=style)
-        case FileEvent():
-            return Card(unsupported("file", event.caption), [])
         case UnknownEvent():
             kind = event.content_type or event.type
             return Card(unsupported(kind, event.title or None), [])

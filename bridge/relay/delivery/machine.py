@@ -27,7 +27,7 @@ from bridge.ids import InboxId, MessageTs
 from bridge.liveperson.dialog import Dialog, Gap, weight
 from bridge.liveperson.events import AcceptStatusEvent, HiddenEvent, TextEvent
 from bridge.liveperson.frames import EventChange
-from bridge.relay.shared.items import Answer, Queued, queued
+from bridge.relay.shared.items import Answer, Queued, Text, gesture_of, queued
 from bridge.relay.shared.own_words import is_marker, marker_of
 from bridge.store.handover import Handover
 from bridge.store.rows import DialogPosition, InboxRow
@@ -39,6 +39,10 @@ REMEMBERED = 32
 was finished may still return it."""
 WRITTEN = 64
 """Of so many numbers it is remembered which messages they are."""
+DROPPED = 256
+"""The same for rows that will never be sent because people took them back."""
+GESTURES = 16
+"""Of so many last messages it is remembered by which gesture they were written."""
 STRANGERS = 8
 """At most so many dialogs that are not this session's are logged."""
 PENDING_WEIGHT = 4 * 1024 * 1024
@@ -94,8 +98,11 @@ class Delivery:
         "_dialog",
         "_dialogs",
         "_doubts",
+        "_dropped",
+        "_edits",
         "_elsewhere",
         "_finished",
+        "_gestures",
         "_late_own",
         "_left",
         "_numbers",
@@ -114,6 +121,7 @@ class Delivery:
         "pending",
         "survey",
         "turning",
+        "twins",
     )
 
     def __init__(self, session: str) -> None:
@@ -140,6 +148,13 @@ class Delivery:
         self._written: dict[tuple[str, int], MessageTs] = {}
         """Which messages in Slack the last numbers of ours are."""
         self._waiting: list[Queued] = []
+        self._edits: list[Queued] = []
+        """Those of the waiting rows that may still change what waits before them."""
+        self._dropped: deque[InboxId] = deque(maxlen=DROPPED)
+        self._gestures: dict[str, MessageTs] = {}
+        """Which message the last gestures have made."""
+        self.twins: list[InboxId] = []
+        """Rows of messages that a gesture has made a second time: they are not sent."""
         self._doubts: list[InboxId] = []
         self._confirmed: dict[InboxId, Number] = {}
         """Messages that LivePerson has, and whose rows are not marked as sent yet."""
@@ -172,6 +187,8 @@ class Delivery:
             for sequence in numbers:
                 self._dialogs[name].ours(sequence)
         self._unnumbered = {row.id: (queued(row), row.dialog_id) for row in left.unnumbered}
+        for ts, gesture in left.gestures:
+            self._is_twin(gesture, ts)
         self.add(left.incoming)
         self._doubts = [row.id for row in self._waiting if row.item.published and row.item.ready]
 
@@ -181,8 +198,30 @@ class Delivery:
         """Queue committed rows; skip those that are queued or finished already."""
         for row in rows:
             known = row.id in self._finished or any(each.id == row.id for each in self._waiting)
-            if not known:
-                bisect.insort(self._waiting, queued(row), key=lambda each: each.order)
+            if known or row.id in self._dropped or row.id in self.twins:
+                continue
+            new = queued(row)
+            if new.kind == Text.kind and self._is_twin(gesture_of(new.item), new.message_ts):
+                self.twins.append(row.id)
+                continue
+            bisect.insort(self._waiting, new, key=lambda each: each.order)
+            if new.item.changes is not None:
+                bisect.insort(self._edits, new, key=lambda each: each.order)
+
+    def _is_twin(self, gesture: str | None, ts: MessageTs) -> bool:
+        """Whether another message was made by the same gesture."""
+        if gesture is None:
+            return False
+        first = self._gestures.setdefault(gesture, ts)
+        if len(self._gestures) > GESTURES:
+            del self._gestures[next(iter(self._gestures))]
+        return first != ts
+
+    def untwinned(self, rows: Iterable[InboxId]) -> None:
+        """The store says that these twins are not sent."""
+        gone = set(rows)
+        self._dropped.extend(gone)
+        self.twins = [each for each in self.twins if each not in gone]
 
     @property
     def waiting(self) -> list[Queued]:
@@ -196,11 +235,33 @@ class Delivery:
 
     @property
     def unready(self) -> Queued | None:
-        """The first waiting row that has to be made ready before it can be published."""
+        """The first waiting row that has to be made ready before it can be published.
+
+        What may change others goes first, once it is known what has become of those.
+        """
+        for row in self._edits:
+            if self._can_be_settled(row):
+                return row
         for row in self._waiting:
-            if not row.item.ready:
+            if not row.item.ready and row.item.changes is None:
                 return row
         return None
+
+    @property
+    def edits(self) -> bool:
+        """Whether something waits that may change what waits before it."""
+        return bool(self._edits)
+
+    def _can_be_settled(self, edit: Queued) -> bool:
+        """Whether nothing of the message that it changes is under way."""
+        return not any(
+            row.about == edit.item.changes and (self.is_under_way(row) or self._is_sent(row.id))
+            for row in self._waiting
+        )
+
+    def _may_change(self, row: Queued) -> bool:
+        """Whether something waits that may change this row."""
+        return any(edit.item.changes == row.about and edit.id != row.id for edit in self._edits)
 
     @property
     def doubtful(self) -> bool:
@@ -258,6 +319,8 @@ class Delivery:
                     return Step.NOTE, row
         row = self._waiting[0]
         if self.in_flight is not None or not row.item.ready:
+            return None
+        if self._edits and self._may_change(row):
             return None
         if row.item.published and self._dialog is None:
             return None
@@ -348,11 +411,25 @@ class Delivery:
         gone = set(rows)
         self._waiting = [each for each in self._waiting if each.id not in gone]
         self._doubts = [each for each in self._doubts if each not in gone]
+        if self._edits:
+            self._edits = [each for each in self._edits if each.id not in gone]
         self._finished.extend(gone)
 
     def renew(self, row: InboxId, rows: Sequence[InboxRow]) -> None:
         """A row has been made ready, perhaps in several parts: queue these rows in its place."""
         self._waiting = [each for each in self._waiting if each.id != row]
+        self.add(rows)
+
+    def settle(self, edit: InboxId, rows: Sequence[InboxRow], over: Iterable[InboxId]) -> None:
+        """It is known what an edit comes to. Of all that is about its message, `rows` wait now, and
+        those in `over` do not."""
+        gone, left = set(over), {row.id for row in rows}
+        for row in [each.id for each in self._waiting if each.id in gone] + [edit]:
+            if row not in left:
+                self._dropped.append(row)
+        gone |= left | {edit}
+        self._waiting = [row for row in self._waiting if row.id not in gone]
+        self._edits = [row for row in self._edits if row.id not in gone]
         self.add(rows)
 
     def unwritten(self) -> list[Sent]:

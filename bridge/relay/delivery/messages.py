@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bridge.content.from_slack import relayed, to_plain
+from bridge.content.markup import one_line, shorten
 from bridge.content.people import looks_named
 from bridge.content.rendered import Rendered
 from bridge.ids import TeamId, UserId
 from bridge.liveperson.errors import RequestRefused, ServerFailed
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import Queued
+from bridge.relay.shared.items import Queued, Text
 from bridge.relay.shared.record import mark, notice
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import trouble
@@ -19,6 +20,12 @@ from bridge.store.rows import NewOutbox
 
 UNCERTAIN = "LivePerson does not tell whether it has arrived."
 """The stored reason for giving up a message whose outcome stays unknown."""
+
+FIRST_WORDS = 60
+"""So many characters of a message that was withdrawn are repeated."""
+
+TWIN = "It came twice."
+"""Why a message is not sent that Slack has told twice, under two times."""
 
 TALK_OVER = (
     "The agent had ended the conversation by then.",
@@ -61,6 +68,17 @@ class Wording:
         return None if self.writer is None else relayed(self.plain, writer=self.writer)
 
 
+def corrected(words: str) -> str:
+    """Tell the agent what a message says now."""
+    return f"Correction: {words}"
+
+
+def withdrawn(words: str) -> str:
+    """Tell the agent that a message is taken back."""
+    first = shorten(one_line(words), FIRST_WORDS)
+    return f"(A message was withdrawn: “{first}”)" if first else "(A message was withdrawn.)"
+
+
 def wording(
     source: str,
     writer: UserId,
@@ -79,9 +97,34 @@ def wording(
     return Wording(plain, names.user(writer))
 
 
-def not_delivered(rows: Sequence[Queued], reason: str, remedy: str) -> list[NewOutbox]:
-    """A mark on each message, and one notice for all of them."""
-    return _marks_and_notice(rows, notices.not_delivered(reason, remedy))
+def correction(words: Wording, *, named: bool) -> list[str] | None:
+    """What the agent gets of a message that was edited after it was relayed; None as for `texts`.
+
+    The writer is named as for a message of these words.
+    """
+    if words.plain is None:
+        return None
+    told = corrected(words.plain)
+    if not named:
+        parts = relayed(told, writer=None)
+        if not any(map(looks_named, (words.plain, *parts[1:]))):
+            return parts
+    return None if words.writer is None else relayed(told, writer=words.writer)
+
+
+def withdrawal(words: Wording, *, named: bool) -> list[str] | None:
+    """Likewise of one that was withdrawn; `words` are those of the message."""
+    if words.plain is None or (named and words.writer is None):
+        return None
+    return relayed(withdrawn(words.plain), writer=words.writer if named else None)
+
+
+def not_delivered(
+    rows: Sequence[Queued], reason: str, remedy: str, *, again: bool = False
+) -> list[NewOutbox]:
+    """A mark on each message, and one notice for all of them; `again`: with a button for them."""
+    texts = [row.id for row in rows if again and isinstance(row.item, Text)]
+    return _marks_and_notice(rows, notices.not_delivered(reason, remedy, again=texts))
 
 
 def perhaps_not_delivered(rows: Sequence[Queued], remedy: str) -> list[NewOutbox]:

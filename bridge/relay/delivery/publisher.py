@@ -15,7 +15,7 @@ import structlog
 
 from bridge import metrics
 from bridge.backoff import Backoff
-from bridge.ids import OPERATOR, InboxId, MessageTs, UserId
+from bridge.ids import OPERATOR, REMOVAL, InboxId, MessageTs, UserId
 from bridge.liveperson.connection import Connection, Wait
 from bridge.liveperson.errors import (
     OutcomeUnknown,
@@ -27,6 +27,7 @@ from bridge.liveperson.errors import (
 from bridge.relay.delivery.machine import Delivery, Number, Sent, Step
 from bridge.relay.delivery.messages import (
     TALK_OVER,
+    TWIN,
     UNCERTAIN,
     Verdict,
     not_delivered,
@@ -36,7 +37,8 @@ from bridge.relay.delivery.messages import (
 from bridge.relay.delivery.preparer import Preparer
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import Answer, Close, Press, Queued, Text, Urgency
+from bridge.relay.shared.hosted import Hosted
+from bridge.relay.shared.items import Answer, Close, File, Press, Queued, Text, Urgency
 from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.own_words import marker_of
 from bridge.relay.shared.pump import Pump
@@ -76,6 +78,7 @@ class Publisher:
         "_deps",
         "_failed",
         "_failures",
+        "_pausing",
         "_preparer",
         "_receipt",
         "_record",
@@ -100,6 +103,7 @@ class Publisher:
         failed: Callable[[Exception], None],
         wake: Callable[[], None],
         standing: Callable[[], State],
+        hosted: Hosted | None = None,
     ) -> None:
         """`standing` tells how the conversation stands, for when it was not ended after all."""
         self._standing = standing
@@ -111,6 +115,7 @@ class Publisher:
         self._deps = deps
         self._delivery = delivery
         self._reload = False
+        self._pausing = False
         self._wait: Wait | None = None
         self._connection: Connection | None = None
         self._failures: dict[InboxId, int] = {}
@@ -126,7 +131,10 @@ class Publisher:
         self._failed = failed
         self._receipt = PendingReceipt(deps.ledger)
         self.pump = Pump(f"publisher {record.row.id}", self._work, failed)
-        self._preparer = Preparer(record, deps, delivery, failed=failed, ready=self.pump.kick)
+        hosted = hosted or Hosted(deps, record.row.account)
+        self._preparer = Preparer(
+            record, deps, delivery, hosted=hosted, failed=failed, ready=self.pump.kick
+        )
 
     async def refresh(self) -> None:
         """Look for rows that somebody else has committed."""
@@ -168,8 +176,22 @@ class Publisher:
         """Start publishing to a dialog. Nothing may be in doubt."""
         self._delivery.attach(dialog, survey=survey)
         self._connection = connection
+        self._pausing = False
         self.pump.kick()
         self._preparer.kick()
+
+    def pauses(self) -> bool:
+        """Begin nothing more over the present connection. True: nothing is under way over it."""
+        self._pausing = True
+        return not self.pump.busy
+
+    def move(self, connection: Connection) -> None:
+        """Publish over another connection from now on. Nothing may be under way: see `pauses`."""
+        if self.pump.busy:
+            raise AssertionError("something is under way over the present connection")
+        self._connection = connection
+        self._pausing = False
+        self.pump.kick()
 
     async def detach(self) -> None:
         """Stop publishing. A message that is under way is in doubt from now on."""
@@ -200,6 +222,11 @@ class Publisher:
         """The waiting rows, in thread order."""
         return self._delivery.waiting
 
+    @property
+    def twins(self) -> list[InboxId]:
+        """Rows of messages that came twice, under two times: they are not sent."""
+        return self._delivery.twins
+
     def unwritten(self) -> list[Sent]:
         """Messages that are sent, and whose rows do not say so yet."""
         return self._delivery.unwritten()
@@ -215,16 +242,26 @@ class Publisher:
         while self._connection is not None:
             if self._reload and not self.pump.ending:
                 await self._read_in_turn()
+            if self._delivery.twins:
+                await self._leave_twins()
             if self._receipt.pending:
                 if not self._delivery.waiting:
                     return
                 await self._receipt.over()
             elif (todo := self._delivery.next()) is None:
+                if self._delivery.edits:
+                    self._preparer.kick()  # what was under way may have had its outcome
                 return
-            elif self.pump.ending and todo[0] is Step.SEND:
+            elif (self.pump.ending or self._pausing) and todo[0] is Step.SEND:
                 return  # but what has been answered is noted: the next owner finds no doubt
             else:
                 await self._do(*todo)
+
+    async def _leave_twins(self) -> None:
+        """What one gesture has made twice is sent once."""
+        twins = list(self._delivery.twins)
+        await self._record.commit(lambda connection: inbox.mark_kept(connection, twins, TWIN))
+        self._delivery.untwinned(twins)
 
     async def _do(self, step: Step, row: Queued) -> None:
         match step:
@@ -250,6 +287,28 @@ class Publisher:
                     row,
                     lambda connection, dialog, wait: connection.publish_text(
                         dialog, text, external_id=marker, metadata=along, wait=wait
+                    ),
+                )
+            case File(path=str() as path) as file:
+                named = marker_of(row.id)
+                await self._publish(
+                    row,
+                    lambda connection, dialog, wait: connection.publish_file(
+                        dialog,
+                        path,
+                        file.file_type,
+                        caption=file.caption,
+                        preview=file.preview,
+                        external_id=named,
+                        wait=wait,
+                    ),
+                )
+            case File(text=str() as link):
+                named = marker_of(row.id)
+                await self._publish(
+                    row,
+                    lambda connection, dialog, wait: connection.publish_text(
+                        dialog, link, external_id=named, wait=wait
                     ),
                 )
             case Close():
@@ -329,7 +388,8 @@ class Publisher:
 
     async def give_up(self, rows: Sequence[Queued], reason: str, remedy: str) -> None:
         """Say that messages will not be delivered: a mark on each, and one notice."""
-        await self._fail(rows, reason, not_delivered(rows, reason, remedy))
+        again = reason != TALK_OVER[0]  # there is nobody to send it to
+        await self._fail(rows, reason, not_delivered(rows, reason, remedy, again=again))
 
     async def leave_in_doubt(self, rows: Sequence[Queued]) -> None:
         """Say that nobody knows whether these have arrived; they are not sent again."""
@@ -361,7 +421,7 @@ class Publisher:
             return  # it has ended meanwhile, and a survey follows: that is left alone
         self.closer = row.user_id
         error: RequestRefused | ServerFailed | None = None
-        everything = self._delivery.survey or row.user_id == OPERATOR
+        everything = self._delivery.survey or row.user_id in (OPERATOR, REMOVAL)
         talk = None if everything else self._delivery.target
         try:
             if talk is not None:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from bridge.liveperson.catch_up import CatchUp
 from bridge.liveperson.connection import Connection
-from bridge.liveperson.events import AcceptStatusEvent, ChatStateEvent
+from bridge.liveperson.events import AcceptStatusEvent, ChatStateEvent, FileEvent
 from bridge.liveperson.frames import (
     ConversationChange,
     ConversationChanges,
@@ -20,7 +20,7 @@ from bridge.liveperson.frames import (
     Notification,
 )
 from bridge.relay.delivery.agents import Agents
-from bridge.relay.delivery.looks import drawn
+from bridge.relay.delivery.looks import drawn, file_items
 from bridge.relay.delivery.machine import Batch, Delivery, Heard
 from bridge.relay.shared.cards import (
     MOST_OPEN,
@@ -150,6 +150,8 @@ class Reader:
             return []
         survey = heard.dialog in self.surveys
         name, avatar = await self._agents.author(change, survey=survey)
+        if isinstance(change.event, FileEvent):
+            return file_items(heard, name, avatar)
         card = drawn(heard, self._style)
         quick = quick_replies_of(heard.dialog, change.sequence, card.controls)
         if quick is not None:

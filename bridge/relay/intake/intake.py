@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 from bridge.content.markup import is_blank
-from bridge.ids import MessageTs, SessionId, UserId, WorkerId
+from bridge.ids import InboxId, MessageTs, SessionId, UserId, WorkerId
 from bridge.relay.delivery.messages import Wording, wording
 from bridge.relay.intake.mentions import MentionWord, word_for_bridge
+from bridge.relay.intake.retrying import send_again
 from bridge.relay.shared import items
 from bridge.relay.shared.cards import over, read_open
 from bridge.relay.shared.channels import CHANNEL, FREE, channel_of
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
-from bridge.relay.shared.items import packed, text_items
+from bridge.relay.shared.items import FILES_FROM, File, Text, packed, text_items
 from bridge.relay.shared.record import mark, notice
 from bridge.relay.shared.threads import Thread, key_of
 from bridge.relay.worker.supervisor import Supervisor
@@ -58,7 +59,7 @@ class Intake:
         thread = await self._deps.threads.find(key_of(message))
         if thread is None:
             return
-        if not await self._by_person(message):
+        if not await self.by_person(message):
             await self._say_apps_not_relayed(thread, message)
             return
         if message.profile is not None:
@@ -70,22 +71,30 @@ class Intake:
         if message.text.lstrip().startswith(NOTE_PREFIX):
             await self._keep(thread, message, items.Note(), _constant(mark(message.ts, "lock")))
             return
-        words = wording(message.text, message.user, self._deps, message.team, exact=message.exact)
-        if is_blank(message.text) or (words.plain is not None and is_blank(words.plain)):
-            files = message.files
-            told = notices.files_not_relayed(files) if files else notices.nothing_to_relay()
-            answer = _constant(mark(message.ts), notice(told))
-            await self._keep(thread, message, items.Note(), answer)
-            return
+        words: Wording | None = wording(
+            message.text, message.user, self._deps, message.team, exact=message.exact
+        )
+        if is_blank(message.text) or (words and words.plain is not None and is_blank(words.plain)):
+            if not any(file.id for file in message.files):
+                lost = _unfindable(message)
+                told = notices.files_not_relayed(lost) if lost else notices.nothing_to_relay()
+                answer = _constant(mark(message.ts), notice(told))
+                await self._keep(thread, message, items.Note(), answer)
+                return
+            words = None
         await self._relay(thread, message, words)
 
-    async def _by_person(self, message: ThreadMessage) -> bool:
+    async def by_person(self, message: ThreadMessage) -> bool:
+        """Whether a person has written it, as far as Slack tells. Raises `SlackError`."""
         if message.writer is WriterKind.THROUGH_APP:
             return await self._deps.names.is_person(message.team, message.user)
         return message.writer is WriterKind.PERSON
 
-    async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording) -> None:
+    async def _relay(self, thread: Thread, message: ThreadMessage, words: Wording | None) -> None:
+        """Store a message's text (`words`; None: it has none) and its files, in this order."""
         session = thread.session
+        files = [File(file.id, file.name) for file in message.files if file.id is not None]
+        lost = _unfindable(message)
         stranger = message.user != thread.opener
 
         async def work(transaction: Transaction) -> tuple[Locked, list[InboxRow], bool]:
@@ -93,24 +102,30 @@ class Intake:
             if stranger and not thread.several_writers:
                 await people.another_writes(transaction, session)
             held = await sessions.lock_live(transaction, session)
-            texts = words.texts(named=stranger or held.several_writers)
-            rows = await inbox.add(
-                transaction,
-                session=session,
-                team=message.team,
-                channel=message.channel,
-                ts=message.ts,
-                user=message.user,
-                items=[
-                    packed(item) for item in text_items(message.text, texts, exact=message.exact)
-                ],
-                state="waiting" if held.live else "failed",
-                error=None if held.live else "The conversation was over already.",
-            )
+            rows: list[InboxRow] = []
+            said_items: list[Text] = []
+            if words is not None:
+                texts = words.texts(named=stranger or held.several_writers)
+                said_items = text_items(
+                    message.text, texts, exact=message.exact, gesture=message.gesture
+                )
+            for first, given in ((0, said_items), (FILES_FROM, files)):
+                rows += await inbox.add(
+                    transaction,
+                    session=session,
+                    team=message.team,
+                    channel=message.channel,
+                    ts=message.ts,
+                    user=message.user,
+                    items=[packed(item) for item in given],
+                    first=first,
+                    state="waiting" if held.live else "failed",
+                    error=None if held.live else "The conversation was over already.",
+                )
             if rows and not held.live:
                 said = await self._closed_answer(transaction, session, message.ts)
-            elif rows and message.files:
-                said = [mark(message.ts), notice(notices.files_not_relayed(message.files))]
+            elif rows and lost:
+                said = [mark(message.ts), notice(notices.files_not_relayed(lost))]
             if rows and held.live and held.quick_replies != thread.quick_replies_over:
                 said += over(read_open(held.quick_replies))
             if said:
@@ -187,13 +202,17 @@ class Intake:
 
         async def answer(transaction: Transaction) -> list[NewOutbox]:
             row = await sessions.session_by_id(transaction, thread.session)
+            if word is MentionWord.RETRY and row is not None and row.live:
+                place = message.team, message.channel
+                again = await send_again(transaction, thread.session, place, message.ts)
+                return again or [notice(notices.nothing_to_send_again())]
             if word is MentionWord.END or (stranger and word in URGENCY_WORDS):
                 said = notices.other_workspace()
             elif word in URGENCY_WORDS:
                 able = row is not None and markable(row)
                 already = notices.marked_already(urgent=word is MentionWord.URGENT)
                 said = already if able else notices.not_markable()
-            elif word is MentionWord.STATUS and row is not None:
+            elif word in (MentionWord.STATUS, MentionWord.RETRY) and row is not None:
                 said = notices.status(row.label or row.account, State(row.state), row.agent_name)
             else:
                 said = notices.word_help(bot)
@@ -266,6 +285,24 @@ class Intake:
         crash_point("close.committed")
         self._supervisor.deliver(row.id, rows)
 
+    async def retry(self, row: SessionRow, at: MessageTs, only: Collection[InboxId]) -> bool:
+        """Send these failed messages of a live session again. False: that was done before."""
+
+        async def work(transaction: Transaction) -> tuple[bool, WorkerId | None]:
+            held = await sessions.lock_live(transaction, row.id)
+            if not held.live:
+                return False, None
+            again = await send_again(transaction, row.id, (row.team_id, row.channel_id), at, only)
+            if again is None:  # unless it is a redelivery
+                known = await inbox.of_message(transaction, row.id, at)
+                return any(each.kind == items.Retry.kind for each in known), held.owner
+            return True, await self.say(transaction, row.id, again, held)
+
+        done, owner = await self._deps.database.writer.run(work, deadline=SLACK_WAITS)
+        crash_point("inbox.committed")
+        self.wake(row.id, owner)
+        return done
+
     async def say(
         self,
         transaction: Transaction,
@@ -331,6 +368,11 @@ def markable(row: SessionRow) -> bool:
 def urgent(row: SessionRow) -> bool:
     """Whether an answer is wanted soon, as LivePerson has told."""
     return row.ttr in ("URGENT", "PRIORITIZED")
+
+
+def _unfindable(message: ThreadMessage) -> list[str]:
+    """The names of files that Slack gives no id of."""
+    return [file.name for file in message.files if file.id is None]
 
 
 def _constant(*items: NewOutbox) -> Answer:

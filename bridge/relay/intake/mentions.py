@@ -15,6 +15,7 @@ class MentionWord(StrEnum):
     URGENT = "urgent"
     NORMAL = "normal"
     END = "end"
+    RETRY = "retry"
     HELP = "help"
 
 

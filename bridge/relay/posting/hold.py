@@ -24,6 +24,7 @@ from bridge.relay.shared.threads import Thread
 from bridge.slack.views import notices
 from bridge.slack.web.concerns import MISSING, Concern
 from bridge.slack.web.errors import SlackError, SlackRefused
+from bridge.slack.web.workspaces import REMOVED_APP
 from bridge.store import presence, sessions
 from bridge.store.connection import Transaction
 from bridge.store.errors import StoreError
@@ -100,6 +101,8 @@ class Hold:
         """Wait before the next try. Raises `ThreadGoneError` when the thread is given up."""
         if await self.follow(error):
             return
+        if error.code == REMOVED_APP:
+            raise ThreadGoneError(error)  # whoever removes the app ends its conversations
         row, now = self._record.row, now_ms()
         if self._since is None:
             self._since = row.held_since or now

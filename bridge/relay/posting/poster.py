@@ -15,17 +15,20 @@ from bridge import metrics
 from bridge.backoff import Backoff
 from bridge.ids import MessageTs
 from bridge.relay.posting.card import Card
+from bridge.relay.posting.files import FilePosting
 from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.parcel import TOGETHER, Together, Waiting, key_of
 from bridge.relay.posting.posting import Posting
+from bridge.relay.shared import first
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.cards import CHANGE, Change, changes_of, updates
 from bridge.relay.shared.crashpoints import crash_point
 from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.hosted import FILE, Hosted
 from bridge.relay.shared.ledger import PendingReceipt
 from bridge.relay.shared.pump import Pump
 from bridge.relay.shared.ratings import QUESTION, RATED, Rated, read_rated
-from bridge.relay.shared.record import Record, notice
+from bridge.relay.shared.record import GONE, UNMARK, Record, notice
 from bridge.slack.views import notices
 from bridge.slack.web.errors import SlackError, SlackRefused
 from bridge.slack.web.sender import Mark, Post
@@ -35,12 +38,16 @@ from bridge.store.handover import Handover
 from bridge.store.rows import OutboxRow
 from bridge.store.sessions import FencedError, now_ms
 
-ASIDE: Final = frozenset({"mark", "unmark", CHANGE, RATED})
+ASIDE: Final = frozenset({"mark", UNMARK, CHANGE, RATED})
 """Kinds of rows that change what is there. Whatever is to be read goes first."""
 GRACE: Final = 0.3
 """A change that has not been made within so many seconds gives way to what is to be read."""
 OWN = ("bridge:", "press:")
 """How the identity of a row begins that shows no event of LivePerson's."""
+BY_AGENTS = frozenset({"agent", FILE})
+"""Kinds of rows that show what an agent has sent."""
+DELETED: Final = "thread_not_found"
+"""Slack's error for a thread that does not exist."""
 REMEMBERED = 96
 """How many finished rows are remembered: a query that began before may still return them. More than
 leave in one post."""
@@ -62,6 +69,7 @@ class Poster:
         "_deps",
         "_doubtful",
         "_failed",
+        "_files",
         "_finished",
         "_hold",
         "_posting",
@@ -76,11 +84,17 @@ class Poster:
     )
 
     def __init__(
-        self, record: Record, deps: SessionDeps, failed: Callable[[Exception], None]
+        self,
+        record: Record,
+        deps: SessionDeps,
+        failed: Callable[[Exception], None],
+        hosted: Hosted | None = None,
     ) -> None:
         self._record = record
         self._deps = deps
         self._posting = Posting(record, deps)
+        hosted = hosted or Hosted(deps, record.row.account)
+        self._files = FilePosting(record, deps, self._posting, hosted)
         self.card = Card(record, deps, self._posting)
         self._waiting: list[OutboxRow] = []
         self._doubtful: frozenset[int] = frozenset()
@@ -131,6 +145,11 @@ class Poster:
         """Whether something is still to be posted."""
         return bool(self._waiting)
 
+    @property
+    def has_files(self) -> bool:
+        """Whether a file is still to be shown."""
+        return any(row.kind == FILE for row in self._waiting)
+
     def _added(self, rows: Sequence[OutboxRow]) -> None:
         self._take(rows)
         self._bell.ring()
@@ -148,6 +167,8 @@ class Poster:
             await self.card.post()
         backoff = self._posting.backoff()
         while not self.pump.ending:
+            if any(row.kind == GONE for row in self._waiting):
+                await self._thread_deleted()
             if self._reload:
                 async with self._deps.loading:  # many sessions may have been told to look at once
                     await self._read()
@@ -212,6 +233,20 @@ class Poster:
         self._finished.append(row.id)
         del self._finished[:-REMEMBERED]
 
+    async def _thread_deleted(self) -> None:
+        """Slack has told that the first message is deleted: post nothing. Raises
+        `ThreadGoneError`.
+
+        The row that says so stays for as long as the conversation is open, for the next owner.
+        """
+        error = SlackRefused("The first message of the thread was deleted.", code=DELETED)
+        gone = ThreadGoneError(error)
+        for row in list(self._waiting):
+            if row.kind != GONE or not self._record.row.live:
+                await self._not_shown(row, error, thread=False)
+                self._done(row)
+        raise gone
+
     async def _give_up(self, gone: ThreadGoneError) -> None:
         """Mark all waiting rows as failed: their thread is given up."""
         for row in list(self._waiting):
@@ -229,6 +264,8 @@ class Poster:
         try:
             if row.kind in ASIDE:
                 await self._unless_words(self._alter(row))
+            elif row.kind == FILE:
+                ts = await self._files.post(row, doubtful=row.id in self._doubtful)
             else:
                 rows, ts = await self._post(row)
             crash_point("post.answered")
@@ -293,11 +330,26 @@ class Poster:
     async def _alter(self, row: OutboxRow) -> None:
         """Do with a row what its kind says. The same twice does no harm."""
         if row.kind == "mark":
-            await self._posting.mark(msgspec.json.decode(row.payload, type=Mark))
+            await self._posting.mark(
+                await self._placed(msgspec.json.decode(row.payload, type=Mark))
+            )
+        elif row.kind == UNMARK:
+            await self._posting.unmark(
+                await self._placed(msgspec.json.decode(row.payload, type=Mark))
+            )
         elif row.kind == CHANGE:
             await self._change(msgspec.json.decode(row.payload, type=Change))
         elif row.kind == RATED:
             await self._rated(read_rated(row.payload))
+
+    async def _placed(self, mark: Mark) -> Mark:
+        """A mark, and where it goes: of the first message, onto the post that shows it."""
+        if mark.message_ts != first.TS:
+            return mark
+        async with self._deps.database.read() as connection:
+            shown = await first.shown_at(connection, self._record.row.id)
+        place = shown or self._record.row.thread_ts or mark.message_ts
+        return msgspec.structs.replace(mark, message_ts=place)
 
     async def _change(self, change: Change) -> None:
         """Have a card's messages show what was pressed in it. The same twice does no harm."""
@@ -337,7 +389,7 @@ class Poster:
         """Mark a row as failed. `thread`: say so in the thread if it was an agent's message."""
         log.warning("outbox.refused", session=self._record.row.id, outbox=row.id, error=error.code)
         said = []
-        if row.kind == "agent" and thread:
+        if row.kind in BY_AGENTS and thread:
             name = msgspec.json.decode(row.payload, type=Post).username
             said = [notice(notices.not_shown(name, str(error)))]
 
@@ -364,7 +416,7 @@ def in_doubt(waiting: Iterable[OutboxRow]) -> set[int]:
     found: set[int] = set()
     agents = False
     for row in waiting:
-        if row.kind != "agent" or not agents:
+        if row.kind not in BY_AGENTS or not agents:
             found.add(row.id)
-        agents = agents or row.kind == "agent"
+        agents = agents or row.kind in BY_AGENTS
     return found

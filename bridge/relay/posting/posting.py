@@ -209,6 +209,17 @@ class Posting:
                     raise
                 await self.hold.wait_or_give_up(error)
 
+    async def unmark(self, mark: Mark) -> None:
+        """Take a reaction of ours away, with a few tries: nobody misses anything if it stays.
+
+        Raises `SlackRefused` where it stays.
+        """
+        row = self._record.row
+        try:
+            await self._deps.sender.unmark(row.team_id, row.channel_id, mark)
+        except (SlackUnknown, SlackUnavailable) as error:
+            raise SlackRefused(str(error), code=error.code) from error
+
     async def direct(self, post: Post, key: str) -> bool:
         """Tell the opener something outside the thread; False if Slack does not take it."""
         # A user's id in place of a channel: Slack delivers it as a direct message.

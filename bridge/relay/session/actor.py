@@ -22,6 +22,7 @@ from bridge.liveperson.errors import (
     LivePersonError,
     ProtocolViolation,
     RequestRefused,
+    SignInRejected,
     TokenExpired,
     Transient,
 )
@@ -35,6 +36,7 @@ from bridge.relay.posting.hold import ThreadGoneError
 from bridge.relay.posting.poster import Poster
 from bridge.relay.session import ending
 from bridge.relay.session.certainty import Certainty
+from bridge.relay.session.connections import LOOK_AGAIN, Connections
 from bridge.relay.session.consumer import Consumer
 from bridge.relay.session.conversation import Conversation
 from bridge.relay.session.decisions import MAIN, Happening, Observed
@@ -43,6 +45,7 @@ from bridge.relay.session.rating import Rater
 from bridge.relay.session.signals import Signals
 from bridge.relay.shared.bell import Bell
 from bridge.relay.shared.deps import SessionDeps
+from bridge.relay.shared.hosted import Hosted
 from bridge.relay.shared.record import Record, notice
 from bridge.slack.views import notices
 from bridge.slack.views.troubles import Trouble, trouble
@@ -73,9 +76,11 @@ class Session:
         "_failure",
         "_fresh",
         "_gone",
+        "_hosted",
         "_look",
         "_outage",
         "_rater",
+        "_rejected",
         "_violations",
         "delivery",
         "poster",
@@ -96,8 +101,10 @@ class Session:
         self._look = False
         self._cut_at_once = 0
         self._violations = 0
+        self._rejected = 0
         self._agents = Agents.of(row, deps)
         self.delivery = Delivery(row.id)
+        self._hosted = Hosted(deps, row.account)
         self.publisher = Publisher(
             self.record,
             deps,
@@ -105,8 +112,9 @@ class Session:
             failed=self._fail_with,
             wake=self._bell.ring,
             standing=lambda: self._conversation.standing,
+            hosted=self._hosted,
         )
-        self.poster = Poster(self.record, deps, failed=self._fail_with)
+        self.poster = Poster(self.record, deps, failed=self._fail_with, hosted=self._hosted)
         self.reader = Reader(self.record, deps, self.delivery, self._agents)
         self.signals = Signals(
             self.record, deps, self.delivery, self.poster, self._agents, wake=self._bell.ring
@@ -114,15 +122,20 @@ class Session:
         self.publisher.acted = self.signals.acted
         self.reader.typing = self.signals.typing
         account = deps.settings.account(row.account)
+        self._outage = Outage(self.record, deps.timings)
+        self._consumer = Consumer(self.record, deps, account, self._outage)
         self._conversation = Conversation(
-            self.record, self.reader, self.delivery, self._agents, account
+            self.record,
+            self.reader,
+            self.delivery,
+            self._agents,
+            account,
+            introduce=self._consumer.introduce,
         )
         self.reader.observe = self._observe
         self._certainty = Certainty(
             self.delivery, self.reader, self.publisher, self._bell, deps.timings
         )
-        self._outage = Outage(self.record, deps.timings)
-        self._consumer = Consumer(self.record, deps, account, self._outage)
         self._rater: Rater | None = None
 
     @property
@@ -183,7 +196,7 @@ class Session:
             if isinstance(error, Transient) or self._bears(error):
                 await self._lost(error)
             else:
-                await self._fail(error, trouble(error.code))
+                await self._fail(error, trouble(error.code, error.inner))
 
     def _bears(self, error: LivePersonError) -> bool:
         """Whether to wait out a refusal: one that concerns an existing conversation may pass."""
@@ -206,25 +219,53 @@ class Session:
             by_us = Observed(Happening.CLOSED, by="CONSUMER")
             await ending.finish_closed(self.record, self.publisher, by_us)
             return
-        async with AsyncExitStack() as gate:
+        async with AsyncExitStack() as gate, self._connections() as connections:
             await gate.enter_async_context(self._deps.connecting.enter(self.record.row.account))
-            credentials = await self._consumer.credentials()
-            async with Connection.open(
-                self._deps.domains,
-                self._agents.account,
-                credentials,
-                on_notification=self._receive,
-                request_timeout=self._deps.timings.request_timeout,
-            ) as connection:
-                connection.on_closed(self._bell.ring)
-                try:
-                    await self._attach(connection)
-                    await gate.aclose()
-                    await self._online(connection)
-                finally:
-                    await self._detach()
-                    if isinstance(self._failure, Transient):
-                        self._failure = None  # it was about this connection
+            connection = await connections.first()
+            self._hosted.attach(connection)
+            try:
+                await self._attach(connection)
+                await gate.aclose()
+                await self._online(connection, connections)
+            finally:
+                self._hosted.detach()
+                await self._detach()
+                if isinstance(self._failure, Transient):
+                    self._failure = None  # it was about this connection
+
+    def _connections(self) -> Connections:
+        return Connections(
+            self._consumer,
+            self._deps,
+            self._agents.account,
+            receive=self._receive,
+            ring=self._bell.ring,
+            failed=self._fail_with,
+        )
+
+    async def _go_over(self, connections: Connections, following: Connection) -> bool:
+        """Go over to the next connection, once nothing is under way over the present one.
+
+        Until then both are subscribed to, and what either tells counts once. So nothing is missed,
+        no message is in doubt, and the person notices nothing.
+        """
+        if not connections.introduced:
+            await self._conversation.attach(following)
+            await self.reader.subscribe(following)
+            await self._observe()
+            connections.introduced = True
+        if self._conversation.closed is not None:
+            return False  # the present one will do to read the rest
+        self.publisher.pauses()
+        await asyncio.sleep(0)  # a pump that was only kicked ends at once
+        if not self.publisher.pauses():
+            asyncio.get_running_loop().call_later(LOOK_AGAIN, self._bell.ring)
+            return False
+        self.publisher.move(following)
+        self.signals.attach(following)
+        self._hosted.attach(following)
+        connections.go_over()
+        return True
 
     def _cancelled_early(self) -> bool:
         """Whether the person ended the session before LivePerson was asked for a conversation."""
@@ -238,7 +279,7 @@ class Session:
     async def _attach(self, connection: Connection) -> None:
         """On a new connection: find the conversation, its dialogs, and any message in doubt."""
         await self._conversation.attach(connection)
-        self._cut_at_once = 0
+        self._cut_at_once = self._rejected = 0
         if self._conversation.closed is not None:
             return  # `_online` reads the rest and ends the session
         if self.delivery.doubtful:
@@ -283,7 +324,7 @@ class Session:
             [each for each in lost if not self.delivery.is_under_way(each)], *TALK_OVER
         )
 
-    async def _online(self, connection: Connection) -> None:
+    async def _online(self, connection: Connection, connections: Connections) -> None:
         since = time.monotonic()
         while True:
             self._bell.clear()
@@ -306,6 +347,7 @@ class Session:
             if (closed := self._conversation.closed) is not None:
                 await self.publisher.detach()
                 await self._certainty.read_to_the_end(connection)
+                await self._files_fetched(connection)
                 await ending.finish_closed(self.record, self.publisher, closed, asks=self._asks)
                 return
             if self._gone is not None:
@@ -313,10 +355,31 @@ class Session:
                 return
             if self._conversation.talk.dialog is None:
                 await self._alone()
+            following = connections.following
+            if following is not None and await self._go_over(connections, following):
+                connection = following
             if self.delivery.gap or self.reader.stale:
                 await self._certainty.read_again(connection)
             elif await self._certainty.quiet():
                 await self._conversation.look(connection)
+
+    async def _files_fetched(self, connection: Connection) -> None:
+        """Have the agent's last files shown: without a connection nobody could fetch them."""
+        while self.poster.has_files and not (connection.closed or self.poster.pump.ending):
+            self._bell.clear()
+            self.poster.pump.kick()
+            drained = asyncio.ensure_future(self.poster.pump.drained())
+            closed = asyncio.ensure_future(connection.wait_closed())
+            patience = self._deps.timings.file_patience
+            try:
+                done, _ = await asyncio.wait(
+                    {drained, closed}, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                drained.cancel()
+                closed.cancel()
+            if drained not in done or self._failure is not None:
+                return
 
     async def _look_at_refusal(self, connection: Connection) -> None:
         """After a refusal or an accepted closing: find out whether the conversation is open."""
@@ -400,6 +463,9 @@ class Session:
             if self._violations >= self._deps.timings.opening_tries:
                 await self._fail(error, trouble(error.code))
                 return
+        if isinstance(error, SignInRejected) and self._gives_up_signing_in():
+            await self._fail(error, trouble(error.code, error.inner))
+            return
         if self._outage.lasting:
             self._deps.domains.forget(self._agents.account)  # its hosts may have changed
         again, tell_at = self._outage.begin(error)
@@ -407,6 +473,16 @@ class Session:
             await self._pause_until(tell_at)
             await self._outage.tell(error)
         await self._pause_until(again)
+
+    def _gives_up_signing_in(self) -> bool:
+        """Whether LivePerson has named what is wrong often enough: it does not pass by itself.
+
+        An existing conversation is worth more patience, for somebody may set it right.
+        """
+        self._rejected += 1
+        if self.record.row.conversation_id is not None:
+            return self._outage.seconds >= self._deps.timings.patience
+        return self._rejected >= self._deps.timings.opening_tries
 
     async def _pause_until(self, deadline: float) -> None:
         """Wait, unless meanwhile the thread is gone or the person ends the session."""

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
+
+import structlog
 
 from bridge.config import AccountSettings
 from bridge.content.rendered import Rendered
@@ -21,6 +25,7 @@ from bridge.relay.session.decisions import (
     Observed,
     Talk,
     known_conversation,
+    left_over,
     observe,
     pressing,
     talk_of,
@@ -36,6 +41,15 @@ from bridge.store.connection import Transaction
 from bridge.store.handover import Handover
 from bridge.store.rows import NewOutbox, OutboxRow
 
+Introduce = Callable[[Connection], Awaitable[None]]
+
+log = structlog.get_logger(__name__)
+
+CLEARING_LOOKS = 20
+"""How often LivePerson is asked whether what is left of an earlier conversation has ended."""
+CLEARING_PAUSE = 0.5
+CLOCKS_MS = 60 * 1000
+"""By how much LivePerson's clock may be behind ours."""
 LONGEST_NAME = 64
 """So much of its end the outbox keeps of the name of something that is told once."""
 LOOK_BACK_MS = 24 * 60 * 60 * 1000
@@ -49,6 +63,7 @@ class Conversation:
         "_account",
         "_agents",
         "_delivery",
+        "_introduce",
         "_reader",
         "_record",
         "_skill",
@@ -68,7 +83,11 @@ class Conversation:
         delivery: Delivery,
         agents: Agents,
         account: AccountSettings,
+        *,
+        introduce: Introduce,
     ) -> None:
+        """`introduce` tells who the consumer is, over the connection that it gets."""
+        self._introduce = introduce
         self._record = record
         self._reader = reader
         self._delivery = delivery
@@ -115,10 +134,18 @@ class Conversation:
         """Open a conversation, or adopt the one whose opening got no answer."""
         row, account = self._record.row, self._account
         asked = row.opening_since is not None
-        conversation = known_conversation(self._reader.changes, asked=asked)
+        since = self._opened_since()
+        conversation = known_conversation(self._reader.changes, asked=asked, since=since)
+        if not asked:
+            await self._introduce(connection)
+        if conversation is not None and not asked:
+            await self._adopt(conversation, continued=True)
+            return
         if conversation is None:
             if not asked:
                 await self._record.write(opening_since=sessions.now_ms())
+            if left_over(self._reader.changes):
+                await self._clear(connection)
             self._record.check_lease()
             crash_point("open.before")
             try:
@@ -126,28 +153,56 @@ class Conversation:
                     skill_id=account.skill,
                     campaign_id=account.campaign,
                     engagement_id=account.engagement,
+                    lang=account.lang,
                 )
             except RequestRefused:
                 # A consumer has at most one open conversation: an earlier request may have made it.
                 await self.look(connection)
-                conversation = known_conversation(self._reader.changes, asked=True)
+                since = self._opened_since()
+                conversation = known_conversation(self._reader.changes, asked=True, since=since)
                 if conversation is None:
                     raise
         crash_point("open.answered")
         await self._adopt(str(conversation))
         crash_point("open.noted")
 
-    async def _adopt(self, conversation: str) -> None:
-        row, state = self._record.row, State.READY.value
+    def _opened_since(self) -> int | None:
+        """Since when a conversation that we asked for can be open; None: no other can be there."""
+        since = self._record.row.opening_since
+        if self._account.auth != "authenticated" or since is None:
+            return None
+        return since - CLOCKS_MS
+
+    async def _clear(self, connection: Connection) -> None:
+        """End what is left of earlier conversations of this consumer, so that one can begin."""
+        self._record.check_lease()
+        for each in left_over(self._reader.changes):
+            log.info("session.ends_left_over", session=self._record.row.id, conversation=each)
+            with contextlib.suppress(RequestRefused):  # it has ended meanwhile
+                await connection.end_conversation(each)
+        for _ in range(CLEARING_LOOKS):
+            await self.look(connection)
+            if not left_over(self._reader.changes):
+                return
+            await asyncio.sleep(CLEARING_PAUSE)
+
+    async def _adopt(self, conversation: str, *, continued: bool = False) -> None:
+        """Make the conversation this session's; `continued`: somebody else has opened it."""
+        row = self._record.row
+        state = (State.WAITING if continued else State.READY).value
 
         async def work(connection: Transaction) -> list[OutboxRow]:
             await sessions.change_session(
                 connection, row.id, row.epoch, conversation_id=conversation, state=state
             )
             await sessions.add_dialog(connection, row.id, conversation, "MAIN")
-            return await outbox.add(connection, row.id, [told])
+            return await outbox.add(connection, row.id, told)
 
-        told = notice(notices.ready())
+        # What waits already calls an agent: nothing needs to be asked for.
+        told = [] if self._delivery.waiting else [notice(notices.ready())]
+        if continued:
+            told = [notice(notices.continued())]
+        self._written = self._written or continued
         added = await self._record.commit(work)
         self._delivery.add_dialog(conversation)
         self._record.changed(added, conversation_id=conversation, state=state)

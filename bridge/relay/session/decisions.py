@@ -123,19 +123,41 @@ def closed_by(change: ConversationChange) -> str:
     return "SYSTEM"
 
 
-def known_conversation(changes: Iterable[ConversationChange], *, asked: bool) -> str | None:
+def known_conversation(
+    changes: Iterable[ConversationChange], *, asked: bool, since: int | None = None
+) -> str | None:
     """The session's conversation, if the consumer has one already.
 
     An open conversation is the session's, for a consumer has at most one. A closed one is only if
-    we had `asked` before and got no answer: it was opened for us and closed before we looked.
+    we had `asked` before and got no answer: it was opened for us and closed before we looked. A
+    consumer who is older than the session may have others that are closed: then only one counts
+    that was opened at `since` or later (milliseconds since 1970).
     """
-    latest: dict[str, ConversationChange] = {}
-    for change in changes:
-        if change.kind == "UPSERT":
-            latest[change.conversation_id] = change
-    found = sorted(latest.values(), key=lambda change: change.updated_at or 0)
+    found = [
+        change
+        for change in _latest(changes)
+        if change.state != "CLOSE" or since is None or (change.started_at or 0) >= since
+    ]
     for state in ("OPEN", "CLOSE") if asked else ("OPEN",):
         matching = [change.conversation_id for change in found if change.state == state]
         if matching:
             return str(matching[-1])
     return None
+
+
+def left_over(changes: Iterable[ConversationChange]) -> list[str]:
+    """Conversations whose talk is over and that are not: while there is one, none can be opened."""
+    return [
+        change.conversation_id
+        for change in _latest(changes)
+        if talk_is_over(change) and not is_over(change)
+    ]
+
+
+def _latest(changes: Iterable[ConversationChange]) -> list[ConversationChange]:
+    """Each conversation as it was told last, the one that changed last at the end."""
+    latest: dict[str, ConversationChange] = {}
+    for change in changes:
+        if change.kind == "UPSERT":
+            latest[change.conversation_id] = change
+    return sorted(latest.values(), key=lambda change: change.updated_at or 0)

@@ -7,8 +7,10 @@ from typing import Any
 import structlog
 
 from bridge.content.rendered import Rendered
-from bridge.ids import OPERATOR, WorkerId
+from bridge.ids import OPERATOR, REMOVAL, WorkerId
+from bridge.relay.delivery.corrections import TAKEN_BACK
 from bridge.relay.delivery.messages import (
+    TWIN,
     UNCERTAIN,
     not_delivered,
     perhaps_not_delivered,
@@ -16,7 +18,7 @@ from bridge.relay.delivery.messages import (
 from bridge.relay.delivery.publisher import Publisher
 from bridge.relay.session.decisions import Observed
 from bridge.relay.shared.crashpoints import crash_point
-from bridge.relay.shared.items import Queued, queued
+from bridge.relay.shared.items import Queued, Withdrawal, queued
 from bridge.relay.shared.ratings import question_row
 from bridge.relay.shared.record import Record, notice
 from bridge.slack.views import notices, rating
@@ -29,6 +31,9 @@ log = structlog.get_logger(__name__)
 
 CLOSERS = {"AGENT": "agent", "CONSUMER": "consumer", "SYSTEM": "system"}
 
+CLOSERS_BY_NAME = {OPERATOR: "operator", REMOVAL: "removal"}
+"""Who has ended it that is nobody in Slack."""
+
 
 async def finish_closed(
     record: Record, publisher: Publisher, seen: Observed, *, asks: bool = False
@@ -39,8 +44,8 @@ async def finish_closed(
     """
     ended_here = record.row.state == State.CLOSING or publisher.asked_to_close
     closer = "consumer" if ended_here else CLOSERS.get(seen.by or "", "other")
-    if ended_here and publisher.closer == OPERATOR:
-        closer = "operator"
+    if ended_here and publisher.closer in CLOSERS_BY_NAME:
+        closer = CLOSERS_BY_NAME[publisher.closer]
     agent = record.row.agent_name
     await finish(
         record,
@@ -71,6 +76,7 @@ async def finish(
     row = record.row
     written = publisher.unwritten()
     confirmed = {each for each, _, _ in written}
+    twins = list(publisher.twins)
     doubtful = {each.id for each in publisher.in_doubt}
     values: dict[str, Any] = {
         "state": state.value,
@@ -91,11 +97,16 @@ async def finish(
         await sessions.change_session(connection, row.id, row.epoch, **values)
         for item, dialog, sequence in written:
             await inbox.mark_sent(connection, item, dialog, sequence)
+        await inbox.mark_kept(connection, twins, TWIN)
         left = [queued(each) for each in await inbox.waiting(connection, row.id)]
+        taken_back = {each.about for each in left if isinstance(each.item, Withdrawal)}
         lost: list[Queued] = []
         unsure: list[Queued] = []
         for each in left:
-            if each.item.fulfilled_at_end:
+            withdrawn = each.about in taken_back and not isinstance(each.item, Withdrawal)
+            if withdrawn and each.id not in doubtful | confirmed:
+                await inbox.mark_kept(connection, [each.id], TAKEN_BACK)
+            elif each.item.fulfilled_at_end:
                 await inbox.mark_sent(connection, each.id, None, None)
             elif each.id not in confirmed:
                 (unsure if each.id in doubtful else lost).append(each)

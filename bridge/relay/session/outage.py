@@ -58,6 +58,7 @@ class Outage:
             "session.connection_lost",
             session=self._record.row.id,
             error=error.code,
+            inner=error.inner,
             detail=str(error),
         )
         metrics.CONNECTIONS_LOST.labels(error.code).inc()
@@ -66,7 +67,7 @@ class Outage:
         again = now + self._backoff.next(error.retry_after)
         row = self._record.row
         if row.state == State.CONNECTING:
-            told = row.reason == str(trouble(error.code))
+            told = row.reason == str(trouble(error.code, error.inner))
         else:
             told = row.state not in TOLD_OF
         return again, None if told else self._since + self._timings.outage_grace
@@ -75,7 +76,7 @@ class Outage:
         """Say in the thread that LivePerson cannot be reached."""
         row = self._record.row
         if row.state == State.CONNECTING:
-            told = trouble(error.code)
+            told = trouble(error.code, error.inner)
             first = [] if row.reason else [notice(notices.connecting_slowly(told.what))]
             await self._record.write(*first, reason=str(told))
         elif row.state in TOLD_OF:

@@ -23,6 +23,12 @@ POINTS: Final = (
     "post.before",  # about to be posted
     "post.answered",  # in the thread, its row is not marked as posted
     "post.noted",  # its row is marked as posted
+    # A file of a person's, and one of an agent's
+    "file.put",  # in LivePerson's storage, its row does not say where
+    "file.ready",  # its row says where, nothing is published
+    "file.opened",  # Slack's id of the upload is stored, no byte is sent
+    "file.sent",  # the bytes are at Slack, nothing is shown
+    "file.shown",  # in the thread as far as Slack has said, its row is not marked
     # Opening and closing
     "session.committed",  # the command is stored, Slack not yet acknowledged
     "card.answered",  # the card is in the channel, the session does not know its thread
@@ -44,6 +50,12 @@ FURTHER: Final = (
     "rating.noted",
 )
 """Points that not every session comes to."""
+
+EDITS: Final = (
+    "edit.committed",  # an edit is stored, Slack not yet acknowledged
+    "edit.settled",  # what it comes to is stored, and nothing of that is sent
+)
+"""The same for messages that people edit and delete."""
 
 _ARMED = os.environ.get("BRIDGE_TEST_CRASH_AT")
 _passed: Counter[str] = Counter()

@@ -7,17 +7,23 @@ from dataclasses import dataclass, field
 
 from bridge.config import Settings
 from bridge.ids import WorkerId
+from bridge.liveperson import requests
 from bridge.liveperson.catch_up import Patience
 from bridge.liveperson.domains import DomainDirectory
 from bridge.liveperson.identity import IdentityProvider
 from bridge.liveperson.profiles import ProfileDirectory
+from bridge.liveperson.requests import ClientProperties
+from bridge.liveperson.site_settings import SiteSettings
+from bridge.liveperson.storage import Storage
 from bridge.relay.shared.gate import Gate
 from bridge.relay.shared.lease import Lease
 from bridge.relay.shared.ledger import Ledger
+from bridge.relay.shared.openers import Openers
 from bridge.relay.shared.reactions import Reactions
 from bridge.relay.shared.shown import Shown
 from bridge.relay.shared.threads import Threads
 from bridge.slack.web.directory import Directory
+from bridge.slack.web.files import SlackFiles
 from bridge.slack.web.pace import Allowance
 from bridge.slack.web.sender import Sender
 from bridge.slack.web.workspaces import Workspaces
@@ -47,6 +53,8 @@ class Timings:
     retry_cap: float = 60.0
     opening_tries: int = 3
     """A socket that closes at once this often before there is a conversation is a refusal."""
+    refresh: tuple[float, float] = (0.8, 0.9)
+    """A token is replaced when a share of its life between these is over."""
     token_patience: float = 8.0
     """A token that cannot be renewed is given up after it has been refused for so long."""
     patience: float = 30 * 60.0
@@ -63,6 +71,10 @@ class Timings:
     """Between two receipts of a session: what comes meanwhile goes into one."""
     rating: float = 300.0
     """A rating waits so long for the answer to the second question, and then goes alone."""
+    file_patience: float = 60.0
+    """A file of an agent's waits so long for a connection over which it can be asked for."""
+    file_shows: float = 10.0
+    """Slack shows an uploaded file soon after it has taken it: what follows waits so long."""
     handover: float = 5.0
     """When a session is handed over, a message or post under way has so long to finish."""
 
@@ -79,11 +91,17 @@ class SessionDeps:
     profiles: ProfileDirectory
     workspaces: Workspaces
     sender: Sender
+    files: SlackFiles
+    storage: Storage
+    site: SiteSettings
     names: Directory
+    openers: Openers
     threads: Threads
     lease: Lease
     ledger: Ledger
     timings: Timings = field(default_factory=Timings)
+    client: ClientProperties = requests.BRIDGE
+    """What LivePerson is told about the program."""
     connecting: Gate = field(default_factory=Gate)
     typing_allowance: Allowance = field(default_factory=lambda: Allowance(50, 10))
     """By workspace: how often the bridge shows that somebody types. Slack takes 60 a minute."""
@@ -94,5 +112,9 @@ class SessionDeps:
     """Bounds how many sessions read their rows at once, after a start."""
     preparing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
     """Bounds how many sessions prepare items (look up names) at once."""
+    fetching: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(16))
+    """Bounds how many files are fetched at once."""
+    drawing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(2))
+    """Bounds how many pictures are drawn anew at once: each takes up to 300 MB for a moment."""
     to_read: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when threads of this worker's sessions may have been marked to be read."""

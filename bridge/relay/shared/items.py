@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Literal
 import msgspec
 
 from bridge.ids import InboxId, MessageTs, UserId
-from bridge.liveperson.events import AcceptStatusEvent, Event, TextEvent
+from bridge.liveperson.events import AcceptStatusEvent, Event, FileEvent, TextEvent
 from bridge.relay.shared.own_words import resembles
 from bridge.store.rows import InboxRow, NewInbox
 
@@ -52,6 +52,11 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True):
         """The message that is marked if it fails; None: it is a message itself."""
         return None
 
+    @property
+    def changes(self) -> MessageTs | None:
+        """The message that it may still change: nothing of that is sent until this is settled."""
+        return None
+
     def may_be(self, event: Event) -> bool:
         """Whether an event of ours has this item's type: LivePerson may have changed the rest."""
         return False
@@ -77,6 +82,8 @@ class Text(Item, frozen=True):
     """As LivePerson gets it; None until the names in it are known."""
     exact: bool = False
     """The emoji in `source` are characters already."""
+    gesture: str | None = None
+    """Slack's `client_msg_id`: of two messages that have the same one, one is relayed."""
 
     @property
     def ready(self) -> bool:
@@ -155,6 +162,114 @@ class Answer(Text, frozen=True):
     def shown_on(self) -> MessageTs | None:
         """The card: a press is no message."""
         return self.on
+
+
+class File(Item, frozen=True):
+    """A file. Once it is in LivePerson's storage, an event says where; of what lies elsewhere the
+    link leaves, as a text.
+    """
+
+    kind: ClassVar[str] = "file"
+    published: ClassVar[bool] = True
+
+    file: str
+    """Slack's id."""
+    name: str = ""
+    path: str | None = None
+    """Where it is in LivePerson's storage; None: not there yet."""
+    file_type: str = ""
+    """As LivePerson writes it: JPG, PDF, …"""
+    caption: str = ""
+    preview: str | None = None
+    """A small picture, as a `data:` URL."""
+    text: str | None = None
+    """What leaves in its place."""
+
+    @property
+    def ready(self) -> bool:
+        """It is in the storage, or its link is known."""
+        return self.path is not None or self.text is not None
+
+    @property
+    def words(self) -> str:
+        """Its name."""
+        return self.text if self.text is not None else f"(a file: {self.name})"
+
+    def may_be(self, event: Event) -> bool:
+        """Any file; or any text, where a text leaves in its place."""
+        return isinstance(event, FileEvent if self.text is None else TextEvent)
+
+    def equals(self, event: Event) -> bool:
+        """It is the same place in the storage: no two files have one."""
+        if isinstance(event, TextEvent):
+            return event.message == self.text
+        return isinstance(event, FileEvent) and _place(event.relative_path) == _place(self.path)
+
+    def looks_like(self, event: Event) -> bool:
+        """A text that was masked; or the same file, by the last part of its path."""
+        if isinstance(event, TextEvent):
+            return self.text is not None and resembles(event.message, self.text)
+        return (
+            isinstance(event, FileEvent)
+            and bool(self.path)
+            and _place(event.relative_path).rpartition("/")[2]
+            == _place(self.path).rpartition("/")[2]
+        )
+
+
+def _place(path: str | None) -> str:
+    """A path in the storage, whether it is written with a slash before it or not."""
+    return (path or "").lstrip("/")
+
+
+class Edit(Text, frozen=True):
+    """Somebody has edited a message: `source` is what it says now.
+
+    It is settled first (`bridge.relay.delivery.corrections`). If nothing of the message has left,
+    the message goes out in its new words, and this never does. Else this becomes a correction.
+    """
+
+    kind: ClassVar[str] = "edit"
+
+    of: MessageTs = MessageTs("")
+    """The message."""
+
+    @property
+    def shown_on(self) -> MessageTs | None:
+        """The message that was edited."""
+        return self.of
+
+    @property
+    def changes(self) -> MessageTs | None:
+        """The message that was edited, until this is settled."""
+        return None if self.ready else self.of
+
+
+class Withdrawal(Edit, frozen=True):
+    """Likewise: somebody has deleted a message, or made a note of it that stays in Slack."""
+
+    kind: ClassVar[str] = "withdrawal"
+    fulfilled_at_end: ClassVar[bool] = True
+    told: ClassVar[bool] = False
+
+    @property
+    def words(self) -> str:
+        """What the agent is told, once that is known."""
+        return self.text or "(a message was withdrawn)"
+
+
+class Retry(Text, frozen=True):
+    """A message that was not delivered, once more, because somebody asked for that."""
+
+    kind: ClassVar[str] = "retry"
+
+    of: MessageTs = MessageTs("")
+    """The message."""
+
+    @property
+    def shown_on(self) -> MessageTs | None:
+        """The message that is sent again."""
+        return self.of
 
 
 class Close(Item, frozen=True):
@@ -245,6 +360,10 @@ KINDS: Final[tuple[type[Item], ...]] = (
     Text,
     Press,
     Answer,
+    File,
+    Edit,
+    Withdrawal,
+    Retry,
     Close,
     Urgency,
     Rating,
@@ -259,6 +378,11 @@ _ENCODER = msgspec.json.Encoder()
 _UNKNOWN: Final = Unknown()
 
 
+FILES_FROM: Final = 1_000
+"""Parts of a message from this number on are its files: they follow its text, however many parts
+that has."""
+
+
 class Queued(msgspec.Struct, frozen=True):
     """A row of the inbox whose item has been read."""
 
@@ -271,6 +395,11 @@ class Queued(msgspec.Struct, frozen=True):
     order: tuple[tuple[int, int], int, int]
     """Its place in the thread."""
     item: Item
+
+    @property
+    def about(self) -> MessageTs:
+        """The message that it is, or that it corrects, withdraws or repeats."""
+        return self.item.shown_on or self.message_ts
 
 
 def packed(item: Item) -> NewInbox:
@@ -287,13 +416,20 @@ def unpacked(kind: str, payload: str) -> Item:
         return _UNKNOWN
 
 
+def gesture_of(item: Item) -> str | None:
+    """What somebody did to write it, where Slack has told."""
+    return item.gesture if isinstance(item, Text) else None
+
+
 def queued(row: InboxRow) -> Queued:
     """A row with its item read."""
     item = unpacked(row.kind, row.payload)
     return Queued(row.id, row.message_ts, row.user_id, row.kind, row.payload, row.order, item)
 
 
-def text_items(source: str, texts: Sequence[str] | None, *, exact: bool = False) -> list[Text]:
+def text_items(
+    source: str, texts: Sequence[str] | None, *, exact: bool = False, gesture: str | None = None
+) -> list[Text]:
     """A message's parts, in order; a single item that is not ready if `texts` are not known yet."""
-    whole = Text(source, exact=exact)
+    whole = Text(source, exact=exact, gesture=gesture)
     return [whole] if texts is None else whole.parts(texts)

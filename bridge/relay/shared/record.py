@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -18,6 +18,10 @@ from bridge.store.connection import Transaction
 from bridge.store.errors import CommitUnknown, StoreUnavailable
 from bridge.store.rows import NewOutbox, OutboxRow, SessionRow
 from bridge.store.sessions import FencedError
+
+UNMARK: Final = "unmark"
+GONE: Final = "gone"
+"""Kinds of rows of the outbox."""
 
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -113,6 +117,16 @@ def mark(message_ts: str, name: str = "warning") -> NewOutbox:
     """A reaction on a person's own message."""
     payload = msgspec.json.encode(Mark(message_ts=message_ts, name=name)).decode()
     return NewOutbox(kind="mark", payload=payload)
+
+
+def unmark(message_ts: str, name: str) -> NewOutbox:
+    """Take a reaction of ours away from a person's message."""
+    return NewOutbox(kind=UNMARK, payload=mark(message_ts, name).payload)
+
+
+def gone() -> NewOutbox:
+    """The thread's first message is deleted: nothing may be posted there any more."""
+    return NewOutbox(kind=GONE, payload="{}", dialog_id="bridge:gone")
 
 
 def post_payload(

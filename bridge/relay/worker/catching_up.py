@@ -59,7 +59,7 @@ FINAL = frozenset({"method_not_supported_for_channel_type", "missing_scope", "th
 LOCKED_OUT = frozenset({"channel_not_found", "is_archived", "no_permission", "not_in_channel"})
 """Refusals that end when somebody lets the bridge in again. They are waited out: the session's hold
 decides whether the thread is given up meanwhile, and tells it."""
-FOREIGN_TEAM = "foreign_team"
+NOT_INSTALLED = frozenset({"foreign_team", "app_removed"})
 """Slack's error when the bridge has no business in the thread any more: nobody is told."""
 GIVEN_UP = 10_000
 """How many given-up messages are remembered, so that they hold up no others again."""
@@ -221,7 +221,7 @@ class CatchingUp:
     async def _refused(self, thread: UnreadThread, error: SlackRefused) -> bool:
         """Slack refused to show a thread. False: it would refuse every other thread as well."""
         tried = self._refusals_of(thread)
-        if error.code == FOREIGN_TEAM:
+        if error.code in NOT_INSTALLED:
             await self._forget(thread)
             return True
         if error.code in FINAL:
@@ -276,7 +276,10 @@ class CatchingUp:
     async def _missed(
         self, thread: UnreadThread, messages: list[dict[str, Any]]
     ) -> list[dict[str, Any]]:
-        """The thread's messages that are not in the inbox, in order."""
+        """The thread's messages that are not in the inbox, and the edits since, in order.
+
+        What was deleted meanwhile cannot be told: nothing is left of it to be read.
+        """
         stamps = [str(message["ts"]) for message in messages]
         known: set[str] = set()
         async with self._deps.database.read() as transaction:
@@ -284,7 +287,9 @@ class CatchingUp:
                 known |= await presence.stored_messages(
                     transaction, thread, stamps[start : start + 500]
                 )
-        return [message for message in messages if message["ts"] not in known]
+        since = (thread.since - OVERLAP_MS) // 1000
+        told = [edited(each, since) if each["ts"] in known else each for each in messages]
+        return [each for each in told if each is not None]
 
     def _refusals_of(self, thread: UnreadThread) -> int:
         later = self._postponed.get(thread.session)
@@ -357,6 +362,23 @@ class CatchingUp:
             else:
                 self._pace.speed_up()
                 return page
+
+
+def edited(message: dict[str, Any], since: int) -> dict[str, Any] | None:
+    """The event of a message's last edit, if that was after `since` (seconds); None: it was not.
+
+    Slack may tell the time in whole seconds. Edits of two messages in one second are told apart by
+    the messages' own times. That the edit is known already does no harm: its words are compared.
+    """
+    told = message.get("edited")
+    at = told.get("ts") if isinstance(told, dict) else None
+    if not isinstance(at, str) or not at.partition(".")[0].isdigit():
+        return None
+    second = at.partition(".")[0]
+    if int(second) < since:
+        return None
+    ts = f"{second}.{message['ts'].partition('.')[2]}"
+    return {"subtype": "message_changed", "hidden": True, "ts": ts, "message": message}
 
 
 class Rate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bridge.slack.listeners import actions, commands, events, submissions
+from bridge.slack.listeners import actions, commands, events, shortcuts, submissions
 from bridge.slack.port import Service
 
 
@@ -13,4 +13,5 @@ def register_listeners(app: AsyncApp, service: Service) -> None:
     commands.register(app, service)
     events.register(app, service)
     actions.register(app, service)
+    shortcuts.register(app, service)
     submissions.register(app, service)

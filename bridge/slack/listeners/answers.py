@@ -8,9 +8,10 @@ import structlog
 
 from bridge.content.rendered import Rendered
 from bridge.ids import MessageTs
-from bridge.slack.port import Connecting, Refused
-from bridge.slack.text import escape
+from bridge.slack.port import AlreadyOpen, Connecting, Refused
+from bridge.slack.text import escape, one_line, shorten
 from bridge.slack.views import blocks
+from bridge.slack.views.sessions_list import already_open
 from bridge.slack.web.api import WebApi
 from bridge.slack.web.errors import SlackError
 
@@ -23,7 +24,23 @@ log = structlog.get_logger(__name__)
 def opening(outcome: Connecting) -> Rendered:
     """Say that the conversation is being opened and its thread will appear."""
     text = f"Opening a conversation with *{escape(outcome.label)}* … Its thread appears here."
-    return Rendered(text=text, blocks=[blocks.section(text)])
+    if outcome.first is None:
+        return Rendered(text=text, blocks=[blocks.section(text)])
+    first = f"As soon as it is open, this is sent: “{shorten(one_line(outcome.first), 200)}”"
+    return Rendered(text=text, blocks=[blocks.section(text), blocks.aside(first)])
+
+
+def connected(
+    outcome: Connecting | AlreadyOpen | Refused, workspace_url: str | None = None
+) -> Rendered:
+    """Say what came of the wish to talk to an account; `workspace_url` makes links to threads."""
+    match outcome:
+        case Connecting():
+            return opening(outcome)
+        case AlreadyOpen(session=session):
+            return already_open(session, workspace_url=workspace_url)
+        case Refused():
+            return refused(outcome)
 
 
 def refused(outcome: Refused) -> Rendered:

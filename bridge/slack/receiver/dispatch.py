@@ -15,7 +15,6 @@ import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 
-from bridge.ids import TeamId
 from bridge.slack.receiver import shapes
 from bridge.slack.receiver.requests import BadRequest, Body
 from bridge.slack.receiver.seldom_log import SeldomLog
@@ -92,16 +91,18 @@ def bolt_dispatch(app: AsyncApp, client: SlackClient, *, deadline: float = DEADL
 
 
 async def _is_foreign(request: AsyncBoltRequest, workspaces: Workspaces) -> bool:
-    team = request.context.team_id
-    if team is None:
-        # As in `fast_path.Envelope.team`: an organization's authorization may name no workspace.
-        # Bolt stops at that one.
-        team = request.body.get("team_id")
-        request.context["team_id"] = team
+    """Whether the bridge is installed in none of the workspaces that a request may concern.
+
+    Bolt is told the first one in which it is: it would take the one that Slack names first, and
+    stop at an organization's authorization that names none.
+    """
     try:
-        return team is None or not await workspaces.is_installed(TeamId(team))
+        team = await workspaces.first_installed(shapes.places_of_request(request))
     except SlackError:
         return False  # not known now: Bolt asks again, and fails as it should
+    if team is not None:
+        request.context["team_id"] = team
+    return team is None
 
 
 def kind_of(body: Body) -> str:

@@ -24,23 +24,42 @@ import structlog
 from bridge.content.from_blocks import source_of
 from bridge.errors import Transient
 from bridge.ids import ChannelId, MessageTs, TeamId, UserId
-from bridge.slack.port import Reaction, Service, ThreadMessage, WriterKind
+from bridge.slack.port import (
+    AttachedFile,
+    DirectMessage,
+    Reaction,
+    Service,
+    ThreadChange,
+    ThreadDeleted,
+    ThreadMessage,
+    WriterKind,
+)
 from bridge.slack.receiver.dispatch import FOREIGN, Dispatch, Reply
 from bridge.slack.receiver.requests import Body, is_clean, parse_json
 from bridge.slack.receiver.seldom_log import SeldomLog
-from bridge.slack.receiver.shapes import Id
+from bridge.slack.receiver.shapes import Id, Origin, places_of
 from bridge.slack.web.directory import SLACKBOT
 from bridge.slack.web.errors import SlackError
-from bridge.slack.web.workspaces import Workspaces
+from bridge.slack.web.workspaces import Identity, Workspaces
 
 BOT_MESSAGE: Final = "bot_message"
 """A message by an app, under a name of its choice."""
 SUBTYPES: Final = frozenset({None, "file_share", "thread_broadcast", "me_message", BOT_MESSAGE})
 """Subtypes of messages that somebody wrote; others are edits, deletions and Slack's notices."""
+CHANGES: Final = frozenset({"message_changed", "message_deleted"})
+TOMBSTONE: Final = "tombstone"
+"""The subtype of a deleted message that still has replies."""
+LONGEST_GESTURE: Final = 64
 KIND: Final = "event message"
 """The kind of the request in the log."""
+MOST_FILES: Final = 20
+"""Of one message; Slack's own clients attach ten."""
+LONGEST_FILE_NAME: Final = 255
 DONE: Final = Reply(200)
 FAILED: Final = Reply(500)
+
+Happened = ThreadMessage | ThreadChange | ThreadDeleted | DirectMessage | Reaction
+"""What the relay takes."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +72,7 @@ class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
 
     subtype: str | None = None
     channel: Id | None = None
+    channel_type: str | None = None
     thread_ts: Ts | None = None
     ts: Ts | None = None
     user: Id | None = None
@@ -66,28 +86,18 @@ class MessageEvent(msgspec.Struct, tag_field="type", tag="message", gc=False):
     user_profile: Any = None
     blocks: Any = None
     attachments: Any = None
+    client_msg_id: str | None = None
+    event_ts: Ts | None = None
+    edited: Any = None
+    message: Any = None
+    """Of `message_changed`: the message as it is now."""
+    previous_message: Any = None
+    """Of that and of `message_deleted`: the message as it was."""
+    deleted_ts: Ts | None = None
 
 
-class _Authorization(msgspec.Struct, gc=False):
-    team_id: str | None = None
-
-
-class _Addressed(msgspec.Struct):
-    team_id: str | None = None
+class _Addressed(Origin):
     api_app_id: str | None = None
-    authorizations: list[_Authorization] | None = None
-
-    @property
-    def team(self) -> TeamId | None:
-        """The workspace in which the app is installed, and whose token it uses.
-
-        Slack names it in the authorization. In a shared channel, the envelope's own team and the
-        event's may be another company's. If an organization has installed the app (Enterprise
-        Grid), the authorization may name no workspace, and the envelope does.
-        """
-        authorized = self.authorizations[0].team_id if self.authorizations else None
-        team = authorized or self.team_id
-        return TeamId(team) if team else None
 
 
 class Envelope(_Addressed, tag_field="type", tag="event_callback", kw_only=True):
@@ -144,7 +154,7 @@ class MessageFastPath:
         verdict = self._classify(envelope)
         return verdict if isinstance(verdict, Reply) else await self.take(verdict)
 
-    def read(self, raw: bytes) -> Reply | Envelope | ThreadMessage | Reaction | None:
+    def read(self, raw: bytes) -> Reply | Envelope | Happened | None:
         """Read a verified request's bytes. Returns the answer, or what `take` has to finish.
 
         None: it is neither a message event nor a reaction. Parse it and call this object.
@@ -167,8 +177,9 @@ class MessageFastPath:
 
     def _reaction(self, envelope: ReactionEnvelope) -> Reply | Reaction:
         """What the relay is told of a reaction: that a person has seen what an app has posted."""
-        event, team = envelope.event, envelope.team
-        identity = self._workspaces.known(team) if team is not None else None
+        event = envelope.event
+        known = (self._workspaces.known(team) for team, _ in places_of(envelope))
+        identity = next((each for each in known if each is not None), None)
         channel, ts, at = event.item.channel, event.item.ts, event.event_ts
         if identity is None or not (channel and ts and at):
             return DONE
@@ -176,21 +187,30 @@ class MessageFastPath:
             return DONE
         return Reaction(identity.team, ChannelId(channel), MessageTs(ts), MessageTs(at))
 
-    async def take(self, found: Envelope | ThreadMessage | Reaction) -> Reply:
+    async def take(self, found: Envelope | Happened) -> Reply:
         """Finish what `read` could not answer: 200 only after the commit."""
         try:
             if isinstance(found, Reaction):
                 await self._service.reacted(found)
                 return DONE
             if isinstance(found, Envelope):
-                if found.team is None or not await self._workspaces.is_installed(found.team):
+                team = await self._workspaces.first_installed(places_of(found))
+                if team is None:
                     self._seldom.warning("slack_request_ignored", reason=FOREIGN, kind=KIND)
                     return DONE
-                verdict = self._classify(found)
-                if isinstance(verdict, Reply | Envelope):
-                    return DONE
+                verdict = self._message(found, await self._workspaces.identity(team))
+                if isinstance(verdict, Reply):
+                    return verdict
                 found = verdict
-            await self._service.message(found)
+            match found:
+                case ThreadMessage():
+                    await self._service.message(found)
+                case ThreadChange():
+                    await self._service.changed(found)
+                case ThreadDeleted():
+                    await self._service.thread_deleted(found)
+                case DirectMessage():
+                    await self._service.direct(found)
         except Exception as error:  # noqa: BLE001 - logged, and Slack delivers it again
             return _failed(error)
         return DONE
@@ -205,25 +225,96 @@ class MessageFastPath:
         # `parse_json` replaces characters that no database takes, as in a request.
         return (await self(parse_json(json.dumps(body)), {})).acknowledges
 
-    def _classify(self, envelope: Envelope) -> Reply | Envelope | ThreadMessage:
-        """Sort an envelope: the answer if it is not for the bridge, a message for the relay, or the
-        envelope itself if its workspace is not known, or not yet."""
-        team = envelope.team
-        identity = self._workspaces.known(team) if team is not None else None
-        if identity is None:
-            return envelope
-        message = thread_message(envelope.event, identity.team)
-        if message is None or message.user == identity.bot_user:
-            return DONE
-        if message.writer is not WriterKind.PERSON and envelope.is_ours(identity.bot):
-            return DONE
-        if self._service.foreign(message.team, message.channel, message.thread_ts):
-            return DONE
+    def _classify(self, envelope: Envelope) -> Reply | Envelope | Happened:
+        """Sort an envelope: the answer if it is not for the bridge, what the relay has to take, or
+        the envelope itself if its workspace is not known, or not yet."""
+        for team, organization in places_of(envelope):
+            if (identity := self._workspaces.known(team)) is not None:
+                return self._message(envelope, identity)
+            if not self._workspaces.is_foreign(team, organization):
+                return envelope
+        return envelope
+
+    def _message(self, envelope: Envelope, identity: Identity) -> Reply | Happened:
+        """Sort an envelope of a workspace in which the bridge has this identity."""
         event = envelope.event
-        if not event.blocks and not event.attachments:
-            return message
-        said = source_of(message.text, event.blocks, event.attachments)
-        return replace(message, text=said.text, exact=said.exact)
+        if event.subtype in CHANGES:
+            return self._change(envelope, identity) or DONE
+        message = thread_message(event, identity.team)
+        if message is None:
+            direct = direct_message(event, identity.team)
+            return DONE if direct is None or direct.user == identity.bot_user else direct
+        if not self._is_for_us(message, envelope.is_ours(identity.bot)):
+            return DONE
+        return with_source(message, event)
+
+    def _is_for_us(self, message: ThreadMessage, by_us: bool) -> bool:
+        """Whether somebody else than we wrote it, in a thread that may be bridged."""
+        if message.user == self._workspaces.bot_user_id(message.team):
+            return False
+        if message.writer is not WriterKind.PERSON and by_us:
+            return False
+        return not self._service.foreign(message.team, message.channel, message.thread_ts)
+
+    def _change(self, envelope: Envelope, identity: Identity) -> Happened | None:
+        """What an edit or a deletion is to the relay; None: nothing."""
+        event, team = envelope.event, identity.team
+        now, before = inner(event.message, event.channel), inner(event.previous_message, None)
+        if event.subtype == "message_deleted":
+            now = inner(event.previous_message, event.channel)
+        if (root := deleted_root(event, now, identity.bot)) is not None and event.channel:
+            gone = ThreadDeleted(team, ChannelId(event.channel), root)
+            return None if self._service.foreign(team, gone.channel, root) else gone
+        at = event.ts or event.event_ts
+        if now is None or at is None or (event.subtype == "message_changed" and same(now, before)):
+            return None
+        message = thread_message(now, team)
+        by_us = now.bot_id == identity.bot or (
+            now.app_id is not None and now.app_id == envelope.api_app_id
+        )
+        if message is None or not self._is_for_us(message, by_us):
+            return None
+        deleted = event.subtype == "message_deleted"
+        return ThreadChange(with_source(message, now), MessageTs(at), deleted=deleted)
+
+
+def inner(told: Any, channel: str | None) -> MessageEvent | None:
+    """The message that an event tells the change of, as if it were an event by itself."""
+    try:
+        found = msgspec.convert({**told, "type": "message"}, MessageEvent)
+    except (TypeError, msgspec.ValidationError):
+        return None
+    found.channel = channel
+    return found
+
+
+def deleted_root(event: MessageEvent, found: MessageEvent | None, bot: str) -> MessageTs | None:
+    """Which thread has lost its first message; None: none that may be ours.
+
+    With replies below it, the first message is changed into a `tombstone`, which is deleted when
+    the last reply goes. Without, it is deleted like any other; then it counts if it was ours.
+    """
+    if found is None or found.ts is None or found.thread_ts not in (None, found.ts):
+        return None
+    if found.subtype == TOMBSTONE:
+        return MessageTs(found.ts)
+    ours = event.subtype == "message_deleted" and found.bot_id == bot
+    return MessageTs(found.ts) if ours else None
+
+
+def same(now: MessageEvent, before: MessageEvent | None) -> bool:
+    """Whether nobody has edited the message: Slack tells of previews and languages, too."""
+    if before is None:
+        return now.edited is None
+    return (now.edited, now.text, now.blocks) == (before.edited, before.text, before.blocks)
+
+
+def with_source(message: ThreadMessage, event: MessageEvent) -> ThreadMessage:
+    """A message with the words of its blocks and of what is forwarded with it."""
+    if not event.blocks and not event.attachments:
+        return message
+    said = source_of(message.text, event.blocks, event.attachments)
+    return replace(message, text=said.text, exact=said.exact)
 
 
 def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
@@ -250,18 +341,32 @@ def thread_message(event: MessageEvent, team: TeamId) -> ThreadMessage | None:
         ts=MessageTs(ts),
         user=UserId(user or ""),
         text=event.text or "",
-        files=_file_names(event.files) if event.files else (),
+        files=_files(event.files) if event.files else (),
         writer=writer,
         home=TeamId(home) if home else None,
+        gesture=event.client_msg_id[:LONGEST_GESTURE] if event.client_msg_id else None,
         profile=event.user_profile,
     )
 
 
-def _file_names(files: list[Any]) -> tuple[str, ...]:
+def direct_message(event: MessageEvent, team: TeamId) -> DirectMessage | None:
+    """Read what a person wrote to the bridge itself outside of any thread; None: anything else."""
+    ts, channel, user = event.ts, event.channel, event.user
+    if event.channel_type != "im" or not (ts and channel and user) or event.thread_ts:
+        return None
+    if event.hidden or event.bot_id or user == SLACKBOT or event.subtype not in SUBTYPES:
+        return None
+    return DirectMessage(team, ChannelId(channel), UserId(user), MessageTs(ts))
+
+
+def _files(files: list[Any]) -> tuple[AttachedFile, ...]:
+    """The files of a message. In shared channels Slack may tell nothing but a file's id."""
     return tuple(
-        # In shared channels Slack may leave out a file's name and title.
-        str(file.get("name") or file.get("title") or "a file")
-        for file in files
+        AttachedFile(
+            id=found if isinstance(found := file.get("id"), str) and 0 < len(found) <= 32 else None,
+            name=str(file.get("name") or file.get("title") or "a file")[:LONGEST_FILE_NAME],
+        )
+        for file in files[:MOST_FILES]
         if isinstance(file, dict)
     )
 

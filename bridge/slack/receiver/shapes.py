@@ -13,7 +13,9 @@ import msgspec
 from slack_bolt.request import payload_utils
 from slack_bolt.request.async_request import AsyncBoltRequest
 
+from bridge.ids import OrganizationId, TeamId
 from bridge.slack.receiver.requests import BadRequest, Body
+from bridge.slack.web.workspaces import Place
 
 Id = Annotated[str, msgspec.Meta(max_length=32)]
 """An id. Slack's are never longer, and longer ones fit no column."""
@@ -29,6 +31,74 @@ _READERS: Final = (
     payload_utils.to_message,
     payload_utils.to_step,
 )
+
+
+class Authorization(msgspec.Struct, gc=False):
+    """An installation of the app that an event is visible to."""
+
+    team_id: str | None = None
+    enterprise_id: str | None = None
+    is_enterprise_install: bool | None = None
+
+
+class Origin(msgspec.Struct, gc=False):
+    """Which installations an event may concern."""
+
+    team_id: str | None = None
+    enterprise_id: str | None = None
+    context_team_id: str | None = None
+    context_enterprise_id: str | None = None
+    authorizations: list[Authorization] | None = None
+
+
+def places_of(event: Origin) -> list[Place]:
+    """The workspaces that an event may concern, the likeliest first.
+
+    Slack names one installation to which the event is visible, and does not promise that it is
+    this one: "it's best not to rely on the single party listed in authorizations to be any
+    particular one". In a shared channel, the envelope's own team and the event's may be another
+    company's. An organization's authorization may name no workspace; the context and the envelope
+    do. Source: https://docs.slack.dev/apis/events-api, section "Authorizations".
+    """
+    found: dict[TeamId, OrganizationId | None] = {}
+    organization: OrganizationId | None = None
+    for each in event.authorizations or ():
+        of = OrganizationId(each.enterprise_id) if each.enterprise_id else None
+        if not each.is_enterprise_install:
+            of = None
+        organization = organization or of
+        if each.team_id and each.team_id != each.enterprise_id:
+            found.setdefault(TeamId(each.team_id), of)
+    for team, enterprise in (
+        (event.context_team_id, event.context_enterprise_id),
+        (event.team_id, event.enterprise_id),
+    ):
+        if team and team != organization:
+            of = organization if enterprise in (None, organization) else None
+            found.setdefault(TeamId(team), of)
+    if not found and organization is not None:
+        found[TeamId(organization)] = organization  # it concerns the organization's install itself
+    return list(found.items())
+
+
+def places_of_request(request: AsyncBoltRequest) -> list[Place]:
+    """The workspaces that any request may concern."""
+    body, context = request.body, request.context
+    if "event" in body:
+        try:
+            return places_of(msgspec.convert(body, Origin))
+        except msgspec.ValidationError:
+            return []
+    organization = None
+    if context.is_enterprise_install in (True, "true") and context.enterprise_id:
+        organization = OrganizationId(context.enterprise_id)
+    user, team = body.get("user"), body.get("team")
+    named = [context.team_id, body.get("team_id")]
+    named += [part.get("id") for part in (team,) if isinstance(part, dict)]
+    if organization is not None:  # of a dialog that no message has, only the person's is named
+        named += [part.get("team_id") for part in (user,) if isinstance(part, dict)]
+    ids = [each for each in named if isinstance(each, str) and each and each != organization]
+    return [(TeamId(each), organization) for each in dict.fromkeys(ids)]
 
 
 class _Named(msgspec.Struct):

@@ -18,7 +18,7 @@ from bridge.backoff import Backoff
 from bridge.slack.receiver.dispatch import Dispatch, Reply
 from bridge.slack.receiver.requests import BadRequest, Body, checked, parse_json
 from bridge.slack.web.api import WebApi
-from bridge.slack.web.errors import AppTokenRefused, SlackError, SlackRefused
+from bridge.slack.web.errors import AppTokenRefused, SlackError, SlackRefused, SocketModeOff
 from bridge.slack.web.methods import OPEN_CONNECTION
 
 MAX_FRAME: Final = 4 << 20
@@ -68,6 +68,7 @@ class SocketMode:
         self._connected_at: float | None = None
         self._on_connected: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
+        self._trouble: SocketModeOff | None = None
         self._address: str | None = None
         """The address of the first socket, once `fetch_first_address` has asked for it."""
 
@@ -75,6 +76,15 @@ class SocketMode:
     def connected(self) -> bool:
         """Whether Slack can reach us now."""
         return self._connected_at is not None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why Slack cannot reach us, in a sentence; None: it can."""
+        if self.connected:
+            return None
+        if self._trouble is not None:
+            return f"{self._trouble} {self._trouble.remedy}"
+        return "The Socket Mode connection is down."
 
     @property
     def connected_since(self) -> float | None:
@@ -125,7 +135,10 @@ class SocketMode:
                 links.create_task(link.serve(), name="socket mode link")
                 opened = loop.time()
                 await link.retired.wait()
-                if loop.time() - opened >= STABLE:
+                self._trouble = SocketModeOff() if link.switched_off else None
+                if self._trouble is not None:
+                    await self._wait(self._trouble)
+                elif loop.time() - opened >= STABLE:
                     self._backoff.reset()
                 else:  # a socket that ends as soon as it opens must not be replaced at once
                     await self._wait(None)
@@ -182,6 +195,8 @@ class _Link:
         self._socket = socket
         self._in_flight: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(IN_FLIGHT)
+        self.switched_off = False
+        """Slack has said that Socket Mode is switched off."""
         self.retired = asyncio.Event()
         """Set when the next socket should be opened, because this one is ending or has ended."""
 
@@ -224,6 +239,7 @@ class _Link:
                 # Slack goes on delivering here until it closes; the next socket opens meanwhile.
                 log.info("socket_mode_disconnect", reason=str(message.get("reason"))[:40])
                 patience = self._owner._grace
+                self.switched_off = message.get("reason") == "link_disabled"
                 self.retired.set()
             elif isinstance(message.get("envelope_id"), str):
                 await self._room.acquire()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,11 @@ END = "lp_end"
 """The card's button; its value is the session's id."""
 AGAIN = "lp_again"
 """Opens another conversation; its value is the account."""
+NEW = "lp_new"
+"""Opens the dialog that starts a conversation; its value is the place, or an account."""
+
+RETRY = "lp_retry"
+"""Sends messages again that were not delivered; its value is their rows' numbers, with commas."""
 
 
 URGENT = "lp_urgent"
@@ -84,6 +90,14 @@ def button(label: str, action_id: str, value: str, *, style: str | None = None) 
 def again_button(account: str) -> Element:
     """Return the button that opens another conversation with the account."""
     return button("Start again", AGAIN, account, style="primary")
+
+
+def retry_button(rows: Sequence[int]) -> Element:
+    """Return the button that sends messages again; the first ones, where there are too many."""
+    value = ",".join(map(str, rows))
+    if len(value) > VALUE:
+        value = value[:VALUE].rpartition(",")[0]
+    return button("Retry", RETRY, value)
 
 
 def rich_text(*elements: Element) -> Block:

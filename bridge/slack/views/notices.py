@@ -17,6 +17,7 @@ WORDS: dict[str, str] = {
     "urgent": "ask for an answer soon",
     "normal": "take that back",
     "end": "end the conversation",
+    "retry": "send again what was not delivered",
     "help": "this list",
 }
 """The words that the bridge answers to when it is mentioned in a thread."""
@@ -25,6 +26,14 @@ WORDS: dict[str, str] = {
 def ready() -> Rendered:
     """The conversation is open, and nobody has written: LivePerson calls nobody before."""
     return _aside("🟡 Write your first message; an agent is called then.")
+
+
+def continued() -> Rendered:
+    """The person has a conversation open there that did not begin in this thread."""
+    return _aside(
+        "🔁 You have a conversation open there already, which was not begun in this thread: it "
+        "goes on here. What agents have said in it so far follows; what you wrote does not."
+    )
 
 
 def waiting() -> Rendered:
@@ -124,12 +133,14 @@ def closed_by(who: str, agent: str | None = None, *, surveyed: bool = False) -> 
 def closed_words(who: str, agent: str | None = None) -> str:
     """Return who ended it, in one plain sentence: fit for the card's reason.
 
-    `who` is `agent`, `consumer` (somebody in Slack), `operator`, `system`, or anything else.
+    `who` is `agent`, `consumer` (somebody in Slack), `operator`, `removal` (of the app), `system`,
+    or anything else.
     """
     return {
         "agent": f"{_agent(agent) or 'The agent'} ended the conversation.",
         "consumer": "The conversation was ended from Slack.",
         "operator": "The conversation was ended by whoever runs the bridge.",
+        "removal": "The conversation was ended because the app was removed from this workspace.",
         "system": "LivePerson ended the conversation by itself, as it does after a long silence.",
     }.get(who, "The conversation was ended.")
 
@@ -274,15 +285,32 @@ def other_workspace() -> Rendered:
     )
 
 
-def not_delivered(reason: str, remedy: str | None) -> Rendered:
-    """Messages, each marked with a reaction, could not be delivered."""
-    return _aside(f"⚠️ {_sentences('What is marked ⚠️ was not delivered.', reason, remedy)}")
+def not_delivered(reason: str, remedy: str | None, *, again: Sequence[int] = ()) -> Rendered:
+    """Messages, each marked with a reaction, could not be delivered.
+
+    `again`: the rows that a button sends again.
+    """
+    told = _aside(f"⚠️ {_sentences('What is marked ⚠️ was not delivered.', reason, remedy)}")
+    if not again:
+        return told
+    return Rendered(told.text, [*told.blocks, blocks.actions(blocks.retry_button(again))])
+
+
+def nothing_to_send_again() -> Rendered:
+    """Answer `retry` where nothing has failed."""
+    return _aside("🟠 There is nothing to send again: everything written here was delivered.")
 
 
 def perhaps_not_delivered(remedy: str) -> Rendered:
     """It is not known whether messages, each marked with a reaction, have arrived."""
     told = "What is marked ⚠️ was perhaps not delivered: LivePerson does not tell."
     return _aside(f"⚠️ {_sentences(told, remedy)}")
+
+
+def file_not_delivered(name: str, reason: str, remedy: str | None) -> Rendered:
+    """A file could not be passed on; its message is marked with a reaction."""
+    subject = f"“{shorten(one_line(name), 60)}” was" if one_line(name) else "The file was"
+    return _aside(f"⚠️ {_sentences(f'{subject} not passed on.', reason, remedy)}")
 
 
 def files_not_relayed(names: Sequence[str]) -> Rendered:
@@ -295,7 +323,7 @@ def files_not_relayed(names: Sequence[str]) -> Rendered:
         others = f" and {more} more" if more else ""
         subject = ", ".join(shown) + others + (" was" if len(names) == 1 else " were")
     return _aside(
-        f"🟠 {subject} not passed on: only text reaches the agent. Send a link, or describe it."
+        f"🟠 {subject} not passed on: Slack does not say where to find it. Send it again."
     )
 
 
@@ -332,6 +360,13 @@ def held(label: str, reason: str, remedy: str | None) -> Rendered:
     shown = f"🟠 {lead} The conversation goes on: what is said meanwhile is kept, and shown there "
     shown += "as soon as it works again."
     return Rendered(text=escaped_within(shown, blocks.TEXT), blocks=[blocks.paragraph(shown)])
+
+
+def channel_was_closed(*, archived: bool) -> Rendered:
+    """Say, once the thread can be written to again, why it could not be."""
+    if archived:
+        return _aside("🟠 This channel was archived, and is open again.")
+    return _aside("🟠 The bridge was taken out of this channel, and is back.")
 
 
 def held_back(since: int, until: int) -> Rendered:

@@ -61,11 +61,55 @@ def channel_not_allowed(label: str) -> str:
 
 def not_in_channel(bot: UserId | None) -> str:
     """The bridge cannot post here, because nobody invited it."""
-    name = f"<@{bot}>" if bot else "`@LP Bridge`"
+    name = f" (that is <@{bot}>)" if bot else ""
     return (
         "The bridge cannot post in this channel yet, because it is not a member. "
-        f"Type `/invite` with {name} here, then connect again."
+        f"Type `/invite @LP Bridge`{name} here, then connect again."
     )
+
+
+def not_in_direct_message() -> str:
+    """The command was typed where the bridge cannot be: in a talk between other people."""
+    return (
+        "The bridge cannot take part in this direct message. Type `/lp connect` in a channel that "
+        "it is a member of, or in a direct message with the bridge itself."
+    )
+
+
+def not_open_here() -> str:
+    """The dialog's channel does not have the bridge as a member. Plain text."""
+    return (
+        "The bridge is not a member of that channel: type /invite @LP Bridge there first, or "
+        "choose the direct message."
+    )
+
+
+def direct_message_not_opened() -> str:
+    """Slack has opened no direct message with the person. Plain text."""
+    return "Slack did not open a direct message with you just now. Please try again."
+
+
+def unknown_to_liveperson(number: str, remedy: str) -> str:
+    """A well-formed number that LivePerson does not know."""
+    return f"LivePerson does not know the account {echo(number)}. {escape(remedy)}"
+
+
+def first_stays_in_slack() -> str:
+    """A first message that begins as a note among colleagues does."""
+    return (
+        "Nothing was opened: a message that begins with `//` stays in Slack, so it cannot be the "
+        "first one to LivePerson. Leave the `//` out, or connect without a message."
+    )
+
+
+def which_account() -> str:
+    """The dialog was submitted without an account. Plain text."""
+    return "Please choose an account, or type its number."
+
+
+def unknown_word(typed: str) -> str:
+    """A word after `/lp` that means nothing."""
+    return f"{echo(typed)} is not something that `/lp` understands. This is what you can type:"
 
 
 def bridge_full() -> str:
@@ -136,6 +180,11 @@ def rating_over() -> str:
     return "It is too late to rate this conversation."
 
 
+def sent_again_already() -> str:
+    """The button "Retry", pressed once more."""
+    return "That has been sent again already."
+
+
 def pressed_already(*, quick: bool) -> str:
     """A button that can be pressed once; `quick`: a quick reply, and something else was said."""
     if quick:
@@ -148,6 +197,11 @@ def pressed_already(*, quick: bool) -> str:
 def dialog_not_opened() -> str:
     """Slack has not opened the dialog that a button opens."""
     return "Slack did not open the dialog to choose in. Please press the button again."
+
+
+def start_not_opened() -> str:
+    """Slack has not opened the dialog that starts a conversation."""
+    return f"Slack did not open the dialog just now. Please try again, or type {_USAGE}."
 
 
 def nothing_happens() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bridge.content.links import link_element
 from bridge.content.rendered import Rendered
-from bridge.ids import ChannelId, MessageTs
+from bridge.ids import ChannelId, MessageTs, UserId
 from bridge.slack.port import SessionSummary
 from bridge.slack.text import escaped_within, person_name, shorten
 from bridge.slack.views import blocks
@@ -14,23 +14,67 @@ from bridge.slack.views.states import light
 
 SHOWN = 15
 """Most conversations that are shown, to keep within Slack's limits."""
+MINE = 10
+"""Most of a person's own, where others are shown as well."""
 
 
 def sessions_list(
-    sessions: Sequence[SessionSummary], *, workspace_url: str | None = None
+    sessions: Sequence[SessionSummary],
+    *,
+    user: UserId | None = None,
+    workspace_url: str | None = None,
 ) -> Rendered:
-    """Return the list; `workspace_url` (auth.test's `url`) makes links to the threads."""
-    if not sessions:
+    """Return the list, in which what `user` has opened comes first.
+
+    `workspace_url` (auth.test's `url`) makes links to the threads.
+    """
+    mine = [each for each in sessions if user is None or each.opener == user]
+    others = [each for each in sessions if each not in mine]
+    parts = [("Your open conversations", mine), ("Others in this channel", others)]
+    if not mine:
         told = "You have no open conversations. Start one with `/lp connect` and an account number."
-        return Rendered(text=told, blocks=[blocks.section(told)])
-    count = len(sessions)
-    title = "1 conversation" if count == 1 else f"{count} conversations"
-    lines = [_line(session, workspace_url) for session in sessions[:SHOWN]]
-    shown = [blocks.header(title), blocks.rich_text(blocks.rich_list(*lines))]
-    if count > SHOWN:
-        shown.append(blocks.hint(f"And {count - SHOWN} more."))
-    named = "; ".join(_words(session) for session in sessions[:SHOWN])
-    return Rendered(text=escaped_within(f"{title}: {named}", blocks.TEXT), blocks=shown)
+        if not others:
+            return Rendered(text=told, blocks=[blocks.section(told)])
+    room = {"Your open conversations": MINE if others else SHOWN}
+    shown: list[blocks.Block] = [] if mine else [blocks.section(told)]
+    said = []
+    for title, found in parts:
+        if not found:
+            continue
+        most = room.get(title, SHOWN - min(len(mine), MINE))
+        lines = [_line(session, workspace_url) for session in found[:most]]
+        shown += [blocks.header(title), blocks.rich_text(blocks.rich_list(*lines))]
+        if len(found) > most:
+            shown.append(blocks.hint(f"And {len(found) - most} more."))
+        named = "; ".join(_words(session) for session in found[:most])
+        said.append(f"{title} ({len(found)}): {named}.")
+    return Rendered(text=escaped_within(" ".join(said), blocks.TEXT), blocks=shown)
+
+
+def already_open(session: SessionSummary, *, workspace_url: str | None = None) -> Rendered:
+    """Say that the person has a conversation with the account already, and where it is."""
+    label = _label(session)
+    url = thread_url(workspace_url, session.channel, session.thread_ts)
+    line = [
+        blocks.words("You have a conversation with "),
+        blocks.words(label, bold=True),
+        blocks.words(" open already: "),
+    ]
+    if url:
+        line.append(link_element(url, "go to its thread"))
+        line.append(blocks.words(", in "))
+    else:
+        line.append(blocks.words("its thread is in "))
+    line += [
+        blocks.channel(session.channel),
+        blocks.words(
+            ". With this account you can have one at a time: end that one to start another."
+        ),
+    ]
+    said = f"You have a conversation with {label} open already. With this account you can have one "
+    told = escaped_within(f"{said}at a time: end that one to start another.", blocks.TEXT)
+    text = f"{told} {url}" if url else told
+    return Rendered(text=text, blocks=[blocks.rich_text(blocks.rich_section(*line))])
 
 
 def _line(session: SessionSummary, workspace_url: str | None) -> blocks.Element:

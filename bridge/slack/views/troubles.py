@@ -35,6 +35,10 @@ _TROUBLES = {
     "service_missing": Trouble("Messaging is not set up for this account.", _CHECK),
     "connector_missing": Trouble("This account does not take unknown visitors.", _CHECK),
     "sign_in_refused": Trouble("LivePerson does not let the bridge sign in here.", _CHECK),
+    "sign_in_rejected": Trouble("LivePerson does not accept how the bridge signs in here.", _CHECK),
+    "key_unusable": Trouble(
+        "The bridge has no key that works to say who you are for this account.", _CHECK
+    ),
     "identity_lost": Trouble(
         "The sign-in for this conversation has run out, and LivePerson gives no second one.",
         "Start again to go on in a new conversation.",
@@ -56,6 +60,12 @@ _TROUBLES = {
 _UNREACHABLE = Trouble("LivePerson cannot be reached.", _WAIT)
 
 
-def trouble(code: str) -> Trouble:
-    """Say what an error's `code` (`bridge.liveperson.errors`) means to a person."""
-    return _TROUBLES.get(code, _UNREACHABLE)
+def trouble(code: str, inner: str | None = None) -> Trouble:
+    """Say what an error's `code` (`bridge.liveperson.errors`) means to a person.
+
+    `inner`: LivePerson's own number for it, by which whoever runs the bridge can look for it.
+    """
+    found = _TROUBLES.get(code, _UNREACHABLE)
+    if inner is None:
+        return found
+    return Trouble(f"{found.what[:-1]} (its error {inner}).", found.remedy)

@@ -6,9 +6,11 @@ Socket Mode's websockets. It knows tokens, but no workspaces: `client` does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -20,7 +22,7 @@ from bridge import metrics
 from bridge.ids import MessageTs
 from bridge.slack.web.errors import SlackRefused
 from bridge.slack.web.failures import from_code, from_status, from_transport
-from bridge.slack.web.methods import A, Method
+from bridge.slack.web.methods import OAUTH_ACCESS, A, Granted, Method
 
 SLACK_API_URL: Final = "https://slack.com/api/"
 DEADLINE: Final = 15.0
@@ -29,6 +31,11 @@ CONNECTING: Final = 0.7
 """The part of a deadline within which the connection must be open. If it is not, it is certain that
 nothing was sent."""
 USER_AGENT: Final = "lp-bridge"
+REDIRECTS: Final = 3
+"""How often a download may be sent on."""
+_CHUNK: Final = 64 * 1024
+_TRANSFER: Final = aiohttp.ClientTimeout(total=120.0, connect=10.0, sock_read=20.0)
+"""Seconds for a file: in all, and without a byte."""
 REMEMBERED: Final = 256
 """Most tokens whose headers are kept."""
 
@@ -42,6 +49,14 @@ def slack_session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The app's own credentials, with which it is installed (OAuth)."""
+
+    client_id: str
+    client_secret: str = field(repr=False)
 
 
 class WebApi:
@@ -80,12 +95,27 @@ class WebApi:
         self, token: str, method: Method[A], body: bytes = b"", *, deadline: float | None = None
     ) -> tuple[A, Mapping[str, str]]:
         """Call a method once; returns the answer and its HTTP headers. Raises as `call` does."""
+        return await self._exchange(f"Bearer {token}", method, body, deadline)
+
+    async def grant(self, credentials: Credentials, **arguments: str) -> Granted:
+        """Exchange a code or a refresh token for tokens (`oauth.v2.access`).
+
+        Either is good once: if the outcome is unknown, it may be used up. Raises as `call` does.
+        """
+        pair = f"{credentials.client_id}:{credentials.client_secret}"
+        basic = f"Basic {b64encode(pair.encode()).decode()}"
+        answer, _ = await self._exchange(basic, OAUTH_ACCESS, OAUTH_ACCESS.body(arguments), None)
+        return answer
+
+    async def _exchange(
+        self, authorization: str, method: Method[A], body: bytes, deadline: float | None
+    ) -> tuple[A, Mapping[str, str]]:
         url, proxy = self._address(method.name)
         try:
             async with self._http.post(
                 url,
                 data=body,
-                headers=_headers(token, method.content_type),
+                headers=_headers(authorization, method.content_type),
                 proxy=proxy,
                 timeout=self._timeout if deadline is None else _timeout(deadline),
                 allow_redirects=False,
@@ -156,6 +186,60 @@ class WebApi:
         if (failure := from_status(status, headers)) is not None:
             raise failure
 
+    async def fetch(self, token: str, url: str, into: IO[bytes], *, longest: int) -> int:
+        """Write a file of at most `longest` bytes into `into`; returns how many it has.
+
+        Slack may send the request on to another of its hosts. The token goes to no other host, and
+        an answer in HTML is Slack's page to sign in, not the file. Raises `SlackError`.
+        """
+        headers = {"Authorization": f"Bearer {token}", "User-Agent": USER_AGENT}
+        for _ in range(1 + REDIRECTS):
+            if not self.is_slacks(url):
+                raise SlackRefused("The file is not at Slack's.", code="foreign_address")
+            address = URL(url)
+            try:
+                async with self._http.get(
+                    address,
+                    headers=headers,
+                    proxy=self._proxy(address),
+                    timeout=_TRANSFER,
+                    allow_redirects=False,
+                ) as answer:
+                    if answer.status in {301, 302, 303, 307, 308}:
+                        onwards = URL(answer.headers.get("Location", ""))
+                        url = str(address.join(onwards))
+                        continue
+                    return await _read_file(answer, into, longest)
+            except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+                raise from_transport(error) from None
+        raise SlackRefused("Slack sends us around in circles.", code="too_many_redirects")
+
+    async def upload(self, url: str, data: IO[bytes], size: int) -> None:
+        """Send a file of `size` bytes to where Slack said. Raises `SlackError`; never the address,
+        which is a secret."""
+        if not self.is_slacks(url):
+            raise SlackRefused("The address for a file is not Slack's.", code="foreign_address")
+        address = URL(url)
+        data.seek(0)
+        try:
+            async with self._http.post(
+                address,
+                data=_pieces(data),
+                headers={
+                    "Content-Type": "application/octet-stream",
+                    "Content-Length": str(size),
+                    "User-Agent": USER_AGENT,
+                },
+                proxy=self._proxy(address),
+                timeout=_TRANSFER,
+                allow_redirects=False,
+            ) as answer:
+                status, headers = answer.status, answer.headers
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise from_transport(error) from None
+        if (failure := from_status(status, headers)) is not None:
+            raise failure
+
     async def websocket(
         self, address: str, *, heartbeat: float, longest: int
     ) -> aiohttp.ClientWebSocketResponse:
@@ -175,6 +259,10 @@ class WebApi:
             max_msg_size=longest,
             timeout=aiohttp.ClientWSTimeout(ws_close=2.0),
         )
+
+    def page(self, path: str) -> str:
+        """The address of one of Slack's own pages, beside the Web API."""
+        return str(self._base.origin().join(URL(path)))
 
     def is_slacks(self, url: str) -> bool:
         """Whether an answer address is Slack's, or on the host of the configured Web API."""
@@ -202,6 +290,27 @@ class WebApi:
         return proxy_for(url.scheme, url.host or "") if self._proxies else None
 
 
+async def _read_file(answer: aiohttp.ClientResponse, into: IO[bytes], longest: int) -> int:
+    if answer.status in {401, 403, 404, 410}:
+        raise SlackRefused("Slack does not give the file out.", code="file_not_found")
+    if (failure := from_status(answer.status, answer.headers)) is not None:
+        raise failure
+    if answer.content_type == "text/html":
+        raise SlackRefused("Slack wants a person to sign in first.", code="sign_in_page")
+    size = 0
+    async for chunk in answer.content.iter_chunked(_CHUNK):
+        size += len(chunk)
+        if size > longest:
+            raise SlackRefused("The file is too large.", code="file_too_large")
+        into.write(chunk)
+    return size
+
+
+async def _pieces(data: IO[bytes]) -> AsyncIterator[bytes]:
+    while piece := data.read(_CHUNK):
+        yield piece
+
+
 def proxy_for(scheme: str, host: str) -> str | None:
     """The proxy that the environment names for an address; heeds NO_PROXY."""
     if proxy_bypass(host):
@@ -212,13 +321,13 @@ def proxy_for(scheme: str, host: str) -> str | None:
 
 
 @lru_cache(REMEMBERED)
-def _headers(token: str, content_type: str) -> CIMultiDict[str]:
+def _headers(authorization: str, content_type: str) -> CIMultiDict[str]:
     """The headers of a call. Raises `SlackRefused` for a token that no header can carry."""
-    if not (token.isascii() and token.isprintable()):
+    if not (authorization.isascii() and authorization.isprintable()):
         raise SlackRefused("Slack refuses: that is no token.", code="invalid_auth")
     return CIMultiDict(
         {
-            "Authorization": f"Bearer {token}",
+            "Authorization": authorization,
             "Content-Type": content_type,
             "User-Agent": USER_AGENT,
         }

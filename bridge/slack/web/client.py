@@ -11,15 +11,10 @@ import structlog
 from bridge.ids import TeamId
 from bridge.slack.web.api import WebApi
 from bridge.slack.web.errors import SlackRefused, SlackUnavailable
-from bridge.slack.web.methods import READING, A, Method
+from bridge.slack.web.methods import AUTH_TEST, READING, A, Method
 from bridge.slack.web.pace import Pace
 from bridge.slack.web.turns import Turns, Urgent
-from bridge.slack.web.workspaces import GivenTokens, Workspaces
-
-TOKEN_IS_BAD: Final = frozenset(
-    {"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
-)
-"""Slack's errors after which the token is looked up again before the next call."""
+from bridge.slack.web.workspaces import TOKEN_IS_BAD, GivenTokens, Identity, Workspaces
 
 THROTTLED: Final = 30.0
 """Where Slack asks a reading method to wait for so many seconds, it lets the app read about once a
@@ -64,6 +59,16 @@ class SlackClient:
     def with_tokens(cls, api: WebApi, *tokens: str, pace: Pace | None = None) -> SlackClient:
         """Make a client for the workspaces of these bot tokens."""
         return cls(api, Workspaces(GivenTokens(api, tokens)), pace=pace)
+
+    async def still_works(self, identity: Identity) -> bool:
+        """Ask Slack whether it still takes this token. Raises `SlackError` if it does not say."""
+        try:
+            await self.api.call(identity.token, AUTH_TEST)
+        except SlackRefused as error:
+            if error.code in TOKEN_IS_BAD:
+                return False
+            raise
+        return True
 
     async def call(
         self,

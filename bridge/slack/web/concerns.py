@@ -54,11 +54,12 @@ _TABLE: Final[dict[Concern, str]] = {
         thread_not_found
         """,
     Concern.INSTALLATION: """
-        access_denied accesslimited account_inactive app_access_restricted as_user_not_supported
-        deprecated_endpoint ekm_access_denied enterprise_is_restricted foreign_team invalid_auth
-        metadata_must_be_sent_from_app method_deprecated missing_scope not_allowed_token_type
-        not_authed org_login_required send_on_behalf_not_allowed team_access_not_granted
-        team_not_found token_expired token_revoked two_factor_setup_required unknown_method
+        access_denied accesslimited account_inactive app_access_restricted app_removed
+        as_user_not_supported deprecated_endpoint ekm_access_denied enterprise_is_restricted
+        foreign_team invalid_auth metadata_must_be_sent_from_app method_deprecated missing_scope
+        not_allowed_token_type not_authed organization_token org_login_required
+        send_on_behalf_not_allowed team_access_not_granted team_not_found token_expired
+        token_revoked two_factor_setup_required unknown_method
         """,
 }
 CONCERNS: Final[dict[str, Concern]] = {

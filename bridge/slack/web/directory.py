@@ -14,6 +14,7 @@ from bridge.ids import TeamId
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.errors import SlackError, SlackRefused, SlackUnavailable
 from bridge.slack.web.methods import CHANNEL_INFO, USER_INFO
+from bridge.slack.web.user_profile import UserProfile, user_profile
 
 KEPT: Final = 10_000
 """Most names that are remembered."""
@@ -46,6 +47,7 @@ class _Known:
     until: float
     person: bool | None = None
     """Whether it is a human being; None where Slack has not said."""
+    profile: UserProfile | None = None
 
 
 class TeamNames:
@@ -114,6 +116,17 @@ class Directory:
         """The person's name, which Slack is asked for if it is not known; never fails."""
         return await self._name(("user", team, user_id))
 
+    async def profile(self, team: TeamId, user_id: str) -> UserProfile | None:
+        """What Slack tells of a person; None if it does not tell that in time. Never fails."""
+        key: _Key = ("user", team, user_id)
+        try:
+            async with asyncio.timeout(RESOLVE_DEADLINE):
+                await self._name(key)
+        except TimeoutError:
+            return None
+        known = self._known(key)
+        return None if known is None else known.profile
+
     async def channel(self, team: TeamId, channel_id: str) -> str:
         """The channel's name without `#`, which Slack is asked for if not known; never fails."""
         return await self._name(("channel", team, channel_id))
@@ -180,10 +193,19 @@ class Directory:
         if name is None:
             name, ttl = PLACEHOLDERS["user"], UNKNOWN_TTL
         person = isinstance(user, dict) and not user.get("is_bot") and user_id != SLACKBOT
-        return self._remember(("user", team, user_id), name, ttl, person=person)
+        profile = user_profile(user)
+        return self._remember(("user", team, user_id), name, ttl, person=person, profile=profile)
 
-    def _remember(self, key: _Key, name: str, ttl: float, *, person: bool | None = None) -> _Known:
-        known = self._names[key] = _Known(name, self._clock() + ttl, person)
+    def _remember(
+        self,
+        key: _Key,
+        name: str,
+        ttl: float,
+        *,
+        person: bool | None = None,
+        profile: UserProfile | None = None,
+    ) -> _Known:
+        known = self._names[key] = _Known(name, self._clock() + ttl, person, profile)
         self._names.move_to_end(key)
         while len(self._names) > self._kept:
             self._names.popitem(last=False)

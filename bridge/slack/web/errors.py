@@ -71,6 +71,21 @@ class AppTokenRefused(SlackRefused, Permanent):
         return APP_LEVEL_REMEDY
 
 
+class SocketModeOff(SlackRefused, Permanent):
+    """Socket Mode is switched off in the app's settings: no request comes this way."""
+
+    def __init__(self) -> None:
+        super().__init__("Socket Mode is switched off in the app's settings.", code="link_disabled")
+
+    @property
+    def remedy(self) -> str:
+        """How to have requests come."""
+        return (
+            "Switch it on (the Slack app's page, “Socket Mode”), or unset SLACK_APP_TOKEN to get "
+            "requests over HTTP."
+        )
+
+
 class SlackUnavailable(SlackError, Transient):  # noqa: N818 - the name is the trouble
     """It was certainly not done, and may work later (after `retry_after` seconds, if given)."""
 
@@ -89,7 +104,7 @@ _REINSTALL: Final = "Ask whoever manages the Slack app to install it again and r
 
 APP_LEVEL_REMEDY: Final = (
     "Set SLACK_APP_TOKEN to an app-level token with the scope connections:write: the Slack app's "
-    "page, “Basic Information”, “App-Level Tokens”."
+    "page, “Basic Information”, “App-Level Tokens”. “Socket Mode” must be switched on there, too."
 )
 
 REMEDIES: Final[dict[str, str]] = {
@@ -116,6 +131,11 @@ REMEDIES: Final[dict[str, str]] = {
     "msg_too_long": "This message is too long for Slack; it stays readable in LivePerson.",
     "response_url_expired": "Run the command again.",
     "foreign_team": "Install the bridge into this workspace first.",
+    "app_removed": "Install the bridge into this workspace again, and start again.",
+    "organization_token": (
+        "Install the app into one workspace and use that token, or install it for the organization "
+        "by OAuth: set SLACK_CLIENT_ID and SLACK_CLIENT_SECRET instead of SLACK_BOT_TOKEN."
+    ),
     "no_permission": _INVITE,
     "restricted_action_thread_only_channel": "Ask a workspace admin to let apps post here.",
     "restricted_action_non_threadable_channel": "Ask a workspace admin to allow threads here.",

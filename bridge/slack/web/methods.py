@@ -61,6 +61,31 @@ class Identified(Answer, gc=False):
     user_id: str | None = None
     user: str = ""
     bot_id: str | None = None
+    enterprise_id: str | None = None
+    is_enterprise_install: bool = False
+
+
+class Place(msgspec.Struct, gc=False):
+    """A workspace or an organization."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+class Granted(Answer, gc=False):
+    """An installation, or new tokens of one. All of it is secret or harmless: it is not logged."""
+
+    access_token: str | None = None
+    token_type: str | None = None
+    scope: str = ""
+    bot_user_id: str | None = None
+    team: Place | None = None
+    enterprise: Place | None = None
+    authed_user: Place | None = None
+    is_enterprise_install: bool = False
+    refresh_token: str | None = None
+    expires_in: int | None = None
+    """Seconds, with token rotation."""
 
 
 class Posted(Answer, gc=False):
@@ -98,10 +123,47 @@ class ChannelFound(Answer, gc=False):
     channel: Any = None
 
 
+class ConversationOpened(Answer, gc=False):
+    """A direct message, as Slack describes it."""
+
+    channel: Any = None
+
+
 class SocketOpened(Answer, gc=False):
     """The address of a Socket Mode connection: good for one connection, and a secret."""
 
     url: str = ""
+
+
+class SharedFile(msgspec.Struct, gc=False):
+    """A file, as Slack describes it; anything of it may be missing."""
+
+    id: str = ""
+    name: str | None = None
+    title: str | None = None
+    mimetype: str | None = None
+    mode: str | None = None
+    """hosted, external, snippet, post, space, tombstone, hidden_by_limit, file_access, …"""
+    file_access: str | None = None
+    is_external: bool | None = None
+    size: int | None = None
+    url_private: str | None = None
+    url_private_download: str | None = None
+    shares: dict[str, dict[str, list[dict[str, Any]]]] | None = None
+    """By `public` or `private`, then by channel: where it stands."""
+
+
+class FileFound(Answer, gc=False):
+    """A file."""
+
+    file: SharedFile | None = None
+
+
+class UploadOpened(Answer, gc=False):
+    """Where the bytes of a file may be put; the address is a secret."""
+
+    upload_url: str = ""
+    file_id: str = ""
 
 
 AUTH_TEST: Final = Method("auth.test", Identified)
@@ -110,13 +172,21 @@ UPDATE: Final = Method("chat.update", Answer, json=True)
 SET_STATUS: Final = Method("assistant.threads.setStatus", Answer, json=True)
 """As a form, a comma would split the status."""
 ADD_REACTION: Final = Method("reactions.add", Answer)
+REMOVE_REACTION: Final = Method("reactions.remove", Answer)
 REPLIES: Final = Method("conversations.replies", Messages)
 HISTORY: Final = Method("conversations.history", Messages)
 READING: Final = frozenset({REPLIES.name, HISTORY.name})
 """What Slack throttles for apps that are sold outside its Marketplace."""
 USER_INFO: Final = Method("users.info", UserFound)
 CHANNEL_INFO: Final = Method("conversations.info", ChannelFound)
+FILE_INFO: Final = Method("files.info", FileFound)
+OPEN_UPLOAD: Final = Method("files.getUploadURLExternal", UploadOpened)
+COMPLETE_UPLOAD: Final = Method("files.completeUploadExternal", Answer)
 OPEN_VIEW: Final = Method("views.open", Answer, json=True)
+PUBLISH_VIEW: Final = Method("views.publish", Answer, json=True)
+OPEN_CONVERSATION: Final = Method("conversations.open", ConversationOpened, json=True)
+OAUTH_ACCESS: Final = Method("oauth.v2.access", Granted)
+"""Called with the app's own credentials (`WebApi.grant`)."""
 OPEN_CONNECTION: Final = Method("apps.connections.open", SocketOpened)
 """Called with the app token."""
 

@@ -19,6 +19,7 @@ from bridge.slack.web.methods import (
     ADD_REACTION,
     HISTORY,
     POST_MESSAGE,
+    REMOVE_REACTION,
     REPLIES,
     SET_STATUS,
     UPDATE,
@@ -323,6 +324,21 @@ class Sender:
             )
         except SlackRefused as error:
             if error.code != "already_reacted":
+                raise
+
+    async def unmark(self, team: TeamId, channel: ChannelId, mark: Mark) -> None:
+        """Take our reaction away; one that is not there is fine. Raises `SlackError`."""
+        try:
+            await self._client.call(
+                team,
+                REMOVE_REACTION,
+                patience=PATIENCE,
+                channel=channel,
+                timestamp=mark.message_ts,
+                name=mark.name,
+            )
+        except SlackRefused as error:
+            if error.code not in ("no_reaction", "message_not_found"):
                 raise
 
     async def respond(self, response_url: str, post: Post) -> None:

@@ -1,24 +1,38 @@
 """The workspaces in which the bridge is installed: its identity and its token in each.
 
 A workspace is known by its id, `T…`. That is enough for an organization's installs as well
-(Enterprise Grid): the events of such an app name the workspace that they concern, and the
-`Installations` know which token is valid for it.
+(Enterprise Grid): the requests of such an app name the workspace that they concern and the
+organization, and the `Installations` keep which workspace belongs to which.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
+from weakref import WeakValueDictionary
 
-from bridge.ids import TeamId, UserId
+from bridge.ids import OrganizationId, TeamId, UserId
 from bridge.slack.web.api import WebApi
 from bridge.slack.web.errors import SlackRefused, SlackUnavailable, SlackUnknown
 from bridge.slack.web.methods import AUTH_TEST
 
 FOREIGN_TEAM: Final = "foreign_team"
 """`SlackError.code` for a workspace in which the bridge is not installed."""
+REMOVED_APP: Final = "app_removed"
+"""`SlackError.code` for a workspace that has removed the bridge."""
+NOT_INSTALLED: Final = frozenset({FOREIGN_TEAM, REMOVED_APP})
+TOKEN_IS_BAD: Final = frozenset(
+    {"account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked"}
+)
+"""Slack's errors after which the token is looked up again before the next call."""
+REMEMBERED: Final = 10_000
+"""Most workspaces whose identity is kept; and most that are known to have none."""
+FOREIGN_SECONDS: Final = 60.0
+"""For so long it is remembered that the bridge is not installed in a workspace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +50,35 @@ class Identity:
     scopes: frozenset[str]
     """What the token was granted; empty where Slack did not say."""
     token: str = field(repr=False)
+    organization: OrganizationId | None = None
+    """The organization whose install it is; None: it is the workspace's own."""
+    installed_at: int | None = None
+    """When it was installed by OAuth (ms); None: the token was given in the environment."""
+    good_until: int | None = None
+    """When to look up the token again (ms); None: only when Slack refuses it."""
+
+    @property
+    def place(self) -> str:
+        """What it was installed in: a workspace or an organization."""
+        return self.organization or self.team
+
+
+Place = tuple[TeamId, OrganizationId | None]
+"""A workspace that a request names, and the organization whose install it names with it."""
 
 
 class Installations(Protocol):
     """The source of tokens: the environment (`GivenTokens`), or a store of OAuth installs."""
 
-    async def find(self, team: TeamId) -> Identity | None:
+    async def find(
+        self, team: TeamId, organization: OrganizationId | None = None
+    ) -> Identity | None:
         """Look up the bridge's identity and present token in a workspace.
 
-        None: it is not installed there. Raises `SlackError` if that cannot be found out now.
+        `organization`: the one whose install a request of this workspace names, if it does.
+
+        None: it is not installed there. Raises `SlackRefused` (`REMOVED_APP`) if it was, or
+        another `SlackError` if that cannot be found out now.
         """
 
     async def everywhere(self) -> list[Identity]:
@@ -52,13 +86,16 @@ class Installations(Protocol):
 
 
 async def identify(api: WebApi, token: str, *, deadline: float | None = None) -> Identity:
-    """Ask Slack for the identity of a token (`auth.test`). Raises `SlackError`."""
+    """Ask Slack for the identity of a workspace's token (`auth.test`). Raises `SlackError`."""
     answer, headers = await api.exchange(token, AUTH_TEST, deadline=deadline)
+    if answer.is_enterprise_install:
+        raise SlackRefused(
+            "The token is a whole organization's, not one workspace's.", code="organization_token"
+        )
     if not answer.bot_id:
         raise SlackRefused("The token is not a bot's.", code="not_allowed_token_type")
     if not (answer.team_id and answer.user_id):
         raise SlackUnknown("Slack's answer does not tell who we are.", code="unreadable_answer")
-    granted = headers.get("X-OAuth-Scopes", "")
     return Identity(
         team=TeamId(answer.team_id),
         team_name=answer.team,
@@ -66,9 +103,14 @@ async def identify(api: WebApi, token: str, *, deadline: float | None = None) ->
         bot_user=UserId(answer.user_id),
         bot_name=answer.user,
         bot=answer.bot_id,
-        scopes=frozenset(scope.strip() for scope in granted.split(",") if scope.strip()),
+        scopes=scopes_in(headers.get("X-OAuth-Scopes", "")),
         token=token,
     )
+
+
+def scopes_in(listed: str) -> frozenset[str]:
+    """The scopes of a comma list."""
+    return frozenset(scope.strip() for scope in listed.split(",") if scope.strip())
 
 
 class GivenTokens:
@@ -82,7 +124,9 @@ class GivenTokens:
         self._tokens = tuple(tokens)
         self._teams: dict[str, TeamId] = {}
 
-    async def find(self, team: TeamId) -> Identity | None:
+    async def find(
+        self, team: TeamId, organization: OrganizationId | None = None
+    ) -> Identity | None:
         """Ask Slack about the tokens that are or may be this workspace's. Raises `SlackError`."""
         for token in self._tokens:
             if self._teams.get(token, team) == team:
@@ -104,12 +148,19 @@ class GivenTokens:
 class Workspaces:
     """Remembers the bridge's identity in each workspace; asks once for all tasks that need it."""
 
-    def __init__(self, installations: Installations) -> None:
+    def __init__(
+        self, installations: Installations, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock`: seconds since 1970."""
         self._installations = installations
-        self._known: dict[TeamId, Identity] = {}
+        self._clock = clock
+        self._known: OrderedDict[TeamId, Identity] = OrderedDict()
+        self._foreign: OrderedDict[tuple[TeamId, OrganizationId | None], float] = OrderedDict()
+        """Where it is not installed, and until when that is believed."""
         self._doubtful: set[TeamId] = set()
         """Workspaces whose token may not be valid any more."""
-        self._asking = asyncio.Lock()
+        self._asking: WeakValueDictionary[TeamId, asyncio.Lock] = WeakValueDictionary()
+        self._changes = 0
         self._ready = False
 
     @property
@@ -119,10 +170,9 @@ class Workspaces:
 
     async def start(self) -> list[Identity]:
         """Look up the identities that the bridge needs at its start. Raises `SlackError`."""
-        async with self._asking:
-            found = await self._installations.everywhere()
-            for identity in found:
-                self._note(identity)
+        found = await self._installations.everywhere()
+        for identity in found:
+            self._note(identity)
         self._ready = True
         return found
 
@@ -130,32 +180,49 @@ class Workspaces:
         """The bridge's identity there if it is known now; its token may be an old one."""
         return self._known.get(team)
 
-    async def identity(self, team: TeamId) -> Identity:
+    async def identity(self, team: TeamId, organization: OrganizationId | None = None) -> Identity:
         """The bridge's identity in this workspace; looked up unless it is known.
 
-        Raises `SlackRefused` (`FOREIGN_TEAM`) if it is not installed there, or the look-up's own
+        Raises `SlackRefused` (`NOT_INSTALLED`) if it is not installed there, or the look-up's own
         error. Failures are not remembered.
         """
         known = self._known.get(team)
-        return known if known is not None else await self._look_up(team)
+        return known if known is not None else await self._look_up(team, organization)
 
-    async def is_installed(self, team: TeamId) -> bool:
+    async def is_installed(self, team: TeamId, organization: OrganizationId | None = None) -> bool:
         """Whether the bridge is installed there. Raises `SlackError` if that is not known."""
+        if self.is_foreign(team, organization):
+            return False
         try:
-            await self.identity(team)
+            await self.identity(team, organization)
         except SlackRefused as error:
-            if error.code == FOREIGN_TEAM:
+            if error.code in NOT_INSTALLED:
                 return False
             raise
         return True
 
+    def is_foreign(self, team: TeamId, organization: OrganizationId | None = None) -> bool:
+        """Whether it was found out lately that the bridge is not installed there."""
+        return self._foreign.get((team, organization), 0.0) > self._clock()
+
+    async def first_installed(self, places: Sequence[Place]) -> TeamId | None:
+        """The first of these workspaces in which the bridge is installed, or None.
+
+        Slack names several with a request, and does not promise that the first is ours. Raises
+        `SlackError` if it cannot be found out now.
+        """
+        for team, organization in places:
+            if await self.is_installed(team, organization):
+                return team
+        return None
+
     async def token_for(self, team: TeamId) -> str:
-        """The token for calls there; after `forget`, it is looked up again.
+        """The token for calls there; after `forget`, or shortly before it ends, it is looked up.
 
         Raises `SlackRefused`, or `SlackUnavailable` if it cannot be found out now.
         """
         known = self._known.get(team)
-        if known is not None and team not in self._doubtful:
+        if known is not None and self._trusted(known):
             return known.token
         try:
             return (await self._look_up(team)).token
@@ -168,6 +235,22 @@ class Workspaces:
         The identity is not forgotten: until the next install it cannot change.
         """
         self._doubtful.add(team)
+
+    def changed(self, place: str) -> None:
+        """The app was installed in a workspace or an organization, or removed: look it up again."""
+        self._changes += 1
+        self._foreign.clear()
+        for team, identity in list(self._known.items()):
+            if place in (team, identity.organization):
+                del self._known[team]
+
+    def anything_changed(self) -> None:
+        """Installs and removals may have been missed: look all of them up again."""
+        self._changes += 1
+        self._foreign.clear()
+        for team, identity in list(self._known.items()):
+            if identity.installed_at is not None:
+                del self._known[team]
 
     def bot_user_id(self, team: TeamId) -> UserId:
         """The bridge's own user id there. Raises `SlackUnavailable` while that is not known."""
@@ -182,17 +265,39 @@ class Workspaces:
             raise SlackUnavailable("Slack has not said yet who we are.", code="not_started")
         return known
 
-    async def _look_up(self, team: TeamId) -> Identity:
-        async with self._asking:  # tasks that waited find the answer of the first
+    def _trusted(self, known: Identity) -> bool:
+        if known.team in self._doubtful:
+            return False
+        return known.good_until is None or self._clock() * 1000 < known.good_until
+
+    async def _look_up(self, team: TeamId, organization: OrganizationId | None = None) -> Identity:
+        lock = self._asking.setdefault(team, asyncio.Lock())
+        async with lock:  # tasks that waited find the answer of the first
             known = self._known.get(team)
-            if known is not None and team not in self._doubtful:
+            if known is not None and self._trusted(known):
                 return known
-            found = await self._installations.find(team)
-            if found is None:
-                raise SlackRefused("The bridge is not installed there.", code=FOREIGN_TEAM)
-            self._note(found)
+            changes = self._changes
+            try:
+                found = await self._installations.find(team, organization)
+                if found is None:
+                    raise SlackRefused("The bridge is not installed there.", code=FOREIGN_TEAM)
+            except SlackRefused as error:
+                if error.code in NOT_INSTALLED and changes == self._changes:
+                    self._known.pop(team, None)
+                    self._foreign[team, organization] = self._clock() + FOREIGN_SECONDS
+                    _bound(self._foreign)
+                raise
+            if changes == self._changes:  # else it may be what was true before
+                self._note(found)
             return found
 
     def _note(self, identity: Identity) -> None:
         self._known[identity.team] = identity
+        self._known.move_to_end(identity.team)
+        _bound(self._known)
         self._doubtful.discard(identity.team)
+
+
+def _bound(kept: OrderedDict[Any, Any]) -> None:
+    while len(kept) > REMEMBERED:
+        kept.popitem(last=False)

@@ -17,14 +17,19 @@ ANONYMOUS = "lpTag.taglets.unAuthMessaging.lpUnauthFunction"
 
 def connectors(call: Call) -> list[Json]:
     """`GET …/configuration/le-connectors/all-connectors`."""
-    found = [_connector(3050000, "Authenticated consumers", "brandsOwn.getIdToken")]
+    provider = call.account.provider
+    if provider is None:
+        found = [_connector(3050000, "Authenticated consumers", "brandsOwn.getIdToken")]
+    else:
+        shown = provider.issuer if provider.published else "sandbox"
+        found = [_connector(provider.connector, "The brand", "brandsOwn.getIdToken", shown)]
     if call.account.connector is not None:
         found.append(_connector(call.account.connector, "Anonymous consumers", ANONYMOUS))
     return found
 
 
-def _connector(number: int, name: str, method: str) -> Json:
-    configuration = {"jsContext": "window", "jsMethodName": method, "issuer": "sandbox"}
+def _connector(number: int, name: str, method: str, issuer: str = "sandbox") -> Json:
+    configuration = {"jsContext": "window", "jsMethodName": method, "issuer": issuer}
     return {
         "id": number,
         "name": name,
@@ -32,6 +37,18 @@ def _connector(number: int, name: str, method: str) -> Json:
         "type": 1,
         "configuration": configuration,
     }
+
+
+def settings(call: Call) -> list[Json]:
+    """`GET …/configuration/setting/accountproperties`: the site settings that are public."""
+    found: list[Json] = [_setting("messaging.sdes", "true")]
+    if (sharing := call.account.file_sharing) is not None:
+        found.append(_setting("messaging.file.sharing.enabled", str(sharing).lower()))
+    return found
+
+
+def _setting(name: str, value: str) -> Json:
+    return {"id": name, "propertyType": 1, "propertyValue": {"value": value}}
 
 
 def profile(call: Call) -> Json:

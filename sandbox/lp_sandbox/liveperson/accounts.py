@@ -60,6 +60,20 @@ class SandboxAgent:
         return f"{account}.{self.user_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class IdentityProvider:
+    """How the brand signs who its consumers are, as somebody has set it up in LivePerson."""
+
+    issuer: str
+    public_key: str
+    """One line without the PEM header, as LivePerson's form takes it."""
+    connector: int = 3050000
+    published: bool = True
+    """Whether the public list of connectors tells the issuer."""
+    failure: Literal["500", "401"] = "500"
+    """How a token that is not valid is answered: both have been seen of LivePerson."""
+
+
 @dataclass(slots=True)
 class SandboxAccount:
     """One account, with the settings that differ between LivePerson's customers."""
@@ -70,12 +84,18 @@ class SandboxAccount:
     """The id of the connector for anonymous tokens, if the brand has made one."""
     agents: tuple[SandboxAgent, ...] = ()
     trouble: Trouble | None = None
+    provider: IdentityProvider | None = None
+    """Who signs for authenticated consumers, if the brand has set that up."""
     echo_metadata: bool = False
     """Whether a request's `metadata` comes back to consumers. Nobody promises that it does."""
     delete_when_closed: bool = False
     """Whether a closed conversation leaves an OPEN subscription with DELETE instead of UPSERT."""
     delay_until: int | None = None
     """Milliseconds since 1970 until which the contact centre is closed, told in `delay`."""
+    file_sharing: bool | None = True
+    """The site setting that lets consumers send files; None: it is not among the settings."""
+    documents: frozenset[str] = frozenset()
+    """What it takes besides pictures: PDF, DOCX, PPTX, XLSX."""
     survey: bool = False
     """Whether a survey follows a conversation that an agent had."""
     csat: Csat = "tolerant"
@@ -125,7 +145,13 @@ def _agents(account: str) -> tuple[SandboxAgent, ...]:
 def default_accounts() -> dict[str, SandboxAccount]:
     """The accounts of the table above, by number."""
     accounts = [
-        SandboxAccount("12345678", "Sandbox Telecom", 3050001, _agents("12345678")),
+        SandboxAccount(
+            "12345678",
+            "Sandbox Telecom",
+            3050001,
+            _agents("12345678"),
+            documents=frozenset({"PDF", "DOCX", "PPTX", "XLSX"}),
+        ),
         SandboxAccount("87654321", "Sandbox Bank", None, _agents("87654321")),
         SandboxAccount("40100000", "IDP refuses", trouble=Trouble.IDP_REFUSES),
         SandboxAccount("50300000", "IDP unavailable", trouble=Trouble.IDP_UNAVAILABLE),

@@ -24,6 +24,8 @@ from lp_sandbox.liveperson.link import Link
 from lp_sandbox.liveperson.record import Record
 from lp_sandbox.liveperson.rings import Rings
 from lp_sandbox.liveperson.rules import Rules
+from lp_sandbox.liveperson.signed import Person, seen_of
+from lp_sandbox.liveperson.storage import FileStorage
 from lp_sandbox.liveperson.ums_socket import UmsSocket
 
 
@@ -60,12 +62,16 @@ class AgentSocket(UmsSocket):
         conversations: Conversations,
         record: Record,
         profiles: dict[str, Json],
+        storage: FileStorage,
+        people: dict[str, Person],
     ) -> None:
         super().__init__(link, session.account, Rules(), record)
         self._model = conversations
         self._agent = session.agent
         self._old_id = session.agent.old_id(session.account.number)
         self._profiles = profiles
+        self._storage = storage
+        self._people = people
         self._availability: agent_frames.Availability = "OFFLINE"
         self._state_subscription: str | None = None
         self._subscriptions: dict[str, _Subscription] = {}
@@ -85,6 +91,8 @@ class AgentSocket(UmsSocket):
             ".ams.cm.AgentRequestConversation": self._request_conversation,
             ".ams.ms.PublishEvent": self._publish,
             ".ams.ms.QueryMessages": self._query,
+            ".ams.ms.GenerateURLForUploadFile": self._upload_address,
+            ".ams.ms.GenerateURLForDownloadFile": self._download_address,
             ".ams.userprofile.GetUserProfile": self._get_profile,
         }
 
@@ -244,6 +252,16 @@ class AgentSocket(UmsSocket):
             request.id, ".ams.ms.PublishEventResponse", {"sequence": stored.sequence}
         )
 
+    def _upload_address(self, request: Request) -> Json:
+        body = frames.body_as(request, frames.UploadAddress)
+        found = self._storage.upload_address(self._account, int(body.file_size), body.file_type)
+        return frames.answer(request.id, f".ams.{self._storage.answer_type}", found)
+
+    def _download_address(self, request: Request) -> Json:
+        body = frames.body_as(request, frames.DownloadAddress)
+        found = self._storage.download_address(body.relative_path)
+        return frames.answer(request.id, f".ams.{self._storage.answer_type}", found)
+
     def _query(self, request: Request) -> Json:
         body = frames.body_as(request, agent_frames.QueryMessages)
         conversation, dialog = self._model.dialog(body.dialog_id)
@@ -258,7 +276,7 @@ class AgentSocket(UmsSocket):
 
     def _get_profile(self, request: Request) -> Json:
         consumer = frames.converted(request.body, str, "body")
-        profile = self._profiles.get(consumer, {})
+        profile = seen_of(self._profiles.get(consumer, {}), self._people.get(consumer))
         return frames.answer(
             request.id, ".ams.userprofile.GetUserProfile$Response", {"userId": consumer, **profile}
         )

@@ -26,6 +26,7 @@ from lp_sandbox.liveperson.link import Link
 from lp_sandbox.liveperson.manners import Manners
 from lp_sandbox.liveperson.record import Record
 from lp_sandbox.liveperson.rules import Rules
+from lp_sandbox.liveperson.storage import FileStorage
 from lp_sandbox.liveperson.tokens import Identity, TokenRefused, Tokens
 from lp_sandbox.liveperson.ums_socket import UmsSocket
 
@@ -57,10 +58,12 @@ class ConsumerSocket(UmsSocket):
         record: Record,
         profiles: dict[str, Json],
         manners: Manners,
+        storage: FileStorage,
         features: Collection[str] = (),
     ) -> None:
         super().__init__(link, account, rules, record)
         self._manners = manners
+        self._storage = storage
         self._features = frozenset(features)
         self._feed = EventFeed(
             account,
@@ -86,6 +89,8 @@ class ConsumerSocket(UmsSocket):
             "cm.UpdateConversationField": self._update,
             "ms.PublishEvent": self._publish,
             "ms.SubscribeMessagingEvents": self._subscribe,
+            "ms.GenerateURLForUploadFile": self._upload_address,
+            "ms.GenerateURLForDownloadFile": self._download_address,
             "cqm.SubscribeExConversations": self._subscribe_conversations,
             "cqm.UnsubscribeExConversations": self._unsubscribe,
             "userprofile.SetUserProfile": self._set_profile,
@@ -215,6 +220,7 @@ class ConsumerSocket(UmsSocket):
     def _publish(self, request: Request) -> Json:
         body = frames.body_as(request, frames.Publish)
         frames.check_event(body.event, from_consumer=True)
+        self._insist_on_file(body.event)
         if (answer := self._unkept_receipt(request, body)) is not None:
             return answer
         stored = self._model.publish(
@@ -228,6 +234,23 @@ class ConsumerSocket(UmsSocket):
             told = told and self._manners.receipts == "counted"
         body_told = {"sequence": stored.sequence} if told else {}
         return frames.answer(request.id, "ms.PublishEventResponse", body_told)
+
+    def _upload_address(self, request: Request) -> Json:
+        body = frames.body_as(request, frames.UploadAddress)
+        found = self._storage.upload_address(self._account, int(body.file_size), body.file_type)
+        return frames.answer(request.id, self._storage.answer_type, found)
+
+    def _download_address(self, request: Request) -> Json:
+        body = frames.body_as(request, frames.DownloadAddress)
+        found = self._storage.download_address(body.relative_path)
+        return frames.answer(request.id, self._storage.answer_type, found)
+
+    def _insist_on_file(self, event: Json) -> None:
+        """Refuse to show a file that nobody has put into the storage."""
+        if event.get("contentType") != "hosted/file":
+            return
+        if not self._storage.has(event["message"]["relativePath"]):
+            raise Refused(400, "there is no such file")
 
     def _unkept_receipt(self, request: Request, body: frames.Publish) -> Json | None:
         """The answer to a receipt that is not kept; None: it is an event like others."""

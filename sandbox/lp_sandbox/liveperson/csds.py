@@ -9,7 +9,7 @@ from lp_sandbox.liveperson.gate import Call, HttpRefused
 
 Json = dict[str, Any]
 
-SERVICES = ("idp", "asyncMessagingEnt", "acCdnDomain", "agentVep")
+SERVICES = ("idp", "asyncMessagingEnt", "acCdnDomain", "agentVep", "swift")
 
 
 def base_uris(call: Call) -> Json:

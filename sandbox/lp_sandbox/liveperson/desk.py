@@ -18,6 +18,7 @@ from lp_sandbox.liveperson.conversations import (
     StoredEvent,
 )
 from lp_sandbox.liveperson.frames import check_event
+from lp_sandbox.liveperson.storage import FileStorage
 
 Json = dict[str, Any]
 UNREAD_CHANGES = 10_000
@@ -31,9 +32,12 @@ class AgentDesk:
     is closed, the agent takes no part in it).
     """
 
-    def __init__(self, accounts: dict[str, SandboxAccount], model: Conversations) -> None:
+    def __init__(
+        self, accounts: dict[str, SandboxAccount], model: Conversations, storage: FileStorage
+    ) -> None:
         self.accounts = accounts
         self.model = model
+        self.storage = storage
 
     @property
     def conversations(self) -> dict[str, SandboxConversation]:
@@ -82,6 +86,28 @@ class AgentDesk:
     async def to_skill(self, conversation_id: str, skill: str) -> None:
         """Hand it to another team, by the skill's id: the assigned agent leaves."""
         self.model.set_skill(self.model.get(conversation_id), skill)
+
+    async def send_file(
+        self,
+        conversation_id: str,
+        data: bytes,
+        caption: str = "",
+        *,
+        file_type: str = "PNG",
+        agent: str | None = None,
+        preview: str | None = None,
+    ) -> int:
+        """Put a file into the storage and show it. Returns the sequence.
+
+        The caption and the type are what the agent says that they are.
+        """
+        account = self.model.get(conversation_id).account
+        path = self.storage.keep(account, data, file_type)
+        message = {"caption": caption, "relativePath": path, "fileType": file_type}
+        if preview is not None:
+            message["preview"] = preview
+        event = {"type": "ContentEvent", "contentType": "hosted/file", "message": message}
+        return await self.publish(conversation_id, event, agent)
 
     async def publish(
         self,

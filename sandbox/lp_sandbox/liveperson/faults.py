@@ -17,7 +17,7 @@ from lp_sandbox.liveperson.event_feed import EVENTS, SUBSCRIBE
 from lp_sandbox.liveperson.rules import Rule, Rules
 from lp_sandbox.liveperson.tokens import Tokens
 
-Service = Literal["csds", "idp", "accdn", "ums", "agentVep"]
+Service = Literal["csds", "idp", "accdn", "ums", "agentVep", "swift"]
 NAMES = (
     "drop_sockets",
     "close_sockets",

@@ -179,6 +179,19 @@ class SubscribeConversations(Struct, rename="camel"):
     agent_ids: list[str] | None = None
 
 
+class UploadAddress(Struct, rename="camel"):
+    """`ms.GenerateURLForUploadFile`: LivePerson's own examples tell the size as a number, too."""
+
+    file_size: Annotated[str, Meta(pattern=r"^[0-9]{1,12}$")] | Annotated[int, Meta(ge=0)]
+    file_type: str
+
+
+class DownloadAddress(Struct, rename="camel"):
+    """`ms.GenerateURLForDownloadFile`."""
+
+    relative_path: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
 class Unsubscribe(Struct, rename="camel"):
     """`cqm.UnsubscribeExConversations`."""
 
@@ -210,6 +223,11 @@ class AcceptStatus(Struct, tag_field="type", tag="AcceptStatusEvent", rename="ca
     sequence_list: list[int]
 
 
+PREVIEW_LIMIT = 30 * 1024
+"""A preview has fewer characters than this."""
+FILE_TYPES = ("IMG", "JPG", "JPEG", "PNG", "GIF", "TXT", "PDF", "DOCX", "PPTX", "XLSX")
+
+
 class HostedFile(Struct, rename="camel"):
     caption: str
     relative_path: str
@@ -232,9 +250,19 @@ def check_event(event: Json, *, from_consumer: bool) -> None:
         if len(text) > TEXT_LIMIT:
             raise BadBody(f"Longer than {TEXT_LIMIT} characters - at `event.message`")
     elif parsed.content_type == "hosted/file":
-        converted(parsed.message, HostedFile, "event.message")
+        _check_file(converted(parsed.message, HostedFile, "event.message"), from_consumer)
     elif from_consumer:
         raise BadBody(f"Unknown content type {parsed.content_type[:40]!r} - at `event`")
+
+
+def _check_file(file: HostedFile, from_consumer: bool) -> None:
+    """Agents send what their tools take; of consumers' files more is known."""
+    if not from_consumer:
+        return
+    if file.file_type not in FILE_TYPES:
+        raise BadBody(f"Unknown type {file.file_type[:20]!r} - at `event.message.fileType`")
+    if isinstance(file.preview, str) and len(file.preview) >= PREVIEW_LIMIT:
+        raise BadBody("The preview is too large - at `event.message.preview`")
 
 
 def check_metadata(metadata: list[Json] | Json | None) -> list[Json] | None:

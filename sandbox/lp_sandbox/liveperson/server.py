@@ -23,6 +23,7 @@ from lp_sandbox.liveperson.idp import Idp
 from lp_sandbox.liveperson.manners import Manners
 from lp_sandbox.liveperson.record import Record
 from lp_sandbox.liveperson.rules import Rules
+from lp_sandbox.liveperson.storage import FileStorage
 from lp_sandbox.liveperson.survey import SurveyBot
 from lp_sandbox.liveperson.tokens import Tokens
 from lp_sandbox.liveperson.ums import Ums
@@ -51,10 +52,11 @@ class LivePersonSandbox(AgentDesk):
         accounts: Mapping[str, SandboxAccount] | None = None,
         manners: Manners | None = None,
     ) -> None:
-        super().__init__(dict(accounts or default_accounts()), Conversations())
+        record = Record(wire)
+        known = dict(accounts or default_accounts())
+        super().__init__(known, Conversations(), FileStorage(record))
         self.manners = manners or Manners()
         rules = Rules()
-        record = Record(wire)
         self._tokens = Tokens(
             token_seconds=token_seconds, external_token_seconds=external_token_seconds
         )
@@ -70,6 +72,7 @@ class LivePersonSandbox(AgentDesk):
             logins=self._logins,
             idle_seconds=idle_seconds,
             manners=self.manners,
+            storage=self.storage,
         )
         self.survey_bot = SurveyBot(self.model)
         self._devices = Devices(self.model, self.manners)
@@ -150,7 +153,7 @@ class LivePersonSandbox(AgentDesk):
     # -- routes --------------------------------------------------------------------------------
 
     def _app(self) -> web.Application:
-        idp = Idp(self._tokens)
+        idp = Idp(self._tokens, self._ums.people)
         app = web.Application(client_max_size=1024 * 1024)
         account = "/api/account/{account}"
         configuration = f"{account}/configuration"
@@ -162,10 +165,12 @@ class LivePersonSandbox(AgentDesk):
         post(f"{account}/anonymous/authorize", through("idp", idp.authorize))
         post(f"{account}/app/{{connector}}/authenticate", through("idp", idp.authenticate))
         get(f"{configuration}/le-connectors/all-connectors", through("accdn", accdn.connectors))
+        get(f"{configuration}/setting/accountproperties", through("accdn", accdn.settings))
         get(f"{configuration}/le-users/users/{{agent}}", through("accdn", accdn.profile))
         get("/pictures/{account}/{agent}.svg", through("accdn", accdn.picture))
         post(f"{account}/login", through("agentVep", self._logins.login))
         post(f"{account}/refresh", through("agentVep", self._logins.refresh))
+        app.router.add_routes(self.storage.routes(self._gate))
         get("/ws_api/account/{account}/messaging/consumer", self._ums.consumer)
         get("/ws_api/account/{account}/messaging/brand/{bearer}", self._ums.agent)
         return app

@@ -1,4 +1,4 @@
-"""Consumer tokens: sign-up, anonymous with its external token, and the check of both.
+"""Consumer tokens: sign-up, anonymous with its external token, authenticated; and their check.
 
 Tokens are real JWTs (HS256, a key of this process). `sub` is the consumer, `aud` `acc:{account}`.
 The external token of an anonymous consumer lives `external_token_seconds`, and can be exchanged
@@ -21,7 +21,7 @@ import jwt
 EXTENDABLE_SECONDS = 730 * 3600
 ALGORITHM = "HS256"
 
-Use = Literal["signup", "anonymous", "external"]
+Use = Literal["signup", "anonymous", "authenticated", "external"]
 
 
 class TokenRefused(Exception):  # noqa: N818  it is an answer, not an error
@@ -91,6 +91,11 @@ class Tokens:
         self._require_fresh(account, claims, "external token")
         return self._issue(account, claims["sub"], "anonymous", self.token_seconds)
 
+    def authenticated(self, account: str, consumer: str, until: float) -> str:
+        """A token for a consumer of the brand's; it ends when the brand's own does, or sooner."""
+        seconds = min(self.token_seconds, until - self._clock())
+        return self._issue(account, consumer, "authenticated", seconds)
+
     def _issue(self, account: str, consumer: str, use: Use, seconds: float, **more: Any) -> str:
         now = self._clock()
         claims = {
@@ -109,7 +114,7 @@ class Tokens:
 
     def verify(self, account: str, token: str) -> Identity:
         """Who a consumer token speaks for; raises `TokenRefused`."""
-        claims = self._claims(account, token, "signup", "anonymous")
+        claims = self._claims(account, token, "signup", "anonymous", "authenticated")
         self._require_fresh(account, claims, "token")
         return Identity(account, claims["sub"], claims["use"], claims["exp"])
 

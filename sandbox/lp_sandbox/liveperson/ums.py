@@ -22,6 +22,8 @@ from lp_sandbox.liveperson.link import Link
 from lp_sandbox.liveperson.manners import Manners
 from lp_sandbox.liveperson.record import Record
 from lp_sandbox.liveperson.rules import Rules
+from lp_sandbox.liveperson.signed import Person
+from lp_sandbox.liveperson.storage import FileStorage
 from lp_sandbox.liveperson.tokens import Identity, TokenRefused, Tokens
 from lp_sandbox.liveperson.ums_socket import UmsSocket
 
@@ -43,6 +45,7 @@ class Ums:
         logins: AgentLogin,
         idle_seconds: float,
         manners: Manners,
+        storage: FileStorage,
     ) -> None:
         self._accounts = accounts
         self._conversations = conversations
@@ -53,10 +56,13 @@ class Ums:
         self._logins = logins
         self._idle_seconds = idle_seconds
         self._manners = manners
+        self._storage = storage
         self._links: set[Link] = set()
         self.consumers: set[ConsumerSocket] = set()
         self.profiles: dict[str, Json] = {}
         """What consumers said about themselves, by consumer id."""
+        self.people: dict[str, Person] = {}
+        """What the tokens of authenticated ones say about them."""
 
     def stop(self) -> None:
         """Cut every connection."""
@@ -86,6 +92,7 @@ class Ums:
             record=self._record,
             profiles=self.profiles,
             manners=self._manners,
+            storage=self._storage,
             features=features,
         )
         if self._rules.take("half_open_next", "ums", account=account.number):
@@ -113,6 +120,8 @@ class Ums:
             conversations=self._conversations,
             record=self._record,
             profiles=self.profiles,
+            storage=self._storage,
+            people=self.people,
         )
         return await self._serve(request, link, socket)
 

@@ -6,6 +6,7 @@ answers with 4xx statuses.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from lp_sandbox.liveperson.conversations import Refused
 from lp_sandbox.page.breaks import Breaks, CannotBreak
 from lp_sandbox.page.control import BridgeControl
 from lp_sandbox.slack import Refusal, SlackSandbox
+from lp_sandbox.slack.files import Attachment
 
 Body = dict[str, Any]
 Action = Callable[[Body], Awaitable[Body]]
@@ -62,6 +64,7 @@ class Api:
             "agent/accept": self._accept,
             "agent/say": self._answer,
             "agent/card": self._card,
+            "agent/file": self._file,
             "agent/close": self._close,
             "agent/typing": self._typing,
             "agent/transfer": self._transfer,
@@ -98,8 +101,13 @@ class Api:
 
     async def _say(self, body: Body) -> Body:
         """A person writes; what begins with a slash is a command."""
-        user, channel, text = need(body, "user"), need(body, "channel"), need(body, "text")
+        user, channel = need(body, "user"), need(body, "channel")
         thread_ts = body.get("thread_ts")
+        if "data" in body:
+            attached = Attachment(need(body, "name"), read_data(body))
+            typed = self._slack.typed(str(body.get("text", "")))
+            return {"ts": await self._slack.say(user, channel, typed, thread_ts, [attached])}
+        text = need(body, "text")
         if text.startswith("/") and not text.startswith("//") and thread_ts is None:
             command, _, rest = text.partition(" ")
             if command != "/lp":
@@ -144,6 +152,19 @@ class Api:
         card = gallery_card(need(body, "card"))
         conversation_id, key = await self._speaks(body)
         sequence = await self._liveperson.publish(conversation_id, card.event, agent=key)
+        return {"sequence": sequence}
+
+    async def _file(self, body: Body) -> Body:
+        """Send a file as an agent: takes over likewise. Its name is its caption."""
+        conversation_id, key = await self._speaks(body)
+        name, data = need(body, "name"), read_data(body)
+        sequence = await self._liveperson.send_file(
+            conversation_id,
+            data,
+            name,
+            file_type=name.rpartition(".")[2].upper()[:8] or "TXT",
+            agent=key,
+        )
         return {"sequence": sequence}
 
     async def _speaks(self, body: Body) -> tuple[str, str]:
@@ -260,6 +281,14 @@ def need(body: Body, name: str) -> str:
     if not isinstance(value, str) or not value:
         raise web.HTTPBadRequest(text=f"`{name}` is missing")
     return value
+
+
+def read_data(body: Body) -> bytes:
+    """Give a file's bytes, which a body holds as base64; 400 when they are missing."""
+    try:
+        return base64.b64decode(need(body, "data"), validate=True)
+    except ValueError:
+        raise web.HTTPBadRequest(text="`data` is not base64") from None
 
 
 def refuse(reason: str) -> web.Response:

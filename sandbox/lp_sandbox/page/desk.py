@@ -10,6 +10,7 @@ from typing import Any
 from lp_sandbox.agent import ScriptedAgent
 from lp_sandbox.liveperson import LivePersonSandbox
 from lp_sandbox.liveperson.conversations import Change, SandboxConversation, StoredEvent
+from lp_sandbox.page import shared_files
 from lp_sandbox.page.stream import Items
 
 URGENT = ("URGENT", "PRIORITIZED")
@@ -78,11 +79,22 @@ class Desk:
             items[f"conversation/{conversation.id}"] = item
             marks = _marks(conversation)
             for event in events:
-                name = f"event/{conversation.id}/{event.sequence}"
-                items[name] = _event(event) | {"mark": marks.get(event.sequence)}
+                shown = _event(event) | {"mark": marks.get(event.sequence)}
+                shown["file"] = self._file(event)
+                items[f"event/{conversation.id}/{event.sequence}"] = shown
             for position, note in enumerate(self._notes[conversation.id]):
                 items[f"event/{conversation.id}/note-{position}"] = _note(note)
         return items
+
+    def _file(self, event: StoredEvent) -> dict[str, Any] | None:
+        """A file as the agent sees it: a picture, or something to save."""
+        if event.event.get("contentType") != "hosted/file":
+            return None
+        message, storage = event.event["message"], self._liveperson.storage
+        path = message["relativePath"]
+        data = storage.read(path) if storage.has(path) else None
+        label = message["caption"] or path.rpartition("/")[2]
+        return shared_files.item("liveperson", path, label, data)
 
     def _conversation(
         self, number: int, conversation: SandboxConversation, events: list[StoredEvent]
@@ -154,6 +166,8 @@ def _text(event: StoredEvent) -> str:
     if event.event.get("status") == "ACTION":
         numbers = ", ".join(f"#{number}" for number in event.event.get("sequenceList", ()))
         return f"[pressed a button of {numbers}]"
+    if event.event.get("contentType") == "hosted/file":
+        return str(event.event["message"]["caption"]) or "[a file]"
     return f"[{event.event.get('contentType') or event.event.get('type')}]"
 
 

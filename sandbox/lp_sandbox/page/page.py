@@ -18,6 +18,7 @@ from lp_sandbox.page.api import Api
 from lp_sandbox.page.breaks import Breaks
 from lp_sandbox.page.control import BridgeControl
 from lp_sandbox.page.desk import Desk
+from lp_sandbox.page.shared_files import picture_type
 from lp_sandbox.page.stream import Event, Publisher
 from lp_sandbox.page.view import View
 from lp_sandbox.slack import SlackSandbox
@@ -30,6 +31,8 @@ TYPES = {
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
+BIGGEST_BODY = 48 * 1024 * 1024
+"""Bytes of a call of the page's: files are in them, as base64."""
 KEEPALIVE = 15.0
 """Seconds of silence after which the stream carries a comment."""
 POLICY = (
@@ -83,10 +86,11 @@ class Page:
 
     async def start(self, host: str, port: int) -> None:
         """Listen; on any free port when `port` is taken."""
-        app = web.Application(middlewares=[self._guard])
+        app = web.Application(middlewares=[self._guard], client_max_size=BIGGEST_BODY)
         app.router.add_get("/", self._index)
         app.router.add_get("/stream", self._stream)
         app.router.add_get("/emoji.json", self._emoji)
+        app.router.add_get("/file/{side:liveperson|slack}/{name:.+}", self._shared)
         app.router.add_get("/{name:[a-z]+\\.(?:css|js|svg)}", self._file)
         app.router.add_routes(self._api.routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
@@ -163,6 +167,23 @@ class Page:
 
     async def _emoji(self, _: web.Request) -> web.Response:
         return web.json_response(emoji_by_name())
+
+    async def _shared(self, request: web.Request) -> web.Response:
+        """A file that is in either stand-in: drawn if it is a picture, else saved."""
+        name = request.match_info["name"]
+        if request.match_info["side"] == "slack":
+            slack = self._slack.files.by_id.get(name)
+            data = slack.data if slack is not None else None
+        else:
+            stored = self._liveperson.storage.files.get(f"/{name}")
+            data = stored.data if stored is not None else None
+        if data is None:
+            raise web.HTTPNotFound
+        kind = picture_type(data)
+        headers = {} if kind else {"Content-Disposition": "attachment"}
+        return web.Response(
+            body=data, content_type=kind or "application/octet-stream", headers=headers
+        )
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(

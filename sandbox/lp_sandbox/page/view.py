@@ -8,6 +8,7 @@ from typing import Any
 from lp_sandbox.agent import ScriptedAgent
 from lp_sandbox.liveperson import LivePersonSandbox
 from lp_sandbox.liveperson.cards import gallery
+from lp_sandbox.page import shared_files
 from lp_sandbox.page.breaks import Breaks
 from lp_sandbox.page.control import BridgeControl
 from lp_sandbox.page.desk import Desk
@@ -87,7 +88,9 @@ class View:
         items: Items = {}
         for channel in self._slack.workspace.channels:
             for message in self._slack.messages(channel)[-SHOWN_MESSAGES:]:
-                items[f"message/{channel}/{message['ts']}"] = _message(channel, message)
+                shown = _message(channel, message)
+                shown["files"] = [self._file(each) for each in message.get("files", ())]
+                items[f"message/{channel}/{message['ts']}"] = shown
             for user in self._slack.workspace.users:
                 for message in self._slack.ephemerals(channel, user)[-50:]:
                     name = f"ephemeral/{channel}/{user}/{message['ts']}"
@@ -101,6 +104,12 @@ class View:
             text = f"{status.username} {status.words}"
             items[f"status/{channel}/{thread}"] = {"text": text}
         return items
+
+    def _file(self, told: dict[str, Any]) -> dict[str, Any]:
+        file = self._slack.files.by_id.get(told.get("id", ""))
+        known = file is not None and not file.deleted and file.mode != "external"
+        data = file.data if file is not None and known else None
+        return shared_files.item("slack", told.get("id", ""), told.get("name") or "a file", data)
 
     def _pair(self, items: Items) -> None:
         """Find out which thread belongs to which conversation, by what was said in both.
@@ -144,7 +153,7 @@ def _message(channel: str, message: dict[str, Any]) -> dict[str, Any]:
             {"name": reaction["name"], "users": reaction["users"]}
             for reaction in message.get("reactions", ())
         ],
-        "files": [file["name"] for file in message.get("files", ())],
+        "files": [],
         "edited": "edited" in message,
         "ephemeral": False,
         "at": float(message["ts"]),

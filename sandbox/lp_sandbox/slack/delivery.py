@@ -60,6 +60,11 @@ class Answer:
         return 200 <= self.status < 300
 
 
+def change_of(ts: str) -> str:
+    """Under what the outcome of a message's last edit or deletion is kept."""
+    return f"{ts} changed"
+
+
 class Delivery:
     """Sends events, commands and clicks to the app."""
 
@@ -128,11 +133,16 @@ class Delivery:
         self._dispatch(events.envelope(self._workspace, event), outcome)
         await outcome
 
+    def tell_soon(self, event: dict[str, Any]) -> None:
+        """Likewise, without waiting for it."""
+        self._own(self.tell(event))
+
     def _on_change(self, change: Change) -> None:
         for event in events.of_change(self._workspace, change):
             outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-            if change.kind == "posted" and event["type"] == "message":
-                self._outcomes.setdefault(change.ts, {})[change.channel] = outcome
+            if event["type"] == "message":
+                about = change.ts if change.kind == "posted" else change_of(change.ts)
+                self._outcomes.setdefault(about, {})[change.channel] = outcome
             self._dispatch(events.envelope(self._workspace, event), outcome)
 
     def _dispatch(self, envelope: dict[str, Any], outcome: asyncio.Future[bool]) -> None:
@@ -218,7 +228,7 @@ class Delivery:
     async def interaction(self, payload: dict[str, Any], thread: str | None) -> Answer:
         """Send a click, or a dialog that is submitted."""
         pressed = payload.get("actions") or [
-            {"action_id": payload.get("view", {}).get("callback_id")}
+            {"action_id": payload.get("callback_id") or payload.get("view", {}).get("callback_id")}
         ]
         title = f"{payload['type']} {pressed[0]['action_id']}"
         label = Label("interactivity", title, _shown(payload), thread)

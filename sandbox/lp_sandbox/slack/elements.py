@@ -107,6 +107,35 @@ DATE_PICKER = fields(
         "focus_on_load": boolean,
     },
 )
+TEXT_INPUT = fields(
+    TYPE,
+    {
+        "action_id": ID,
+        "initial_value": string(3_000),
+        "multiline": boolean,
+        "min_length": integer,
+        "max_length": integer,
+        "placeholder": plain(150),
+        "focus_on_load": boolean,
+    },
+)
+CONVERSATIONS = fields(
+    TYPE,
+    {
+        **_SELECT,
+        "initial_conversation": string(32),
+        "default_to_current_conversation": boolean,
+        "response_url_enabled": boolean,
+        "filter": fields(
+            {},
+            {
+                "include": array(one_of("im", "mpim", "private", "public"), 4),
+                "exclude_external_shared_channels": boolean,
+                "exclude_bot_users": boolean,
+            },
+        ),
+    },
+)
 INTERACTIVE: dict[str, Check] = {
     "button": BUTTON,
     "overflow": _OVERFLOW,
@@ -114,11 +143,13 @@ INTERACTIVE: dict[str, Check] = {
     "checkboxes": _choices("initial_options", array(_OPTION, 10)),
     "radio_buttons": _choices("initial_option", _OPTION),
     "datepicker": DATE_PICKER,
+    "conversations_select": CONVERSATIONS,
 }
 """What a row of actions takes."""
 ACCESSORY: dict[str, Check] = {**INTERACTIVE, "multi_static_select": _multi_select}
 INPUT: dict[str, Check] = {
-    kind: check for kind, check in ACCESSORY.items() if kind not in ("button", "overflow")
+    **{kind: check for kind, check in ACCESSORY.items() if kind not in ("button", "overflow")},
+    "plain_text_input": TEXT_INPUT,
 }
 
 

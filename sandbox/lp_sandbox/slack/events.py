@@ -41,19 +41,22 @@ def envelope(workspace: Workspace, event: dict[str, Any]) -> dict[str, Any]:
         "token": VERIFICATION_TOKEN,
         "team_id": team.id,
         "context_team_id": team.id,
-        "context_enterprise_id": None,
+        "context_enterprise_id": team.enterprise,
+        "enterprise_id": team.enterprise,
         "api_app_id": app.id,
         "event": event,
         "type": "event_callback",
         "event_id": f"Ev{secrets.token_hex(5).upper()}",
         "event_time": int(workspace.clock()),
-        "authorizations": [
+        "authorizations": workspace.authorizes
+        or [
             {
-                "enterprise_id": None,
-                "team_id": team.id,
+                "enterprise_id": team.enterprise,
+                # Of an organization's install, Slack's examples show either.
+                "team_id": None if workspace.by_organization else team.id,
                 "user_id": app.user_id,
                 "is_bot": True,
-                "is_enterprise_install": False,
+                "is_enterprise_install": workspace.by_organization,
             }
         ],
         "is_ext_shared_channel": False,
@@ -76,6 +79,8 @@ def _message(workspace: Workspace, channel: Channel, change: Change) -> list[dic
     event = {"type": "message", "hidden": True, **place, "ts": ts, "event_ts": ts}
     if change.kind == "updated":
         event.update(subtype="message_changed", message=current)
+        if not workspace.manners.tells_previous:
+            return [event]
     else:
         event.update(subtype="message_deleted", deleted_ts=change.ts)
     return [{**event, "previous_message": change.previous}]

@@ -17,20 +17,31 @@ SCOPES = frozenset(
         "channels:history",
         "groups:history",
         "im:history",
+        "im:write",
         "mpim:history",
         "users:read",
         "reactions:read",
         "reactions:write",
         "channels:read",
         "groups:read",
+        "files:read",
+        "files:write",
     }
 )
 """What the bridge's app is granted."""
 
 SUBSCRIPTIONS = frozenset(
     {
+        "app_home_opened",
         "app_uninstalled",
+        "channel_archive",
         "channel_id_changed",
+        "channel_left",
+        "channel_unarchive",
+        "group_archive",
+        "group_left",
+        "group_unarchive",
+        "member_joined_channel",
         "message.channels",
         "message.groups",
         "message.im",
@@ -40,6 +51,9 @@ SUBSCRIPTIONS = frozenset(
     }
 )
 """The bot events that the bridge's app is subscribed to."""
+
+SHORTCUTS = {"lp_ask": "message_action", "lp_talk": "shortcut"}
+"""The shortcuts of the bridge's app by their callback_id: of a message, or from anywhere."""
 
 
 class Refusal(Exception):  # noqa: N818  Slack's own word would be "error"; this one says whose
@@ -61,6 +75,8 @@ class App:
     user_id: str = "U0BRIDGE"
     scopes: frozenset[str] = SCOPES
     subscriptions: frozenset[str] = SUBSCRIPTIONS
+    home: bool = True
+    """Whether it has a home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +84,8 @@ class Team:
     id: str = "T0SANDBOX"
     name: str = "Sandbox"
     domain: str = "sandbox"
+    enterprise: str | None = None
+    """The organization that it belongs to (Enterprise Grid)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +97,14 @@ class User:
     is_bot: bool = False
     team: str | None = None
     """The workspace of somebody from another company; None: this one."""
+    email: str | None = None
+    title: str = ""
 
-    def as_dict(self, team: str) -> dict[str, Any]:
-        """Give the user as `users.info` does (without `users:read.email`, so no address)."""
+    def as_dict(self, team: str, *, email: bool = False) -> dict[str, Any]:
+        """Give the user as `users.info` does; the address only with `users:read.email`."""
         team = self.team or team
+        first, _, last = self.real_name.partition(" ")
+        address = {"email": self.email} if email and self.email else {}
         return {
             "id": self.id,
             "team_id": team,
@@ -98,6 +120,14 @@ class User:
                 "real_name_normalized": self.real_name,
                 "display_name": self.display_name,
                 "display_name_normalized": self.display_name,
+                "first_name": first,
+                "last_name": last,
+                "title": self.title,
+                **{
+                    f"image_{size}": f"https://avatars.slack-edge.com/sandbox/{self.id}_{size}.png"
+                    for size in (24, 32, 48, 72, 192, 512)
+                },
+                **address,
                 "team": team,
             },
             "is_admin": False,

@@ -12,6 +12,7 @@ from typing import Any
 from lp_sandbox.slack import rich_text
 from lp_sandbox.slack.delivery import Answer, Delivery
 from lp_sandbox.slack.events import VERIFICATION_TOKEN
+from lp_sandbox.slack.files import Attachment
 from lp_sandbox.slack.model import Channel, Ephemeral, Message, Refusal
 from lp_sandbox.slack.responses import Occasion, Responses
 from lp_sandbox.slack.workspace import Workspace
@@ -86,8 +87,8 @@ class People:
         self, user: str, channel: str, text: str, command: str, trigger_id: str | None = None
     ) -> CommandResult:
         """Type a slash command into a channel; what the app answers is shown to the person."""
-        place = self._enter(user, channel)
-        trigger_id = trigger_id or self._trigger(user)
+        place = self.enter(user, channel)
+        trigger_id = trigger_id or self.trigger(user)
         occasion = Occasion(channel, user)
         answer = await self._delivery.command(
             {
@@ -95,13 +96,14 @@ class People:
                 "team_id": self._workspace.team.id,
                 "team_domain": self._workspace.team.domain,
                 "channel_id": channel,
-                "channel_name": _channel_name(place),
+                "channel_name": channel_name(place),
                 "user_id": user,
                 "user_name": self._workspace.users[user].name,
                 "command": command,
                 "text": text,
                 "api_app_id": self._workspace.app.id,
-                "is_enterprise_install": "false",
+                "is_enterprise_install": str(self._workspace.by_organization).lower(),
+                **_enterprise(self._workspace),
                 "response_url": self._responses.url(occasion, self._base_url()),
                 "trigger_id": trigger_id,
             }
@@ -117,18 +119,23 @@ class People:
         text: str,
         *,
         thread_ts: str | None = None,
-        files: Sequence[str] = (),
+        files: Sequence[str | Attachment] = (),
         broadcast: bool = False,
         blocks: list[dict[str, Any]] | None = None,
         attachments: list[dict[str, Any]] | None = None,
+        gesture: str | None = None,
     ) -> Message:
-        """Write a message. `text` is as Slack sends it (see `typed`); `files` are names.
+        """Write a message. `text` is as Slack sends it (see `typed`); `files` may be names only.
+
+        `gesture`: the `client_msg_id`. With one that was used before, the same thing that a person
+        did comes as a second message, as it was seen to do.
 
         `blocks` are those that a composer makes of the text, unless given; `attachments` hold what
         is forwarded with it.
         """
-        self._enter(user, channel)
-        shared = [_file(name, user) for name in files]
+        self.enter(user, channel)
+        house = self._workspace.files
+        shared = [house.told(house.attach(each, user)) for each in files]
         message = Message(
             ts=self._workspace.next_ts(channel),
             channel=channel,
@@ -138,7 +145,7 @@ class People:
             blocks=blocks or ([rich_text.block(text)] if text else None),
             attachments=attachments,
             thread_ts=thread_ts,
-            client_msg_id=str(uuid.uuid4()),
+            client_msg_id=gesture or str(uuid.uuid4()),
             files=shared or None,
             subtype="file_share" if shared else "thread_broadcast" if broadcast else None,
         )
@@ -147,9 +154,24 @@ class People:
     def edit(self, user: str, channel: str, ts: str, text: str) -> None:
         """Edit one's own message."""
         message = self._own(user, channel, ts)
-        edited = {"user": user, "ts": self._workspace.next_ts(channel)}
+        at = self._workspace.next_ts(channel)
+        if self._workspace.manners.edited_in_seconds:
+            at = f"{at.partition('.')[0]}.000000"
+        edited = {"user": user, "ts": at}
         blocks = [rich_text.block(text)]
         self._workspace.update(message, user=user, text=text, blocks=blocks, edited=edited)
+
+    def unfurl(self, channel: str, ts: str) -> None:
+        """Slack adds a link's preview to a message, which nobody has edited."""
+        message = self._workspace.message(channel, ts)
+        preview = {"id": 1, "title": "A page", "from_url": "https://example.com", "fallback": "…"}
+        attachments = [*(message.attachments or []), preview]
+        self._workspace.update(message, user=message.user or "", attachments=attachments)
+
+    def notice_language(self, channel: str, ts: str) -> None:
+        """Slack finds out in which language a message is, and tells it as a change."""
+        message = self._workspace.message(channel, ts)
+        self._workspace.update(message, user=message.user or "")
 
     def delete(self, channel: str, ts: str) -> None:
         """Delete a message; an administrator may delete anyone's."""
@@ -158,7 +180,7 @@ class People:
 
     def invite(self, channel: str, invited: str, *, by: str = "U0ANA") -> None:
         """Bring someone, or the app's bot, into a channel."""
-        place = self._enter(by, channel)
+        place = self.enter(by, channel)
         place.members.add(invited)
         text = f"<@{invited}> has joined the channel"
         self._workspace.post(
@@ -192,12 +214,12 @@ class People:
         Raises:
             LookupError: there is no such message, or no such button on it.
         """
-        self._enter(user, channel, writes=False)
+        self.enter(user, channel, writes=False)
         shown = self._seen(user, channel, message_ts)
-        block_id, button = _button(shown.blocks, action_id, value)
+        block_id, button = button_of(shown.blocks, action_id, value)
         ephemeral = isinstance(shown, Ephemeral)
         occasion = Occasion(channel, user, message_ts, ephemeral)
-        trigger_id = trigger_id or self._trigger(user)
+        trigger_id = trigger_id or self.trigger(user)
         action: dict[str, Any] = {
             "action_id": action_id,
             "block_id": block_id,
@@ -212,31 +234,6 @@ class People:
         thread = self._workspace.thread_of(channel, message_ts)
         answer = await self._delivery.interaction(payload, thread)
         return ClickResult(answer.status, trigger_id)
-
-    async def submit(self, user: str, view_id: str, values: dict[str, Any]) -> SubmitResult:
-        """Submit a dialog that is open; LookupError: it is not the person's."""
-        view = self._workspace.views.get(view_id)
-        if view is None or view["user"] != user:
-            raise LookupError(f"{user} sees no dialog {view_id}")
-        person, team = self._workspace.users[user], self._workspace.team
-        shown = {name: value for name, value in view.items() if name != "user"}
-        answer = await self._delivery.interaction(
-            {
-                "type": "view_submission",
-                "user": {"id": user, "name": person.name, "team_id": person.team or team.id},
-                "team": {"id": team.id, "domain": team.domain},
-                "api_app_id": self._workspace.app.id,
-                "token": VERIFICATION_TOKEN,
-                "trigger_id": self._trigger(user),
-                "view": {**shown, "state": {"values": values}},
-                "is_enterprise_install": False,
-            },
-            None,
-        )
-        body = answer.body or {}
-        if answer.acknowledged and "response_action" not in body:
-            del self._workspace.views[view_id]
-        return SubmitResult(answer.status, body.get("errors", {}), body.get("view"))
 
     def _click_payload(
         self,
@@ -270,9 +267,9 @@ class People:
             "container": container,
             "trigger_id": trigger_id,
             "team": {"id": workspace.team.id, "domain": workspace.team.domain},
-            "enterprise": None,
-            "is_enterprise_install": False,
-            "channel": {"id": channel, "name": _channel_name(workspace.channel(channel))},
+            "enterprise": {"id": workspace.team.enterprise} if workspace.team.enterprise else None,
+            "is_enterprise_install": workspace.by_organization,
+            "channel": {"id": channel, "name": channel_name(workspace.channel(channel))},
             "state": {"values": {}},
             "actions": [action],
         }
@@ -280,7 +277,8 @@ class People:
             payload["message"] = shown.as_dict()
         return payload
 
-    def _enter(self, user: str, channel: str, *, writes: bool = True) -> Channel:
+    def enter(self, user: str, channel: str, *, writes: bool = True) -> Channel:
+        """Give a channel that the person is in, or refuse as Slack's client does."""
         if user not in self._workspace.users:
             raise Refusal("user_not_found")
         place = self._workspace.channel(channel)
@@ -289,6 +287,10 @@ class People:
         if writes and place.archived:
             raise Refusal("is_archived")
         return place
+
+    def moment(self) -> str:
+        """A moment in Slack's form: of an action that is about no message."""
+        return f"{self._workspace.clock():.6f}"
 
     def _own(self, user: str, channel: str, ts: str) -> Message:
         message = self._workspace.message(channel, ts)
@@ -303,7 +305,8 @@ class People:
             return message
         raise LookupError(f"{user} sees no message {ts} in {channel}")
 
-    def _trigger(self, user: str) -> str:
+    def trigger(self, user: str) -> str:
+        """What allows the app to show a dialog to somebody, who has just done something."""
         millis = int(self._workspace.clock() * 1000)
         trigger = f"{millis}.{secrets.randbelow(10**12)}.{secrets.token_hex(16)}"
         triggers = self._workspace.triggers
@@ -337,29 +340,21 @@ def _elements(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield accessory
 
 
-def _button(
+def button_of(
     blocks: list[dict[str, Any]] | None, action_id: str, value: str | None
 ) -> tuple[str, dict[str, Any]]:
+    """Give a button and its block's id. LookupError: there is none."""
     for block_id, button in _buttons(blocks):
         if button.get("action_id") == action_id and value in {None, button.get("value")}:
             return block_id, button
     raise LookupError(f"the message has no button {action_id!r}")
 
 
-def _channel_name(channel: Channel) -> str:
+def channel_name(channel: Channel) -> str:
+    """Give a channel's name as commands and clicks have it."""
     return {"im": "directmessage", "group": "privategroup"}.get(channel.kind, channel.name)
 
 
-def _file(name: str, user: str) -> dict[str, Any]:
-    file_id = f"F{secrets.token_hex(5).upper()}"
-    address = f"https://files.slack.com/files-pri/T0SANDBOX-{file_id}/{name}"
-    return {
-        "id": file_id,
-        "name": name,
-        "title": name,
-        "user": user,
-        "mode": "hosted",
-        "size": 1024,
-        "url_private": address,
-        "url_private_download": address,
-    }
+def _enterprise(workspace: Workspace) -> dict[str, str]:
+    found = workspace.team.enterprise
+    return {"enterprise_id": found, "enterprise_name": "Org"} if found else {}

@@ -9,13 +9,16 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from lp_sandbox.slack.delivery import Delivery, Post
+from lp_sandbox.slack.delivery import Delivery, Post, change_of
 from lp_sandbox.slack.faults import SlackFaults
+from lp_sandbox.slack.files import Attachment, FileDoor, Files
 from lp_sandbox.slack.model import App, Change, Team
+from lp_sandbox.slack.oauth import OAuth, Tokens
 from lp_sandbox.slack.people import ClickResult, CommandResult, People, SubmitResult
 from lp_sandbox.slack.responses import Responses
 from lp_sandbox.slack.socket_mode import SocketMode
 from lp_sandbox.slack.spoiling import Spoiling
+from lp_sandbox.slack.surfaces import Surfaces
 from lp_sandbox.slack.web_api.endpoint import WebApi
 from lp_sandbox.slack.workspace import Workspace
 from lp_sandbox.wire import Wire
@@ -44,11 +47,14 @@ class SlackSandbox:
         post: Post | None = None,
     ) -> None:
         self.signing_secret = signing_secret
-        self.bot_token = bot_token
+        self.tokens = Tokens(bot_token)
         self.app_token = app_token
         self.workspace = Workspace(app, team=team)
         self._wire = wire
         self._others: list[SlackSandbox] = []
+        self._places: list[SlackSandbox] = [self]
+        self.oauth = OAuth(self._places)
+        """Installs of the app in this workspace and the others of this Slack."""
         self.sockets = SocketMode(wire, self.workspace.app.id)
         self.faults = SlackFaults(disconnect=self.sockets.disconnect)
         self._spoiling = Spoiling(self.faults)
@@ -65,11 +71,14 @@ class SlackSandbox:
         self._people = People(
             self.workspace, self._delivery, self._responses, lambda: self.base_url
         )
+        self._surfaces = Surfaces(
+            self.workspace, self._delivery, self._responses, self._people, lambda: self.base_url
+        )
         self._web_api = WebApi(
             self.workspace,
             wire,
             self._spoiling,
-            bot_token=bot_token,
+            tokens=self.tokens,
             app_token=app_token,
             open_socket=self._open_socket,
         )
@@ -82,8 +91,10 @@ class SlackSandbox:
         """Listen. With port 0 the system chooses one."""
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_route("*", "/api/{method}", self._call)
+        app.router.add_get("/oauth/v2/authorize", self.oauth.authorize)
         app.router.add_post("/response/{team}/{key}", self._respond)
         app.router.add_get("/link/", self.sockets.handle)
+        app.router.add_routes(FileDoor(self._wire, self._files_of).routes())
         # Cancel a handler when its caller has gone: calls that are never answered end then.
         self._runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0
@@ -93,6 +104,7 @@ class SlackSandbox:
         await site.start()
         name = self._runner.addresses[0]
         self._base_url = f"http://{host}:{name[1]}"
+        self.files.base_url = self._base_url
         self._delivery.start()
 
     def add_team(self, team: Team, *, bot_token: str, app: App | None = None) -> SlackSandbox:
@@ -110,15 +122,24 @@ class SlackSandbox:
             team=team,
         )
         other._base_url, other.events_url = self.base_url, self.events_url
+        other.files.base_url = self.base_url
         other._delivery.start()
         self._others.append(other)
+        self._places.append(other)
+        other.oauth = self.oauth
         return other
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         """Have the workspace answer whose token it is."""
+        if request.match_info["method"] == "oauth.v2.access":
+            return await self.oauth.access(request)
         token = request.headers.get("Authorization", "").partition(" ")[2]
-        asked = next((other for other in self._others if other.bot_token == token), self)
+        asked = next((other for other in self._others if other.tokens.owns(token)), self)
         return await asked._web_api.handle(request)
+
+    def _files_of(self, team: str) -> tuple[Files, str]:
+        asked = next((other for other in self._others if other.team.id == team), self)
+        return asked.files, asked.bot_token
 
     async def _respond(self, request: web.Request) -> web.StreamResponse:
         team = request.match_info["team"]
@@ -164,12 +185,37 @@ class SlackSandbox:
     def events_url(self, url: str | None) -> None:
         self._delivery.events_url = url
 
+    @property
+    def bot_token(self) -> str:
+        """The app's token here; empty where it is not installed."""
+        return self.tokens.bot or ""
+
+    async def uninstall(
+        self, *, order: Sequence[str] = ("tokens_revoked", "app_uninstalled")
+    ) -> None:
+        """Take the app out of this workspace, and tell it by these events, in this order."""
+        self.tokens.end("account_inactive")
+        for kind in order:
+            await self.tell_gone(kind)
+
+    async def tell_gone(self, kind: str) -> None:
+        """Send the event that the app is gone, or that its tokens are."""
+        event: dict[str, Any] = {"type": kind}
+        if kind == "tokens_revoked":
+            event["tokens"] = {"oauth": [], "bot": [self.workspace.app.user_id]}
+        await self._delivery.tell(event)
+
     def _open_socket(self) -> str:
         return self.base_url.replace("http://", "ws://", 1) + self.sockets.ticket()
 
     @property
     def team(self) -> Team:
         return self.workspace.team
+
+    @property
+    def files(self) -> Files:
+        """The workspace's files, and what Slack leaves open about them."""
+        return self.workspace.files
 
     # -- a person acts -------------------------------------------------------------------------
 
@@ -194,12 +240,13 @@ class SlackSandbox:
         channel: str,
         text: str,
         thread_ts: str | None = None,
-        files: Sequence[str] = (),
+        files: Sequence[str | Attachment] = (),
         *,
         broadcast: bool = False,
         wait: bool = False,
         blocks: list[dict[str, Any]] | None = None,
         attachments: list[dict[str, Any]] | None = None,
+        gesture: str | None = None,
     ) -> str:
         """Write a message; give its ts. `text` is as Slack sends it: see `typed`.
 
@@ -214,6 +261,7 @@ class SlackSandbox:
             broadcast=broadcast,
             blocks=blocks,
             attachments=attachments,
+            gesture=gesture,
         )
         if wait:
             await self.delivered(message.ts, channel)
@@ -234,29 +282,65 @@ class SlackSandbox:
         """Turn what a person types (`@Ana`, `#general`, `a < b`) into what Slack sends."""
         return self._people.typed(text)
 
-    async def edit(self, user: str, channel: str, ts: str, text: str) -> None:
-        """Edit one's own message."""
+    async def edit(
+        self, user: str, channel: str, ts: str, text: str, *, wait: bool = False
+    ) -> None:
+        """Edit one's own message. `wait` as for `say`."""
         self._people.edit(user, channel, ts, text)
+        if wait:
+            await self.delivered(change_of(ts), channel)
 
-    async def delete(self, channel: str, ts: str) -> None:
-        """Delete a message."""
+    async def delete(self, channel: str, ts: str, *, wait: bool = False) -> None:
+        """Delete a message. `wait` as for `say`."""
         self._people.delete(channel, ts)
+        if wait:
+            await self.delivered(change_of(ts), channel)
+
+    async def unfurl(self, channel: str, ts: str) -> None:
+        """Have Slack add a link's preview to a message."""
+        self._people.unfurl(channel, ts)
+        await self.delivered(change_of(ts), channel)
+
+    async def notice_language(self, channel: str, ts: str) -> None:
+        """Have Slack tell a message again in which nothing has changed."""
+        self._people.notice_language(channel, ts)
+        await self.delivered(change_of(ts), channel)
 
     async def invite(self, channel: str, invited: str | None = None) -> None:
         """Bring someone into a channel, the app's bot unless named."""
-        self._people.invite(channel, invited or self.workspace.app.user_id)
+        who = invited or self.workspace.app.user_id
+        self._people.invite(channel, who)
+        if self.workspace.app.user_id in self.workspace.channel(channel).members:
+            kind = "G" if self.workspace.channel(channel).private else "C"
+            await self._tell_of_channel(
+                "member_joined_channel", channel, user=who, channel_type=kind, inviter="U0ANA"
+            )
 
     async def remove(self, channel: str, removed: str | None = None) -> None:
         """Take someone out of a channel, the app's bot unless named."""
-        self.workspace.channel(channel).members.discard(removed or self.workspace.app.user_id)
+        bot = self.workspace.app.user_id
+        self.workspace.channel(channel).members.discard(removed or bot)
+        if removed in (None, bot):
+            await self._tell_of_channel(self._of_kind(channel, "left"), channel, actor_id="U0ANA")
 
     async def archive(self, channel: str) -> None:
         """Archive a channel."""
         self.workspace.channel(channel).archived = True
+        await self._tell_of_channel(self._of_kind(channel, "archive"), channel, user="U0ANA")
 
     async def unarchive(self, channel: str) -> None:
         """Bring an archived channel back."""
         self.workspace.channel(channel).archived = False
+        await self._tell_of_channel(self._of_kind(channel, "unarchive"), channel, user="U0ANA")
+
+    def _of_kind(self, channel: str, what: str) -> str:
+        return f"{'group' if self.workspace.channel(channel).kind == 'group' else 'channel'}_{what}"
+
+    async def _tell_of_channel(self, kind: str, channel: str, **fields: Any) -> None:
+        """Send an event of a channel. It is on its way when this returns."""
+        event = {"type": kind, "channel": channel, **fields}
+        event["event_ts"] = self.workspace.next_ts(channel)
+        self._delivery.tell_soon(event)
 
     async def change_id(self, channel: str, new: str, *, told: bool = True) -> None:
         """Give a channel another id, as Slack does when a private one is shared; not `told`: the
@@ -299,7 +383,35 @@ class SlackSandbox:
 
     async def submit(self, user: str, view_id: str, values: dict[str, Any]) -> SubmitResult:
         """Submit a dialog. LookupError: the person has no such dialog open."""
-        return await self._people.submit(user, view_id, values)
+        return await self._surfaces.submit(user, view_id, values)
+
+    def view(self, user: str) -> dict[str, Any]:
+        """Give the dialog that somebody has open, the newest. LookupError: there is none."""
+        found = [view for view in self.workspace.views.values() if view["user"] == user]
+        if not found:
+            raise LookupError(f"{user} has no dialog open")
+        return found[-1]
+
+    async def open_home(self, user: str, tab: str = "home") -> dict[str, Any] | None:
+        """Open the app's page; gives what the home shows once the app knows of it."""
+        await self._surfaces.open_home(user, tab)
+        return self.workspace.homes.get(user)
+
+    async def press_home(self, user: str, action_id: str, value: str | None = None) -> ClickResult:
+        """Press a button in the app's home. LookupError: the person sees no such button there."""
+        return await self._surfaces.press(user, action_id, value)
+
+    async def shortcut(
+        self,
+        user: str,
+        callback_id: str,
+        channel: str | None = None,
+        message_ts: str | None = None,
+    ) -> ClickResult:
+        """Use a shortcut, with a channel and a ts one of a message. LookupError: there is none."""
+        return await self._surfaces.shortcut(
+            user, callback_id, channel=channel, message_ts=message_ts
+        )
 
     async def verify_events_url(self) -> bool:
         """Send Slack's challenge to `events_url`; tell whether it was answered."""

@@ -51,6 +51,8 @@ class SocketMode:
     def __init__(self, wire: Wire, app_id: str) -> None:
         self._wire = wire
         self._app_id = app_id
+        self.switched_off = False
+        """Whether Socket Mode is switched off in the app's settings."""
         self._tickets: set[str] = set()
         self._connections: list[_Connection] = []
         self._waiting: dict[str, tuple[_Connection, asyncio.Future[Any]]] = {}
@@ -83,6 +85,10 @@ class SocketMode:
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT)
         await socket.prepare(request)
         connection = _Connection(socket, request.transport)
+        if self.switched_off:  # that the address is given all the same is our guess
+            await self._say(connection, _disconnect("link_disabled"))
+            await socket.close()
+            return socket
         if len(self._connections) >= CONNECTIONS_LIMIT:
             await self._say(connection, _disconnect("too_many_websockets"))
             await socket.close()

@@ -10,8 +10,10 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from lp_sandbox.slack.files import Files
 from lp_sandbox.slack.model import (
     App,
     Change,
@@ -31,6 +33,19 @@ WATCHED = 10_000
 """How many changes wait for a watcher that does not read, before it misses some."""
 
 
+@dataclass(slots=True)
+class Manners:
+    """In what Slack may differ, where its documentation leaves it open."""
+
+    edited_in_seconds: bool = True
+    """`edited.ts` is a whole second, as it is seen to be. False: as exact as any other."""
+    tells_previous: bool = True
+    """`message_changed` tells what the message was."""
+    vanished_threads_take_posts: bool = False
+    """What is posted into a thread without a first message lands in the channel. False: it is
+    refused."""
+
+
 class Workspace:
     """People, channels and messages of one team, and whoever watches them."""
 
@@ -48,7 +63,7 @@ class Workspace:
         self.users = {
             user.id: user
             for user in (
-                User("U0ANA", "ana", "Ana Ruiz", "Ana"),
+                User("U0ANA", "ana", "Ana Ruiz", "Ana", email="ana@sandbox.example"),
                 User("U0BEN", "ben", "Ben Okafor", "Ben"),
                 User(bot, "lp_bridge", self.app.name, "", is_bot=True),
             )
@@ -77,6 +92,14 @@ class Workspace:
         """Who may be shown a dialog: each is good once."""
         self.views: dict[str, dict[str, Any]] = {}
         """Dialogs that are open, by id."""
+        self.homes: dict[str, dict[str, Any]] = {}
+        """What each person's home of the app shows."""
+        self.files = Files(self.team.id)
+        self.manners = Manners()
+        self.by_organization = False
+        """Whether the app was installed for the whole organization, and not here alone."""
+        self.authorizes: list[dict[str, Any]] | None = None
+        """The `authorizations` of its events; None: the one of this install."""
         self.changes = 0
         """How many there have been."""
 
@@ -156,10 +179,14 @@ class Workspace:
         """
         messages = self.channel(message.channel).messages
         if message.thread_ts is not None:
-            if (root := messages.get(message.thread_ts)) is None:
+            root = messages.get(message.thread_ts)
+            if root is None and not self.manners.vanished_threads_take_posts:
                 raise Refusal("thread_not_found")
-            if root.is_reply:
+            if root is not None and root.is_reply:
                 raise Refusal("cannot_reply_to_message")
+            if root is None:
+                message.thread_ts = None
+        if message.thread_ts is not None and (root := messages.get(message.thread_ts)) is not None:
             message.parent_user = root.user or root.bot_id
             root.replies.append(message.ts)
             root.repliers[message.user or message.bot_id or ""] = None
@@ -204,9 +231,13 @@ class Workspace:
             return
         messages = self.channel(message.channel).messages
         del messages[message.ts]
-        if message.is_reply and (root := messages.get(message.thread)) is not None:
+        root = messages.get(message.thread) if message.is_reply else None
+        if root is not None:
             root.replies.remove(message.ts)
         self._tell("deleted", message, previous=previous, user=user)
+        if root is not None and root.subtype == "tombstone" and not root.replies:
+            del messages[root.ts]
+            self._tell("deleted", root, previous=root.as_dict(), user=user)
 
     @staticmethod
     def _bury(message: Message) -> None:

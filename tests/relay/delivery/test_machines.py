@@ -7,6 +7,7 @@ loses, doubles, reorders, delays and replays. The rules stand for what the publi
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,8 +18,10 @@ from hypothesis.stateful import (
     rule,
 )
 
+from bridge.ids import InboxId, MessageTs
+from bridge.relay.delivery.corrections import Fate, Verdict, judge
 from bridge.relay.delivery.machine import Delivery, Number, Step
-from bridge.relay.shared.items import Press, Queued, Text
+from bridge.relay.shared.items import Edit, Press, Queued, Text, Withdrawal, queued
 from tests.relay.cases import cases
 from tests.relay.model import Event, Manners, Server, Store
 
@@ -287,6 +290,8 @@ class LossyDialog(RuleBasedStateMachine):
             if self.note is not None:
                 self.the_note_is_written()
                 continue
+            if self.gets_ready():
+                continue
             todo = self.delivery.next()
             assert todo is not None, "something waits and nothing is to be done"
             self.publish()
@@ -296,13 +301,19 @@ class LossyDialog(RuleBasedStateMachine):
         self._read_until_whole()
         self.nothing_is_published_twice_or_out_of_order()
         self.nothing_is_shown_twice_or_out_of_order()
-        assert self._published() == [row.id for row in self.store.rows]
+        assert self._published() == [
+            row.id for row in self.store.rows if row.id not in self.store.kept
+        ]
         agents = [
             event.sequence
             for event in self.server.dialog
             if event.row is None and not (event.hidden or event.receipt or event.elsewhere)
         ]
         assert sorted(sequence for sequence, _ in self.store.shown) == agents
+
+    def gets_ready(self) -> bool:
+        """Whether something had to be made ready first."""
+        return False
 
     def _published(self) -> list[int]:
         """The rows that LivePerson has, in its order; what may be repeated counts once in a row."""
@@ -352,3 +363,104 @@ class TwoFrames(LossyDialog):
 
 
 TestTwoFrames = cases(TwoFrames, 80)
+
+
+class TakenBack(LossyDialog):
+    """Likewise, with messages that people edit and withdraw; `judge` is the real one."""
+
+    @precondition(lambda self: self.store.rows)
+    @rule(data=st.data(), words=st.sampled_from(["hello", "no", None]))
+    def someone_changes_a_message(self, data: st.DataObject, words: str | None) -> None:
+        texts = [row.message_ts for row in self.store.rows if row.kind == Text.kind]
+        of = data.draw(st.sampled_from(texts))
+        item = Withdrawal(of=of) if words is None else Edit(words, of=of)
+        self.delivery.add(self.store.add(item))
+
+    @precondition(lambda self: self.attached and self.delivery.unready is not None)
+    @rule(noticed=st.booleans())
+    def what_it_comes_to(self, noticed: bool) -> None:
+        self._settle(noticed=noticed)
+
+    def _settle(self, *, noticed: bool) -> None:
+        edit = self.delivery.unready
+        assert edit is not None
+        known = self.store.about(edit.about)
+        mine = next(row for row in known if row.id == edit.id)
+        item = mine.payload == edit.payload and queued(mine).item
+        if isinstance(item, Edit):  # else an earlier try was committed unnoticed
+            self._write(edit.id, item, judge(mine, known, _same))
+        if noticed:  # else it was broken off behind the commit
+            now = self.store.about(edit.about)
+            waiting = [row for row in now if row.state == "waiting"]
+            over = [row.id for row in now if row.state != "waiting"]
+            self.delivery.settle(edit.id, [self.store.rows[row.id] for row in waiting], over)
+
+    def _write(self, edit: InboxId, item: Edit, verdict: Verdict) -> None:
+        self.store.kept |= set(verdict.kept)
+        for row in verdict.rewritten:
+            self.store.rewrite(row.id, Text(item.source, item.source))
+        if verdict.fate is Fate.OVER:
+            self.store.kept.add(edit)
+        else:
+            self.store.rewrite(edit, msgspec.structs.replace(item, text=f"now {item.source}"))
+
+    def gets_ready(self) -> bool:
+        """Whether an edit was settled."""
+        if self.delivery.unready is None:
+            return False
+        self._settle(noticed=True)
+        return True
+
+    @precondition(lambda self: self.attached and self.delivery.next() is not None)
+    @rule()
+    def publish(self) -> None:
+        super().publish()
+        if self.request is not None:
+            assert self.request.payload == self.store.rows[self.request.id].payload
+            about = self.request.about
+            edits = [queued(row).item.changes for row in self.store.waiting]
+            assert about not in edits, "it may have been taken back"
+
+    @invariant()
+    def nothing_is_published_twice_or_out_of_order(self) -> None:
+        if hasattr(self, "server"):
+            rows = self._published()
+            assert rows == sorted(set(rows))
+            assert not self.store.kept.intersection(rows), "it was taken back"
+
+    @rule()
+    def a_query_begins(self) -> None:
+        self.query = self.delivery, self.store.waiting
+
+    @precondition(lambda self: getattr(self, "query", None) is not None)
+    @rule()
+    def it_tells_what_waited_when_it_began(self) -> None:
+        asked, rows = self.query
+        if asked is self.delivery:
+            self.delivery.add(rows)
+
+    def teardown(self) -> None:
+        """What the agent was told last of each message is what that says now."""
+        super().teardown()
+        for row in self.store.rows if hasattr(self, "server") else ():
+            if row.kind == Text.kind:
+                self._is_told(row.message_ts)
+
+    def _is_told(self, ts: MessageTs) -> None:
+        about = self.store.about(ts)
+        told = [queued(row).item for row in about if row.state == "sent"]
+        last = queued(about[-1]).item
+        if isinstance(last, Withdrawal):
+            assert not told or isinstance(told[-1], Withdrawal)
+        else:
+            assert isinstance(last, Text)
+            assert isinstance(told[-1], Text)
+            assert not isinstance(told[-1], Withdrawal)
+            assert told[-1].source == last.source
+
+
+def _same(one: Text, other: Text) -> bool:
+    return one.source == other.source
+
+
+TestTakenBack = cases(TakenBack, 400)

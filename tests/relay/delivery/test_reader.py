@@ -170,14 +170,31 @@ async def test_who_cannot_be_looked_up_speaks_under_the_name_of_the_role(line: L
 
 
 async def test_what_cannot_be_shown_is_told_with_the_words_it_has(line: Line) -> None:
-    heard(line, 0, FileEvent("the broken router", "/x.jpg", "JPEG"))
-    heard(line, 1, RichEvent({"type": "text", "text": "Choose a plan"}))
-    heard(line, 2, UnknownEvent("HologramEvent", None))
+    heard(line, 0, RichEvent({"type": "text", "text": "Choose a plan"}))
+    heard(line, 1, UnknownEvent("HologramEvent", None))
     await line.reader.absorb()
     rows = [json.loads(row.payload)["text"] for row in await agents_rows(line)]
-    assert "the broken router" in rows[0]
-    assert "Choose a plan" in rows[1]
-    assert len(rows) == 3
+    assert "Choose a plan" in rows[0]
+    assert len(rows) == 2
+
+
+async def test_a_file_is_a_row_of_its_own_and_what_is_too_long_of_its_caption_follows(
+    line: Line,
+) -> None:
+    heard(line, 0, FileEvent("the broken router", "/x.jpg", "JPEG"))
+    heard(line, 1, FileEvent("word " * 3_000, "/y.jpg", "JPEG"))
+    heard(line, 2, FileEvent(" ", "/z.jpg", "JPEG"))
+    await line.reader.absorb()
+    rows = [row for row in await line.bench.outbox(line.row) if row.kind in ("file", "agent")]
+    assert [row.kind for row in rows if row.sequence == 0] == ["file"]
+    first = json.loads(rows[0].payload)
+    assert (first["path"], first["caption"]) == ("/x.jpg", "the broken router")
+    assert first["username"] == "Agent"
+    long = [row for row in rows if row.sequence == 1]
+    assert [row.kind for row in long] == ["file", *["agent"] * (len(long) - 1)]
+    assert [row.part for row in long] == list(range(len(long)))
+    assert len(long) > 1
+    assert json.loads(rows[-1].payload)["text"] == ""
 
 
 async def test_typing_and_receipts_show_nothing_and_receipts_take_a_number(line: Line) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from bridge.app import bound_port, running
+from bridge.backoff import Backoff
 from bridge.config import load
 from bridge.relay.posting import hold
 from bridge.slack.receiver.ingress import PATH
@@ -43,6 +44,13 @@ async def impatient(database_url: str, encryption_key: str) -> AsyncIterator[Wor
         async with running(load(world.env), stop=asyncio.Event()) as runner:
             world.slack.events_url = f"http://127.0.0.1:{bound_port(runner)}{PATH}"
             yield world
+
+
+class Never(Backoff):
+    """No try comes by itself."""
+
+    def next(self, least: float | None = None) -> float:
+        return 1e6
 
 
 def down(thread: Thread) -> list[str]:
@@ -171,6 +179,66 @@ async def test_an_archived_channel_comes_back(world: World) -> None:
     assert conversation.state == "OPEN"
 
 
+@pytest.mark.parametrize("how", ["archived", "removed"])
+@sqlite_only
+async def test_whoever_has_an_open_conversation_hears_that_its_channel_is_closed(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Also if nobody says anything; and it goes on as soon as it can, without another try."""
+    thread, conversation = await world.talking()
+    if how == "archived":
+        await world.slack.archive(CHANNEL)
+    else:
+        await world.slack.remove(CHANNEL)
+    [words] = await world.until(lambda: direct_messages(world), 20)
+    assert ("is_archived" if how == "archived" else "/invite") in words
+    await asyncio.sleep(0)
+    await world.liveperson.say(conversation.id, "down 0")
+    if how == "archived":
+        await world.slack.unarchive(CHANNEL)
+    else:
+        await world.slack.invite(CHANNEL)
+    await thread.shows("and is open again" if how == "archived" else "and is back")
+    await thread.shows("down 0")
+    assert len(direct_messages(world)) == 1
+
+
+@pytest.mark.parametrize("how", ["archived", "removed"])
+@sqlite_only
+async def test_what_waits_is_posted_when_the_channel_opens_and_not_when_its_time_comes(
+    world: World, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(hold, "Backoff", Never)
+    thread, conversation = await world.talking()
+    if how == "archived":
+        await world.slack.archive(CHANNEL)
+    else:
+        await world.slack.remove(CHANNEL)
+    await world.liveperson.say(conversation.id, "down 0")
+    await world.until(lambda: direct_messages(world), 20)
+    if how == "archived":
+        await world.slack.unarchive(CHANNEL)
+    else:
+        await world.slack.invite(CHANNEL)
+    await thread.shows("down 0")
+
+
+@pytest.mark.parametrize("how", ["renamed", "made private"])
+@sqlite_only
+async def test_a_channel_that_is_renamed_or_made_private_goes_on(world: World, how: str) -> None:
+    thread, conversation = await world.talking()
+    place = world.slack.workspace.channel(CHANNEL)
+    if how == "renamed":
+        place.name = "another-name"
+    else:
+        place.kind = "group"
+    await thread.say("up 0")
+    await world.until(lambda: said(world, conversation) == ["up 0"])
+    await world.liveperson.say(conversation.id, "down 0")
+    await thread.shows("down 0")
+    assert direct_messages(world) == []
+
+
 @sqlite_only
 async def test_one_refusal_is_not_worth_a_word(
     world: World, monkeypatch: pytest.MonkeyPatch
@@ -221,6 +289,7 @@ async def test_what_never_works_again_ends_the_conversation_after_a_while(
         await impatient.liveperson.back_to_queue(conversation.id)
         await thread.shows("Waiting for another agent")
         await thread.card_shows("Waiting for an agent")
+        impatient.slack.faults.lose_events()  # else it ends at once
         await impatient.slack.delete(CHANNEL, thread.ts)
         await impatient.liveperson.accept(conversation.id)
         await impatient.until(lambda: told(thread, "joined") == 2)

@@ -148,10 +148,11 @@ async def test_a_survey_and_the_question_never_come_both(world: World) -> None:
     world.liveperson.accounts[ACCOUNT].survey = True
     thread, conversation = await world.talking()
     await thread.say("hello")
+    await world.until(lambda: any(e.text == "hello" for e in conversation.main.events))
     await world.liveperson.close(conversation.id)
-    await thread.shows("A short survey follows")
+    await thread.shows("How would you rate your overall experience?")
     await thread.say("skip")
-    await thread.shows("ended the conversation")
+    await thread.shows("The survey is complete")
     await thread.say("is that all?")
     await thread.shows("has ended")  # posted after what belongs to the end
     assert not any(ASKED in text for text in thread.texts)

@@ -56,5 +56,9 @@ def watched_by(bench: Bench, row: SessionRow) -> Watched:
     agents = Agents.of(row, bench.deps)
     reader = Reader(record, bench.deps, delivery, agents)
     account = bench.deps.settings.account(row.account)
-    conversation = Conversation(record, reader, delivery, agents, account)
+
+    async def introduce(connection: Connection) -> None:
+        """Nobody looks at the profile here."""
+
+    conversation = Conversation(record, reader, delivery, agents, account, introduce=introduce)
     return Watched(bench, row, reader, delivery, conversation)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import pytest
 
 from bridge.ids import MessageTs
-from bridge.liveperson.events import AcceptStatusEvent, Event, TextEvent
+from bridge.liveperson.events import AcceptStatusEvent, Event, FileEvent, TextEvent
 from bridge.relay.shared.items import (
     KINDS,
     Answer,
     Close,
+    Edit,
+    File,
     Item,
     Note,
     Press,
     Rating,
+    Retry,
     Text,
     Unknown,
     Urgency,
+    Withdrawal,
     Word,
     packed,
     text_items,
@@ -27,7 +31,16 @@ PRESS = Press(3, "d", '[{"type":"Answer"}]')
 ANSWER = Answer("Yes", "Yes", metadata='[{"type":"Answer"}]', on=MessageTs("1.0"))
 TEXTS = [Text("hi <@U1>"), Text("hi <@U1>", "hi Ana"), Text("", "part")]
 RATINGS = [Rating(5, True, at=7), Rating(3, final=False, at=7), Rating(tried=True)]
-ITEMS = [*TEXTS, PRESS, ANSWER, Close(), Urgency("URGENT"), *RATINGS, Note(), Word()]
+PUT = File("F1", "a.png", "/v1/x/8a.PNG", "PNG", "Ana: a.png", "data:image/jpeg;base64,")
+LINK = File("F2", "plan", text="plan: https://docs.example/1")
+FILES = [File("F1", "a.png"), PUT, LINK]
+EDITS = [
+    Edit("hi", of=MessageTs("1.0")),
+    Withdrawal(of=MessageTs("1.0")),
+    Retry("hi", of=MessageTs("1.0")),
+]
+SENT = [*TEXTS, PRESS, ANSWER, *FILES, *EDITS]
+ITEMS = [*SENT, Close(), Urgency("URGENT"), *RATINGS, Note(), Word()]
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=repr)
@@ -82,6 +95,31 @@ def test_a_press_is_recognised_by_its_card_alone() -> None:
     for event in (*others, TextEvent("text/plain", "Yes")):
         assert not PRESS.may_be(event)
         assert not PRESS.looks_like(event)
+
+
+def test_a_file_is_ready_once_it_is_in_the_storage_or_a_link() -> None:
+    assert [item.ready for item in (File("F1", "a.png"), PUT, LINK)] == [False, True, True]
+
+
+def test_a_file_is_recognised_by_its_place_in_the_storage() -> None:
+    same = FileEvent("whatever", "/v1/x/8a.PNG", "PNG")
+    bare = FileEvent("", "v1/x/8a.PNG", "PNG")
+    moved = FileEvent("", "/v2/elsewhere/8a.PNG", "PNG")
+    other = FileEvent("Ana: a.png", "/v1/x/9b.PNG", "PNG")
+    text = TextEvent("text/plain", "Ana: a.png")
+    events: tuple[Event, ...] = (same, bare, moved, other, text)
+    assert [PUT.may_be(event) for event in events] == [True, True, True, True, False]
+    assert [PUT.equals(event) for event in events] == [True, True, False, False, False]
+    assert [PUT.looks_like(event) for event in events] == [True, True, True, False, False]
+
+
+def test_a_file_that_lies_elsewhere_is_recognised_by_its_link() -> None:
+    same = TextEvent("text/plain", "plan: https://docs.example/1")
+    other = TextEvent("text/plain", "plan: https://docs.example/2")
+    file = FileEvent("", "/v1/x/8a.PNG", "PNG")
+    events: tuple[Event, ...] = (same, other, file)
+    assert [LINK.equals(event) for event in events] == [True, False, False]
+    assert [LINK.may_be(event) for event in events] == [True, True, False]
 
 
 def test_an_answer_keeps_what_goes_along_in_every_part() -> None:

@@ -125,7 +125,9 @@ async def test_an_agent_leads_a_conversation_from_ring_to_close(sandbox: LivePer
         await on_duty(maria, old_id)
         mine = {"agentIds": [old_id], "convState": ["OPEN"]}
         await maria.ask(".ams.aam.SubscribeExConversations", mine)
-        await ana.ask("userprofile.SetUserProfile", {"firstName": "Ana"})
+        sdes = [{"type": "personal", "personal": {"firstname": "Ana"}}, {"type": "other"}]
+        told = {"firstName": "Ana", "authenticatedData": {"lp_sdes": sdes}}
+        await ana.ask("userprofile.SetUserProfile", told)
         dialog = await ana.converse()
         await ana.publish(dialog, "hello")
         conversation, ring, state = await ringing(maria)
@@ -149,6 +151,7 @@ async def test_an_agent_leads_a_conversation_from_ring_to_close(sandbox: LivePer
         profile = await maria.ask(".ams.userprofile.GetUserProfile", consumer_id)
         assert profile["type"] == ".ams.userprofile.GetUserProfile$Response"
         assert profile["body"]["firstName"] == "Ana"
+        assert profile["body"]["authenticatedData"]["lp_sdes"] == sdes[:1]
 
         note = {
             "dialogId": dialog,

@@ -25,6 +25,7 @@ async def test_csds_names_the_address_that_was_asked(sandbox: LivePersonSandbox)
         "asyncMessagingEnt": address,
         "acCdnDomain": address,
         "agentVep": address,
+        "swift": address,
     }
     _, one = await call(
         sandbox, f"/api/account/{TELECOM}/service/accdndomain/baseURI.json?version=1.0", None, "GET"

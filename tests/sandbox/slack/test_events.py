@@ -115,6 +115,46 @@ async def test_a_deleted_root_leaves_a_tombstone_that_can_be_replied_to(
     assert [m["text"] for m in slack.thread("C0SUPPORT", root)[1:]] == ["reply", "still here"]
 
 
+async def test_a_tombstone_goes_with_its_last_reply(
+    slack: SlackSandbox, app: App, client: AsyncWebClient
+) -> None:
+    root = await slack.say("U0ANA", "C0SUPPORT", "root")
+    reply = await slack.say("U0ANA", "C0SUPPORT", "reply", root)
+    await slack.delete("C0SUPPORT", root)
+    await slack.delete("C0SUPPORT", reply)
+    events = [(await app.next()).event for _ in range(5)]
+    gone = next(each for each in events if each.get("deleted_ts") == root)
+    assert gone["previous_message"]["subtype"] == "tombstone"
+    slack.workspace.manners.vanished_threads_take_posts = True
+    answer = await client.chat_postMessage(channel="C0SUPPORT", text="lost", thread_ts=root)
+    assert "thread_ts" not in answer["message"]
+
+
+async def test_a_preview_is_told_as_a_change_that_nobody_has_made(
+    slack: SlackSandbox, app: App
+) -> None:
+    ts = await slack.say("U0ANA", "C0SUPPORT", "see <https://example.com>")
+    await app.next()
+    slack.workspace.manners.edited_in_seconds = True
+    for tells_previous in (True, False):
+        slack.workspace.manners.tells_previous = tells_previous
+        await slack.unfurl("C0SUPPORT", ts)
+        told = (await app.next()).event
+        assert told["subtype"] == "message_changed"
+        assert "edited" not in told["message"]
+        assert ("previous_message" in told) is tells_previous
+    await slack.edit("U0ANA", "C0SUPPORT", ts, "never mind")
+    assert (await app.next()).event["message"]["edited"]["ts"].endswith(".000000")
+
+
+async def test_one_gesture_can_come_as_two_messages(slack: SlackSandbox, app: App) -> None:
+    for _ in range(2):
+        await slack.say("U0ANA", "C0SUPPORT", "hello", gesture="one")
+    one, other = [(await app.next()).event for _ in range(2)]
+    assert one["client_msg_id"] == other["client_msg_id"] == "one"
+    assert one["ts"] != other["ts"]
+
+
 async def test_files_come_as_a_file_share(slack: SlackSandbox, app: App) -> None:
     await slack.say("U0ANA", "C0SUPPORT", "", files=["bill.pdf"])
     event = (await app.next()).event

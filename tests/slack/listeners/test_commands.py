@@ -8,8 +8,9 @@ import pytest
 
 from bridge.ids import ChannelId, MessageTs, SessionId, UserId
 from bridge.slack.app import COMMAND_FAILED
-from bridge.slack.port import Refused, Service, SessionSummary
+from bridge.slack.port import Connecting, Refused, Service, SessionSummary
 from bridge.state import State
+from lp_sandbox.slack.model import Channel
 from lp_sandbox.slack.server import SlackSandbox
 from tests.slack.support import Poster, Relay
 
@@ -36,7 +37,7 @@ async def test_connect_is_handed_over_and_answered(slack: SlackSandbox, relay: R
 @pytest.mark.usefixtures("front")
 async def test_a_refusal_to_connect_says_why(slack: SlackSandbox, relay: Relay) -> None:
     relay.answer(Service.connect)(Refused("Which account? Type `/lp connect 12345678`."))
-    result = await slack.command("U0ANA", "C0SUPPORT", "connect")
+    result = await slack.command("U0ANA", "C0SUPPORT", "connect :tada:")
     assert result.response is not None
     assert "Which account?" in result.response["text"]
     assert result.response["response_type"] == "ephemeral"
@@ -67,13 +68,63 @@ async def test_accounts_and_help_are_answered(slack: SlackSandbox) -> None:
     accounts = await slack.command("U0ANA", "C0SUPPORT", "Accounts")
     assert accounts.response is not None
     assert "Sandbox Telecom" in accounts.response["text"]
-    answers = [
-        (await slack.command("U0ANA", "C0SUPPORT", text)).response
-        for text in ("help", "", "what?", "12345678")
-    ]
+    answers = [(await slack.command("U0ANA", "C0SUPPORT", text)).response for text in ("help", "")]
     assert answers[0] is not None
     assert "/lp connect" in answers[0]["text"]
     assert all(answer == answers[0] for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"), [("what? now", "what?"), ("12345678", "12345678"), ("*b*`", "b")]
+)
+@pytest.mark.usefixtures("front")
+async def test_an_unknown_word_is_called_unknown_before_the_help(
+    slack: SlackSandbox, typed: str, word: str
+) -> None:
+    response = (await slack.command("U0ANA", "C0SUPPORT", typed)).response
+    assert response is not None
+    assert response["text"].startswith(f"`{word}` is not something that `/lp` understands")
+    assert word in json.dumps(response["blocks"][0])
+    assert "/lp connect" in json.dumps(response["blocks"])
+
+
+@pytest.mark.usefixtures("front")
+async def test_the_first_message_is_handed_over_as_typed_and_shown(
+    slack: SlackSandbox, relay: Relay
+) -> None:
+    relay.answer(Service.connect)(Connecting(SessionId("s1"), "Acme", "My order < 5 is late"))
+    result = await slack.command("U0ANA", "C0SUPPORT", "connect acme My order &lt; 5 is *late*")
+    [command] = relay.commands
+    assert (command.target, command.first) == ("acme", "My order &lt; 5 is *late*")
+    assert command.readings[-1] == ("acme My", "order &lt; 5 is *late*")
+    assert "My order &lt; 5 is late" in json.dumps(result.response)
+
+
+@pytest.mark.usefixtures("front")
+async def test_where_the_bridge_cannot_be_one_answer_says_what_to_type(
+    slack: SlackSandbox, relay: Relay
+) -> None:
+    result = await slack.command("U0ANA", "C0NOBOT", "connect 12345678")
+    assert result.response is not None
+    assert "`/invite @LP Bridge`" in result.response["text"]
+    slack.workspace.channels["D0BOTH"] = Channel("D0BOTH", "ben", "im", {"U0ANA", "U0BEN"})
+    result = await slack.command("U0ANA", "D0BOTH", "connect 12345678")
+    assert result.response is not None
+    assert "cannot take part" in result.response["text"]
+    assert relay.commands == []
+    for channel in ("D0ANA", "G0PRIVATE"):
+        await slack.command("U0ANA", channel, "connect 12345678")
+    assert [command.channel for command in relay.commands] == ["D0ANA", "G0PRIVATE"]
+
+
+@pytest.mark.parametrize("fault", ["server_error", "timeout", "rate_limit"])
+@pytest.mark.usefixtures("front")
+async def test_if_slack_does_not_tell_who_is_there_it_is_tried(
+    slack: SlackSandbox, relay: Relay, fault: str
+) -> None:
+    slack.faults.apply(fault, method="conversations.info")
+    await slack.command("U0ANA", "C0NOBOT", "connect 12345678")
+    assert len(relay.commands) == 1
 
 
 @pytest.mark.usefixtures("front")

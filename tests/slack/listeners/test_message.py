@@ -45,7 +45,7 @@ def test_files_are_named() -> None:
     files = [{"name": "a.png"}, {"title": "Plan"}, {"id": "F1"}, "what"]
     message = thread_message(event(subtype="file_share", files=files, text=None), TEAM)
     assert message is not None
-    assert message.files == ("a.png", "Plan", "a file")
+    assert [file.name for file in message.files] == ["a.png", "Plan", "a file"]
     assert message.text == ""
 
 
@@ -121,7 +121,7 @@ async def test_a_reply_arrives_once_committed(slack: SlackSandbox, relay: Relay)
         ("C0SUPPORT", shared),
     ]
     assert (first.user, first.team) == ("U0BEN", "T0SANDBOX")
-    assert second.files == ("plan.pdf",)
+    assert [file.name for file in second.files] == ["plan.pdf"]
 
 
 async def test_nothing_is_acknowledged_before_the_commit(front: Poster, relay: Relay) -> None:

@@ -40,7 +40,6 @@ def test_an_account_is_found_however_it_was_pasted(typed: str) -> None:
         ("connect    ", ""),
         ("connect `` ", ""),
         ("connect telecom", "telecom"),
-        ("connect Telecom Support", "Telecom Support"),
         ("connect r&amp;d", "r&d"),
         ("connect <#C0SUPPORT|support>", "support"),
         ("connect <mailto:a@b.example|a@b.example>", "a@b.example"),
@@ -72,6 +71,36 @@ def test_only_the_target_is_passed_on(typed: str, target: str) -> None:
 )
 def test_anything_else_is_help(typed: str, verb: str) -> None:
     assert parse(typed).verb == verb
+
+
+@pytest.mark.parametrize(
+    ("typed", "target", "first", "readings"),
+    [
+        ("connect acme hello", "acme", "hello", (("acme hello", ""),)),
+        (
+            "connect `acme`  My *order*\nis <https://a.example|late>",
+            "acme",
+            "My *order*\nis <https://a.example|late>",
+            (
+                ("acme My order is late", ""),
+                ("acme My order is", "<https://a.example|late>"),
+                ("acme My order", "is <https://a.example|late>"),
+                ("acme My", "*order*\nis <https://a.example|late>"),
+            ),
+        ),
+        ("connect “Big Bank”", "Big", "Bank”", (("Big Bank", ""),)),
+        ("connect a b c d e f g h", "a", "b c d e f g h", ...),
+    ],
+)
+def test_the_first_message_follows_the_target(
+    typed: str, target: str, first: str, readings: object
+) -> None:
+    found = parse(typed)
+    assert (found.target, found.first) == (target, first)
+    if readings is ...:
+        assert [len(name.split()) for name, _ in found.readings] == [6, 5, 4, 3, 2]
+    else:
+        assert found.readings == readings
 
 
 @given(st.text())

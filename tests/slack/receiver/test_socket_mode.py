@@ -332,3 +332,33 @@ async def test_frames_that_make_no_sense_change_nothing(
     assert relay.texts == ["hello"]
     assert odd.acknowledged.empty()
     assert odd.connections == 1
+
+
+@pytest.mark.parametrize("while_running", [False, True])
+async def test_socket_mode_that_is_switched_off_is_told_and_waited_for(
+    slack: SlackSandbox,
+    dispatch: Dispatch,
+    api: WebApi,
+    monkeypatch: pytest.MonkeyPatch,
+    while_running: bool,
+) -> None:
+    monkeypatch.setattr(socket_mode_module, "REFUSED_WAIT", 0.1)
+    client = SocketMode(dispatch, app_token=slack.app_token, api=api, first_wait=0.02, grace=0.1)
+    slack.sockets.switched_off = not while_running
+    with capture_logs() as logs:
+        client.start()
+        if while_running:
+            await hello(client)
+            assert client.trouble is None
+            slack.sockets.switched_off = True
+            slack.faults.disconnect("link_disabled")
+        async with asyncio.timeout(10):
+            while "switched off" not in (client.trouble or ""):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        slack.sockets.switched_off = False
+        await hello(client)
+    assert client.trouble is None
+    told = [entry for entry in logs if entry["event"] == "socket_mode_not_connected"]
+    assert told[0]["reason"] == "link_disabled"
+    assert "Switch it on" in told[0]["remedy"]
+    await client.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -108,7 +110,7 @@ def test_the_list_leads_to_the_threads() -> None:
     link = next(leaf for leaf in leaves(message.blocks) if leaf["type"] == "link")
     assert link["url"] == "https://sandbox.slack.com/archives/C0SUPPORT/p1700000000000100"
     assert link["text"] == "Bank"
-    assert message.text == "1 conversation: Bank with Maria (active)"
+    assert message.text == "Your open conversations (1): Bank with Maria (active)."
     assert thread_url("https://sandbox.slack.com/", ChannelId("C1"), None) is None
 
 
@@ -116,14 +118,29 @@ def test_the_list_without_addresses_names_the_channel() -> None:
     message = sessions_list([session(agent=None)])
     check(message)
     assert {"type": "channel", "channel_id": "C0SUPPORT"} in list(leaves(message.blocks))
-    assert message.text == "1 conversation: Bank (active)"
+    assert message.text == "Your open conversations (1): Bank (active)."
 
 
 def test_a_long_list_is_cut_short_and_says_so() -> None:
     message = sessions_list([session(n) for n in range(40)], workspace_url="https://x.slack.com/")
     check(message)
-    assert message.text.startswith("40 conversations: ")
+    assert message.text.startswith("Your open conversations (40): ")
     assert message.blocks[-1]["elements"][0]["text"] == "And 25 more."
+
+
+def test_the_list_tells_a_persons_own_from_the_channels() -> None:
+    mine = [session(n) for n in range(30)]
+    others = [replace(session(n), opener=UserId("U0BEN")) for n in range(100, 130)]
+    message = sessions_list([*mine, *others], user=UserId("U0ANA"), workspace_url="https://x.com/")
+    check(message)
+    headers = [each["text"]["text"] for each in message.blocks if each["type"] == "header"]
+    assert headers == ["Your open conversations", "Others in this channel"]
+    more = [each["elements"][0]["text"] for each in message.blocks if each["type"] == "context"]
+    assert more == ["And 20 more.", "And 25 more."]
+    message = sessions_list(others[:1], user=UserId("U0ANA"))
+    check(message)
+    assert "You have no open conversations" in str(message.blocks[0])
+    assert message.text == "Others in this channel (1): Bank with Maria (active)."
 
 
 def test_an_empty_list_says_how_to_start() -> None:

@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -13,6 +14,7 @@ from bridge.ids import MessageTs, TeamId
 from bridge.slack.app import build_bolt_app
 from bridge.slack.port import Service
 from bridge.slack.receiver.dispatch import bolt_dispatch
+from bridge.slack.receiver.shapes import Origin, places_of
 from bridge.slack.web.api import WebApi
 from bridge.slack.web.client import SlackClient
 from bridge.slack.web.directory import Directory
@@ -217,6 +219,50 @@ async def test_an_organizations_install_names_the_workspace_in_the_envelope(
     moved = {"type": "channel_id_changed", "old_channel_id": "C1", "new_channel_id": "C2"}
     assert (await front.json(envelope | {"event": moved}))[0] == 200
     assert relay.asked(Service.channel_moved) == [(OTHER, "C1", "C2")]
+
+
+STRANGER = {"enterprise_id": None, "team_id": "T0STRANGE", "is_enterprise_install": False}
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"authorizations": [STRANGER, {**STRANGER, "team_id": TEAM}], "team_id": "T0STRANGE"},
+        {"authorizations": [STRANGER], "team_id": TEAM},
+        {"authorizations": [STRANGER], "team_id": "T0STRANGE", "context_team_id": TEAM},
+        {"authorizations": [], "team_id": "T0STRANGE", "context_team_id": TEAM},
+        {"team_id": TEAM},
+    ],
+    ids=["second", "envelope", "context", "context alone", "no authorization"],
+)
+async def test_slack_need_not_name_our_workspace_first(
+    client: SlackClient, relay: Relay, front: Poster, named: dict[str, Any]
+) -> None:
+    """It names one installation that may see an event, and does not promise which."""
+    await client.workspaces.start()
+    envelope = {**event(), **named}
+    if "authorizations" not in named:
+        del envelope["authorizations"]
+    assert (await front.json(envelope))[0] == 200
+    assert [each.team for each in relay.messages] == [TEAM]
+    moved = {"type": "channel_id_changed", "old_channel_id": "C1", "new_channel_id": "C2"}
+    assert (await front.json(envelope | {"event": moved}))[0] == 200
+    assert relay.asked(Service.channel_moved) == [(TEAM, "C1", "C2")]
+
+
+async def test_another_companys_organization_is_not_taken_for_ours() -> None:
+    ours = {"enterprise_id": "E1", "team_id": None, "is_enterprise_install": True}
+    origin = msgspec.convert(
+        {
+            "authorizations": [ours],
+            "team_id": "T0THEIRS",
+            "enterprise_id": "E2",
+            "context_team_id": "T0OURS",
+            "context_enterprise_id": "E1",
+        },
+        Origin,
+    )
+    assert places_of(origin) == [("T0OURS", "E1"), ("T0THEIRS", None)]
 
 
 async def test_commands_of_both_workspaces_are_taken(

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
-from bridge.slack.listeners.actions import again, card, end, rate, unknown, urgency
+from bridge.slack.listeners.actions import (
+    again,
+    card,
+    end,
+    end_own,
+    new,
+    rate,
+    retry,
+    unknown,
+    urgency,
+)
 from bridge.slack.port import Service
 
 
@@ -15,4 +25,7 @@ def register(app: AsyncApp, service: Service) -> None:
     urgency.register(app, service)
     again.register(app, service)
     card.register(app, service)
+    retry.register(app, service)
+    end_own.register(app, service)
+    new.register(app, service)
     unknown.register(app, service)

@@ -10,7 +10,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bridge.slack.listeners import answers
 from bridge.slack.listeners.clicks import click_of
-from bridge.slack.port import ConnectCommand, Refused, Service
+from bridge.slack.port import ConnectCommand, Service
 from bridge.slack.receiver.requests import Body
 from bridge.slack.views.blocks import AGAIN
 
@@ -35,9 +35,8 @@ def register(app: AsyncApp, service: Service) -> None:
                 pressed=pressed,
             )
         )
-        answer = (
-            answers.refused(outcome) if isinstance(outcome, Refused) else answers.opening(outcome)
-        )
+        us = context.authorize_result
+        answer = answers.connected(outcome, us.url if us is not None else None)
         await answers.whisper(context["slack"].api, body, answer)
         await ack()
 

@@ -10,12 +10,13 @@ from slack_bolt.context.async_context import AsyncBoltContext
 
 from bridge.content.rendered import Rendered
 from bridge.ids import ChannelId, TeamId, UserId
-from bridge.slack.listeners import answers
+from bridge.slack.listeners import answers, places, starts
 from bridge.slack.listeners.commands.parsing import parse
 from bridge.slack.port import ConnectCommand, Refused, Service
 from bridge.slack.views.accounts_list import accounts_list
 from bridge.slack.views.help import help_text
 from bridge.slack.views.sessions_list import sessions_list
+from bridge.slack.web.client import SlackClient
 
 COMMAND = "/lp"
 
@@ -28,8 +29,15 @@ def register(app: AsyncApp, service: Service) -> None:
     ) -> None:
         us = context.authorize_result
         answer = await answer_command(
-            service, command, TeamId(context.team_id or ""), us.url if us is not None else None
+            service,
+            context["slack"],
+            command,
+            TeamId(context.team_id or ""),
+            us.url if us is not None else None,
         )
+        if answer is None:
+            await ack()
+            return
         await ack(
             text=answer.text,
             blocks=answer.blocks,
@@ -42,16 +50,26 @@ def register(app: AsyncApp, service: Service) -> None:
 
 
 async def answer_command(
-    service: Service, command: dict[str, Any], team: TeamId, workspace_url: str | None = None
-) -> Rendered:
-    """Do what the command says and return what to tell the person.
+    service: Service,
+    client: SlackClient,
+    command: dict[str, Any],
+    team: TeamId,
+    workspace_url: str | None = None,
+) -> Rendered | None:
+    """Do what the command says and return what to tell the person; None: a dialog has opened.
 
     `command` is Slack's form; `workspace_url` (auth.test's `url`) makes links to threads.
     """
     words = parse(str(command.get("text") or ""))
     channel = ChannelId(str(command["channel_id"]))
     user = UserId(str(command["user_id"]))
+    name = command.get("channel_name")
+    if words.verb == "connect" and not words.target:
+        trigger, origin = str(command["trigger_id"]), starts.Origin(channel)
+        return await starts.open_dialog(service, client, team, trigger, origin, channel_name=name)
     if words.verb == "connect":
+        if (reason := await places.why_not(client, team, channel, user)) is not None:
+            return answers.refused(Refused(reason))
         outcome = await service.connect(
             ConnectCommand(
                 team=team,
@@ -60,15 +78,16 @@ async def answer_command(
                 target=words.target,
                 request_key=str(command["trigger_id"]),
                 response_url=command.get("response_url"),
-                channel_name=command.get("channel_name"),
+                channel_name=name,
+                first=words.first,
+                readings=words.readings,
             )
         )
-        return (
-            answers.refused(outcome) if isinstance(outcome, Refused) else answers.opening(outcome)
-        )
+        return answers.connected(outcome, workspace_url)
     if words.verb == "list":
-        return sessions_list(await service.sessions(team, user), workspace_url=workspace_url)
+        listed = await service.sessions(team, user, channel)
+        return sessions_list(listed, user=user, workspace_url=workspace_url)
     if words.verb == "accounts":
-        found = service.accounts(channel, command.get("channel_name"))
+        found = service.accounts(channel, name)
         return accounts_list(found.named, any_account=found.others)
-    return help_text()
+    return help_text(words.unknown)

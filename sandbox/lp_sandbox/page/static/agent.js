@@ -1,5 +1,5 @@
 // Right: what an agent of the brand sees and does.
-import { $, avatar, clock, composer, h, reconcile, stickToEnd } from "./dom.js";
+import { $, avatar, clock, composer, fileNode, filePicker, h, reconcile, stickToEnd } from "./dom.js";
 import { item, itemsUnder, post } from "./stream.js";
 
 let chosen = null;
@@ -54,6 +54,7 @@ function eventNode(event) {
         h("time", {}, clock(event.at)),
         event.sequence === null ? null
           : h("small", { class: "sequence", title: "The dialog’s sequence number" }, `#${event.sequence}`)),
+      event.file ? h("div", { class: "files" }, fileNode(event.file)) : null,
       h("div", { class: "text" }, event.text),
       event.mark ? h("small", { class: "mark", title: `The other side has ${event.mark === "read" ? "read" : "got"} it` },
         event.mark === "read" ? "✓✓ read" : "✓ delivered") : null,
@@ -176,6 +177,7 @@ function showTyping(box) {
 export function start() {
   composer($("agent-form"), $("agent-composer"), (text) => act("say", { text }));
   showTyping($("agent-composer"));
+  $("agent-form").prepend(filePicker("Send a file as the agent", (file) => act("file", file)));
   $("agent-select").addEventListener("change", (event) => {
     agent = event.target.value;
     draw();

@@ -92,6 +92,27 @@ export function composer(form, textarea, send) {
   return { grow };
 }
 
+// A file that somebody has sent: a picture, or a link to save it.
+export function fileNode(file) {
+  if (!file.url) return h("span", {}, file.name);
+  return h("a", { class: "file", href: file.url, target: "_blank", rel: "noopener" },
+    file.picture ? h("img", { src: file.url, alt: file.name }) : `📎 ${file.name}`);
+}
+
+// A button that lets somebody choose a file, and hands it on as { name, data } (base64).
+export function filePicker(label, send) {
+  const input = h("input", { type: "file", class: "visually-hidden", "aria-label": label });
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    if (!file) return;
+    const reader = new FileReader();
+    reader.onload = () => send({ name: file.name, data: reader.result.split(",")[1] || "" });
+    reader.readAsDataURL(file);
+    input.value = "";
+  });
+  return h("label", { class: "file-picker", title: label }, input, h("span", { "aria-hidden": "true" }, "📎"));
+}
+
 export const clock = (seconds) =>
   new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 

@@ -1,5 +1,5 @@
 // Left: a channel and its thread, as Slack shows them.
-import { $, avatar, clock, composer, h, reconcile, stickToEnd } from "./dom.js";
+import { $, avatar, clock, composer, fileNode, filePicker, h, reconcile, stickToEnd } from "./dom.js";
 import { body } from "./blocks.js";
 import { botName, emojiNode, userName } from "./mrkdwn.js";
 import { item, itemsUnder, post } from "./stream.js";
@@ -67,7 +67,7 @@ function messageNode({ message, replies, inThread }) {
     message.ephemeral ? h("div", { class: "only-you" }, "Only visible to you") : null,
     body(message, (element, button) => click(message, element, button), choicesOf(message)),
     message.files.length
-      ? h("div", { class: "files" }, message.files.map((file) => h("span", {}, file))) : null,
+      ? h("div", { class: "files" }, message.files.map(fileNode)) : null,
     reactions(message),
     replies && !inThread ? h("button", {
       type: "button", class: "open-thread", dataset: { focus: "thread", thread: message.ts },
@@ -182,9 +182,19 @@ async function send(text, thread_ts) {
   return !answer.error;
 }
 
+// A file goes at once, with whatever has been typed.
+async function attach(file) {
+  const box = $("thread-composer");
+  const text = box.value;
+  box.value = "";
+  const answer = await post("api/slack/say", { user, channel, text, thread_ts: thread, ...file });
+  $("thread-error").textContent = answer.error ?? "";
+}
+
 export function start() {
   const box = composer($("channel-form"), $("composer"), (text) => send(text, null));
   composer($("thread-form"), $("thread-composer"), (text) => send(text, thread));
+  $("thread-form").prepend(filePicker("Attach a file to a reply", attach));
   $("composer").value = `/lp connect ${item("meta")?.account ?? "12345678"}`;
   box.grow();
   $("composer").focus();

@@ -11,9 +11,20 @@ from lp_sandbox.slack.web_api import (
     chat,
     conversations,
     facts,
+    files,
     reactions,
     views,
 )
 from lp_sandbox.slack.web_api.call import METHODS
 
-__all__ = ["METHODS", "apps", "assistant", "chat", "conversations", "facts", "reactions", "views"]
+__all__ = [
+    "METHODS",
+    "apps",
+    "assistant",
+    "chat",
+    "conversations",
+    "facts",
+    "files",
+    "reactions",
+    "views",
+]

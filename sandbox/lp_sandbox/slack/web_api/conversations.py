@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from lp_sandbox.slack.model import Message, Refusal
+from lp_sandbox.slack.model import Channel, Message, Refusal
 from lp_sandbox.slack.web_api.call import Call, method
 
 T = TypeVar("T")
@@ -51,6 +52,27 @@ def members(call: Call) -> dict[str, Any]:
     channel = call.channel(reading="facts")
     page, cursor = _page(call, sorted(channel.members), default=100, most=1_000)
     return {"members": page, "response_metadata": {"next_cursor": cursor}}
+
+
+@method("conversations.open", scope="im:write")
+def open_conversation(call: Call) -> dict[str, Any]:
+    """Open the direct message with one person. Those with several are not modelled."""
+    users = [each.strip() for each in call.required("users", "users_list_not_supplied").split(",")]
+    if len(users) != 1:
+        raise Refusal("method_not_supported_for_channel_type")
+    workspace = call.workspace
+    if (person := workspace.users.get(users[0])) is None:
+        raise Refusal("user_not_found")
+    if person.is_bot:
+        raise Refusal("cannot_dm_bot")
+    pair = {person.id, workspace.app.user_id}
+    known = [each for each in workspace.channels.values() if each.kind == "im"]
+    found = next((each for each in known if each.members == pair), None)
+    if found is None:
+        found = Channel(f"D{secrets.token_hex(5).upper()}", person.name, "im", pair)
+        workspace.channels[found.id] = found
+        return {"channel": {"id": found.id}}
+    return {"no_op": True, "already_open": True, "channel": {"id": found.id}}
 
 
 def _between(call: Call, messages: list[Message]) -> list[Message]:

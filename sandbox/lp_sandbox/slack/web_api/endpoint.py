@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from lp_sandbox.slack.model import Refusal
+from lp_sandbox.slack.oauth import Tokens
 from lp_sandbox.slack.spoiling import Spoiling
 from lp_sandbox.slack.web_api import METHODS
 from lp_sandbox.slack.web_api.call import Call, Method, read_arguments
@@ -26,14 +27,15 @@ class WebApi:
         wire: Wire,
         spoiling: Spoiling,
         *,
-        bot_token: str,
+        tokens: Tokens,
         app_token: str,
         open_socket: Callable[[], str],
     ) -> None:
         self._workspace = workspace
         self._wire = wire
         self._spoiling = spoiling
-        self._tokens = {"bot": bot_token, "app": app_token}
+        self._tokens = tokens
+        self._app_token = app_token
         self._open_socket = open_socket
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -61,9 +63,11 @@ class WebApi:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Refusal("not_authed")
-        if token not in self._tokens.values():
+        self._tokens.check(token)
+        if token not in (self._tokens.bot, self._app_token):
             raise Refusal("invalid_auth")
-        if token != self._tokens[found.token] and name != "auth.test":
+        wanted = {"bot": self._tokens.bot, "app": self._app_token}[found.token]
+        if token != wanted and name != "auth.test":
             raise Refusal("not_allowed_token_type")
         return found
 

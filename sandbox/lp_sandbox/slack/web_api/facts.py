@@ -23,7 +23,8 @@ def auth_test(call: Call) -> dict[str, Any]:
         "team_id": team.id,
         "user_id": app.user_id,
         "bot_id": app.bot_id,
-        "is_enterprise_install": False,
+        "is_enterprise_install": call.workspace.by_organization,
+        **({"enterprise_id": team.enterprise} if team.enterprise else {}),
     }
 
 
@@ -32,7 +33,8 @@ def users_info(call: Call) -> dict[str, Any]:
     user = call.workspace.users.get(call.required("user", "user_not_found"))
     if user is None:
         raise Refusal("user_not_found")
-    return {"user": user.as_dict(call.workspace.team.id)}
+    email = "users:read.email" in call.workspace.app.scopes
+    return {"user": user.as_dict(call.workspace.team.id, email=email)}
 
 
 @method("bots.info", scope="users:read", json=False)
