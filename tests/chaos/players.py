@@ -301,11 +301,19 @@ def said_in(message: dict[str, Any]) -> list[tuple[str | None, str]]:
             author = None
         elif block["type"] == "section":
             found.append((author, block["text"]["text"]))
+        elif block["type"] == "rich_text":
+            found.append((author, "".join(words_in(block))))
         elif block["type"] == "context":
             element = block["elements"][0]
             if element["type"] == "plain_text" and element["text"].endswith(":"):
                 author = html.unescape(element["text"].removesuffix(":"))
     return found
+
+
+def words_in(block: dict[str, Any]) -> list[str]:
+    """The texts of a rich_text block."""
+    inner = [words_in(each) for each in block.get("elements", ())]
+    return [block["text"]] if block.get("type") == "text" else [w for words in inner for w in words]
 
 
 def heard_as(user: str, text: str, *, named: bool) -> list[str]:

@@ -16,8 +16,8 @@ from bridge.relay.shared.cards import CardPost
 from bridge.slack.views import blocks
 from bridge.slack.web.sender import Post
 
-MOST_MESSAGES: Final = 20
-"""Each has its key in the post's metadata, which Slack limits to some thousand characters."""
+MOST_MESSAGES: Final = 48
+"""Each has a block at least, and its key in the post's metadata (Slack takes 8,000 characters)."""
 MOST_BLOCKS: Final = 50
 MOST_CHARACTERS: Final = 12_000
 """Of all blocks as JSON. Slack refuses from about 13,000 on."""

@@ -38,7 +38,7 @@ from bridge.store.handover import Handover
 from bridge.store.rows import OutboxRow
 from bridge.store.sessions import FencedError, now_ms
 
-ASIDE: Final = frozenset({"mark", "unmark", CHANGE, RATED})
+ASIDE: Final = frozenset({"mark", UNMARK, CHANGE, RATED})
 """Kinds of rows that change what is there. Whatever is to be read goes first."""
 GRACE: Final = 0.3
 """A change that has not been made within so many seconds gives way to what is to be read."""
@@ -48,8 +48,9 @@ BY_AGENTS = frozenset({"agent", FILE})
 """Kinds of rows that show what an agent has sent."""
 DELETED: Final = "thread_not_found"
 """Slack's error for a thread that does not exist."""
-REMEMBERED = 32
-"""How many finished rows are remembered: a query that began before may still return them."""
+REMEMBERED = 96
+"""How many finished rows are remembered: a query that began before may still return them. More than
+leave in one post."""
 
 log = structlog.get_logger(__name__)
 
