@@ -10,8 +10,9 @@ from sqlalchemy import select
 from bridge.store.database import Database
 from bridge.store.models import INBOX, OUTBOX, SESSIONS
 from tests.chaos.oracle import Violation, in_sequence, in_thread_order, judge
-from tests.chaos.players import Cast, Stage, cards, keys_of
+from tests.chaos.players import Cast, Stage, cards
 from tests.chaos.workers import Workers
+from tests.posts import keys_of
 
 EVERYBODY = -1
 """Stands for no session in particular."""

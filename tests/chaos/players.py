@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import html
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -22,6 +21,7 @@ from tests.chaos.diary import Diary
 from tests.chaos.faults import NOTIFICATION_FAULTS, Fault
 from tests.chaos.oracle import Arrived, Said
 from tests.chaos.plan import NAMES, OPENER, Answer, Say, Script
+from tests.posts import keys_of, said_in
 
 AGAIN = 5.0
 """Seconds until someone who sees no card types the command once more."""
@@ -282,38 +282,6 @@ def cards(slack: SlackSandbox, channel: str) -> list[str]:
 def key_of(message: dict[str, Any]) -> str:
     """The bridge's own name for a post."""
     return keys_of(message)[0]
-
-
-def keys_of(message: dict[str, Any]) -> list[str]:
-    """The bridge's own names for what a post shows."""
-    payload = message.get("metadata", {}).get("event_payload", {})
-    return str(payload.get("keys") or payload.get("key", "")).split() or [""]
-
-
-def said_in(message: dict[str, Any]) -> list[tuple[str | None, str]]:
-    """What a post of the bridge's shows, in order, and who says it (None: the bridge)."""
-    author = message.get("username")
-    if len(keys_of(message)) == 1:
-        return [(author, message["text"])]
-    found: list[tuple[str | None, str]] = []
-    for block in message["blocks"]:
-        if block["type"] == "divider":
-            author = None
-        elif block["type"] == "section":
-            found.append((author, block["text"]["text"]))
-        elif block["type"] == "rich_text":
-            found.append((author, "".join(words_in(block))))
-        elif block["type"] == "context":
-            element = block["elements"][0]
-            if element["type"] == "plain_text" and element["text"].endswith(":"):
-                author = html.unescape(element["text"].removesuffix(":"))
-    return found
-
-
-def words_in(block: dict[str, Any]) -> list[str]:
-    """The texts of a rich_text block."""
-    inner = [words_in(each) for each in block.get("elements", ())]
-    return [block["text"]] if block.get("type") == "text" else [w for words in inner for w in words]
 
 
 def heard_as(user: str, text: str, *, named: bool) -> list[str]:

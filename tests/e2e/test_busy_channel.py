@@ -12,8 +12,8 @@ from sqlalchemy import select
 from bridge.store.database import open_database
 from bridge.store.models import OUTBOX
 from tests.chaos.hasty import HASTE
-from tests.chaos.players import keys_of, said_in
 from tests.e2e.world import ACCOUNT, Bridge, Thread, World, world_of
+from tests.posts import keys_of, said_in
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 

@@ -212,7 +212,8 @@ async def test_each_message_is_what_its_event_would_have_been(world: World) -> N
     await told(world, conversation, "one", "Ben: a < b")
     await thread.shows("plan.pdf")
     await thread.shows("Talking with Maria")
-    assert world.slack.reactions(CHANNEL, note) == {"lock": [workspace.app.user_id]}
+    locked = {"lock": [workspace.app.user_id]}
+    await world.until(lambda: world.slack.reactions(CHANNEL, note) == locked)
     await world.until(lambda: "warning" in world.slack.reactions(CHANNEL, file))
     await goes_on(thread, conversation, "one", "Ben: a < b", heard="Ana: after")
     for word in ("plan.pdf", "Talking with Maria"):

@@ -18,6 +18,7 @@ from lp_sandbox.liveperson.server import LivePersonSandbox
 from lp_sandbox.slack.server import SlackSandbox
 from lp_sandbox.wire import Wire
 from tests.e2e.warm import Warm, WarmProcess
+from tests.posts import shown_by
 
 T = TypeVar("T")
 
@@ -220,8 +221,9 @@ class Thread:
 
     @property
     def replies(self) -> list[dict[str, Any]]:
-        """Everything below the card."""
-        return self.world.slack.thread(self.channel, self.ts)[1:]
+        """Everything below the card; of a post that shows several messages, each by itself."""
+        posts = self.world.slack.thread(self.channel, self.ts)[1:]
+        return [shown for post in posts for shown in shown_by(post)]
 
     @property
     def texts(self) -> list[str]:

@@ -81,6 +81,8 @@ def values(kind: Any, name: str = "") -> st.SearchStrategy[Any]:
         return st.one_of(
             [st.none() if each is type(None) else values(each, name) for each in parts]
         )
+    if origin is tuple and Ellipsis not in parts:
+        return st.tuples(*map(values, parts))
     if origin in (tuple, list):
         return st.lists(values(parts[0]), max_size=2).map(origin)
     if origin is dict:

@@ -271,7 +271,7 @@ async def test_a_file_in_a_thread_that_is_over_is_answered(world: World) -> None
     await thread.card_shows("lp_again")
     ts = await thread.say("", files=[Attachment("a.png", PNG)])
     await thread.shows("This conversation has ended")
-    assert "warning" in world.slack.reactions(CHANNEL, ts)
+    await world.until(lambda: "warning" in world.slack.reactions(CHANNEL, ts))
     assert got(world, conversation) == ["hi"]
 
 

@@ -19,7 +19,7 @@ from bridge.relay.posting.bundle import (
 from bridge.relay.shared.cards import CardPost
 from bridge.slack.views import notices
 from bridge.slack.web.sender import Post
-from tests.chaos.players import said_in
+from tests.posts import said_in
 
 AUTHORS = [None, "Maria", "Bo <& Co>"]
 

@@ -25,7 +25,7 @@ from bridge.store.handover import Handover
 from bridge.store.rows import NewOutbox, OutboxRow, SessionRow
 from lp_sandbox.slack.model import Message
 from lp_sandbox.slack.web_api import chat
-from tests.chaos.players import keys_of, said_in
+from tests.posts import keys_of, said_in
 from tests.relay.bench import CHANNEL, TEAM, Bench
 
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
