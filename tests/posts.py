@@ -44,7 +44,20 @@ def shown_by(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     if len(keys_of(message)) == 1:
         yield message
         return
-    for author, text in said_in(message):
+    author = message.get("username")
+    rest = {name: value for name, value in message.items() if name != "username"}
+    for block in message["blocks"]:
+        kind = block["type"]
+        if kind == "divider":
+            author = None
+            continue
+        if kind == "context":
+            element = block["elements"][0]
+            text = html.unescape(element["text"])
+            if element["type"] == "plain_text" and text.endswith(":"):
+                author = text.removesuffix(":")
+                continue
+        else:
+            text = block["text"]["text"] if kind == "section" else "".join(words_in(block))
         named = {"username": author} if author is not None else {}
-        rest = {name: value for name, value in message.items() if name != "username"}
         yield {**rest, **named, "text": text}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -43,8 +44,13 @@ async def talking(world: World) -> list[Thread]:
     return threads
 
 
+def posts_of(thread: Thread) -> list[dict[str, Any]]:
+    """The posts below the card, as Slack has them."""
+    return thread.world.slack.thread(thread.channel, thread.ts)[1:]
+
+
 def lines(thread: Thread) -> list[str]:
-    shown = [text for post in thread.replies for _, text in said_in(post)]
+    shown = [text for post in posts_of(thread) for _, text in said_in(post)]
     return [text for text in shown if text.startswith("down")]
 
 
@@ -83,7 +89,7 @@ async def test_posts_of_several_are_there_once_and_in_order_after_a_kill(
                         break
                 await asyncio.sleep(0.05)
         assert [lines(thread) for thread in threads] == [LINES] * THREADS
-        posts = [keys_of(post) for thread in threads for post in thread.replies]
+        posts = [keys_of(post) for thread in threads for post in posts_of(thread)]
         keys = [key for post in posts for key in post]
         assert len(keys) == len(set(keys))
         assert max(len(post) for post in posts) > 1, "several in one post: that is what is tried"

@@ -10,7 +10,17 @@ import psycopg
 import pytest
 
 from lp_sandbox.slack.model import Channel
-from tests.e2e.world import ACCOUNT, ANA, CHANNEL, Thread, World, is_card, said
+from tests.e2e.world import (
+    ACCOUNT,
+    ANA,
+    CHANNEL,
+    Thread,
+    World,
+    held_up,
+    is_card,
+    said,
+    was_held_up,
+)
 
 pytestmark = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 
@@ -68,10 +78,10 @@ async def test_a_worker_that_was_paused_posts_nothing_of_what_it_had_waiting(wor
     """Even if its next heartbeat comes before its sessions notice that others own them."""
     owner = await world.bridge()
     thread, conversation = await world.talking()
-    # The channel's burst is used up: what follows waits for its turn, one a second.
+    held_up(world, CHANNEL)
     for number in range(12):
         await world.liveperson.say(conversation.id, f"answer {number}")
-    await thread.shows("answer 0")
+    await world.until(lambda: was_held_up(world))
     await world.bridge()
     assert owner.process is not None
     owner.process.send_signal(signal.SIGSTOP)

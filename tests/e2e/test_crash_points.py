@@ -252,14 +252,14 @@ LOST = {
 async def test_killed_at_every_point_while_answers_are_lost(
     whose: str, database_url: str, encryption_key: str, warm: Warm
 ) -> None:
-    """Every point with every lost answer; the lives run side by side."""
+    """Each lost answer at every third point, another third for each; the lives run side by side."""
     template = Path(database_url.removeprefix("sqlite:///"))
 
     async def live(name: str) -> None:
         path = template.with_name(f"{list(FAULTS).index(name)}.db")
         shutil.copy(template, path)
         async with life_in(f"sqlite:///{path}", encryption_key, warm) as life:
-            for point in IN_ORDER:
+            for point in IN_ORDER[list(FAULTS).index(name) % 3 :: 3]:
                 if point == "close.answered" and name == f"stored, not answered: {UPDATE}":
                     continue  # a lost answer is not answered: the point is never passed
                 try:  # the second time: then the fault has had its occasion

@@ -27,7 +27,19 @@ from bridge.store.wakeups import Wakeups
 from lp_sandbox.slack.model import Channel
 from tests.e2e.front import to_all
 from tests.e2e.warm import Warm
-from tests.e2e.world import ACCOUNT, ANA, CHANNEL, Bridge, Thread, World, is_card, said, world_of
+from tests.e2e.world import (
+    ACCOUNT,
+    ANA,
+    CHANNEL,
+    Bridge,
+    Thread,
+    World,
+    held_up,
+    is_card,
+    said,
+    was_held_up,
+    world_of,
+)
 
 pytestmark = [
     pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True),
@@ -213,7 +225,8 @@ async def test_a_paused_worker_does_nothing_more_when_it_goes_on(
     first = await worker(world, "first")
     posting, publishing, quiet = await pairs(world, 3)
     await exchanges([posting, publishing, quiet])
-    # More than a channel takes at once, so that it is paused between two posts …
+    # Slack has it wait, so that it is paused before it posts these …
+    held_up(world, posting.thread.channel)
     posting.down += [f"down {number}" for number in range(1, 9)]
     for text in posting.down[1:]:
         await world.liveperson.say(posting.conversation.id, text)
@@ -223,7 +236,7 @@ async def test_a_paused_worker_does_nothing_more_when_it_goes_on(
     )
     publishing.up.append("up 1")
     await publishing.thread.say("up 1")
-    await world.until(lambda: publishing.arrived == publishing.up and len(posting.shown) >= 3)
+    await world.until(lambda: publishing.arrived == publishing.up and was_held_up(world))
     assert posting.shown != posting.down, "it must not be done yet"
 
     second = await worker(world, "second")

@@ -206,6 +206,20 @@ class World:
         return thread, conversation
 
 
+def held_up(world: World, channel: str) -> None:
+    """Have Slack answer the next post in a channel with 429: it waits for a while."""
+    world.slack.faults.rate_limit("chat.postMessage", retry_after=5, channel=channel)
+
+
+def was_held_up(world: World) -> bool:
+    """Whether that has happened."""
+    return any(
+        entry.title.startswith("chat.postMessage →")
+        and entry.title.endswith(("429", "ratelimited"))
+        for entry in world.wire.entries()
+    )
+
+
 @dataclass
 class Thread:
     """A thread, as the people in Slack see it."""

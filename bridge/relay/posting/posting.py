@@ -8,6 +8,7 @@ before anything is posted again.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
@@ -46,6 +47,7 @@ class Posting:
     """Posts for one session, while its owner holds the lease."""
 
     __slots__ = (
+        "_begun",
         "_deps",
         "_record",
         "hold",
@@ -54,6 +56,7 @@ class Posting:
     def __init__(self, record: Record, deps: SessionDeps) -> None:
         self._record = record
         self._deps = deps
+        self._begun = time.monotonic()
         self.hold = Hold(record, deps, self._tell)
 
     async def post_once(
@@ -149,6 +152,9 @@ class Posting:
             keys, thread_ts, oldest=_ts(since - CLOCKS_MS), latest=_ts(now_ms() + CLOCKS_MS)
         )
         backoff = self.backoff()
+        left = self._begun + self._deps.timings.before_search - time.monotonic()
+        if left > 0:  # what a former owner has sent may still be on its way
+            await asyncio.sleep(left)
         while True:
             self._record.check_lease()
             row = self._record.row

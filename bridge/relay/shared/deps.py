@@ -62,6 +62,9 @@ class Timings:
     long."""
     before_replay: float = 1.0
     """A message sent over the old socket may still arrive: look for it only after this."""
+    before_search: float = 1.0
+    """A former owner's post may still be on its way when it has died: the thread is not searched
+    sooner after it was taken over."""
     before_look: float = 2.0
     """The same for a post to Slack whose answer was lost."""
     """Likewise for a post whose answer was lost."""
