@@ -226,6 +226,7 @@ class Poster:
         for ts, rows in groupby(shown, lambda row: found[key_of(row)]):
             await self._receipt.over()
             await self._shown(list(rows), ts)
+        await self._receipt.over()  # before anything else leaves: only the first may be in doubt
 
     def _done(self, row: OutboxRow) -> None:
         self._waiting.remove(row)
