@@ -213,11 +213,8 @@ def held_up(world: World, channel: str) -> None:
 
 def was_held_up(world: World) -> bool:
     """Whether that has happened."""
-    return any(
-        entry.title.startswith("chat.postMessage →")
-        and entry.title.endswith(("429", "ratelimited"))
-        for entry in world.wire.entries()
-    )
+    titles = (entry.title for entry in world.wire.entries())
+    return any(title.startswith("chat.postMessage →") and "rate_limit" in title for title in titles)
 
 
 @dataclass
