@@ -243,7 +243,7 @@ async def test_nothing_is_lost_or_doubled_when_killed_at_every_point(
 def points_for(fault: str) -> list[str]:
     """A third of all points, and those where the session begins and ends."""
     turn = list(FAULTS).index(fault) % 3
-    always = {"session.committed", "close.committed"}
+    always = {"session.committed", "close.committed", "finish.noted"}
     return [p for number, p in enumerate(IN_ORDER) if number % 3 == turn or p in always]
 
 
