@@ -230,6 +230,7 @@ async def life_in(database_url: str, keys: str, warm: Warm) -> AsyncIterator[Lif
         yield Life(world)
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 @pytest.mark.timeout(300)
 async def test_nothing_is_lost_or_doubled_when_killed_at_every_point(
     database_url: str, encryption_key: str, warm: Warm
